@@ -1,0 +1,5 @@
+//! Byte formats without I/O: JPEG, multipart, text in pictures.
+
+#![forbid(unsafe_code)]
+
+pub mod osd;
