@@ -1,0 +1,1 @@
+//! Frames for a program: open a URL, read pictures.

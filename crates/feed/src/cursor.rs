@@ -1,0 +1,165 @@
+//! A reader's place in the ring.
+
+use std::sync::Arc;
+
+use media::{Packet, Tracks};
+
+use crate::Shared;
+use crate::ring::Ring;
+
+/// Where a cursor starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// With the next packet that is published.
+    Live,
+    /// With the newest packet from which a decoder can start, if one is held; else live.
+    Keyframe,
+    /// With the oldest packet held.
+    Oldest,
+}
+
+/// A packet in its place.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Running number in the feed; never goes back, not even over a reconnect.
+    pub seq: u64,
+    /// Running number in its track.
+    pub index: u64,
+    /// How many packets this cursor missed just before it: overtaken by the ring in
+    /// [`Cursor::next`], passed over in [`Cursor::newest`] (there, of its track alone).
+    pub lost: u64,
+    /// What it belongs to.
+    pub tracks: Tracks,
+    /// The packet.
+    pub packet: Packet,
+}
+
+/// The publisher is gone and everything it published was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the feed is closed")]
+pub struct Closed;
+
+/// One reader of a feed. While it lives, the feed counts a reader.
+pub struct Cursor {
+    shared: Arc<Shared>,
+    /// The sequence number to read next.
+    next: u64,
+    /// Track-wise number of the packet that `newest` gave last.
+    last_index: Option<u64>,
+}
+
+impl Cursor {
+    pub(crate) fn new(shared: Arc<Shared>, start: Start) -> Self {
+        shared.readers.send_modify(|readers| *readers += 1);
+        let next = {
+            let ring = shared.ring();
+            match start {
+                Start::Live => ring.end(),
+                Start::Keyframe => ring.join().unwrap_or_else(|| ring.end()),
+                Start::Oldest => ring.start(),
+            }
+        };
+        Self { shared, next, last_index: None }
+    }
+
+    /// The next packet in order, if it is there.
+    ///
+    /// A cursor that was overtaken goes on at the newest keyframe held, or the oldest
+    /// packet where none is, and the entry says how many packets were lost.
+    ///
+    /// # Errors
+    /// [`Closed`] when the publisher is gone and nothing is left to read.
+    pub fn try_next(&mut self) -> Result<Option<Entry>, Closed> {
+        let ring = self.shared.ring();
+        let wanted = self.next;
+        if wanted < ring.start() {
+            self.next = ring.join().unwrap_or_else(|| ring.start());
+        }
+        match ring.at(self.next) {
+            Some(mut entry) => {
+                entry.lost = self.next - wanted;
+                self.next += 1;
+                Ok(Some(entry))
+            }
+            None => nothing(&ring),
+        }
+    }
+
+    /// The newest packet of the first video track that this cursor has not had yet.
+    ///
+    /// # Errors
+    /// [`Closed`] when the publisher is gone and nothing is left to read.
+    pub fn try_newest(&mut self) -> Result<Option<Entry>, Closed> {
+        let ring = self.shared.ring();
+        match ring.newest_video(self.next) {
+            Some(mut entry) => {
+                self.next = ring.end();
+                entry.lost = self.last_index.map_or(0, |last| (entry.index - last).saturating_sub(1));
+                self.last_index = Some(entry.index);
+                Ok(Some(entry))
+            }
+            None => nothing(&ring),
+        }
+    }
+
+    /// Waits for the next packet in order; see [`Cursor::try_next`]. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Closed`] when the publisher is gone and nothing is left to read.
+    pub async fn next(&mut self) -> Result<Entry, Closed> {
+        self.wait_for(Self::try_next).await
+    }
+
+    /// Waits for a packet newer than the last; see [`Cursor::try_newest`]. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Closed`] when the publisher is gone and nothing is left to read.
+    pub async fn newest(&mut self) -> Result<Entry, Closed> {
+        self.wait_for(Self::try_newest).await
+    }
+
+    /// How many packets are held that this cursor has not read.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        self.shared.ring().end().saturating_sub(self.next)
+    }
+
+    /// Passes over everything up to the newest keyframe, if that is ahead. Returns how
+    /// many packets were passed over.
+    pub fn skip_to_keyframe(&mut self) -> u64 {
+        let join = self.shared.ring().join().filter(|join| *join > self.next);
+        let skipped = join.map_or(0, |join| join - self.next);
+        self.next += skipped;
+        skipped
+    }
+
+    async fn wait_for(
+        &mut self,
+        mut look: impl FnMut(&mut Self) -> Result<Option<Entry>, Closed>,
+    ) -> Result<Entry, Closed> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            if let Some(entry) = look(self)? {
+                return Ok(entry);
+            }
+            // Registered before the second look, so that a packet between the look and
+            // the wait is not slept through.
+            let mut arrived = std::pin::pin!(shared.arrived.notified());
+            arrived.as_mut().enable();
+            if let Some(entry) = look(self)? {
+                return Ok(entry);
+            }
+            arrived.await;
+        }
+    }
+}
+
+fn nothing(ring: &Ring) -> Result<Option<Entry>, Closed> {
+    if ring.is_closed() { Err(Closed) } else { Ok(None) }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.shared.readers.send_modify(|readers| *readers -= 1);
+    }
+}

@@ -1,0 +1,202 @@
+//! Feeds played from a line of text: `K` a keyframe, `.` another packet, `a` sound.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use media::{Audio, Codec, Kind, Packet, Size, Timestamp, Track, TrackId, Tracks};
+
+use super::*;
+
+fn origin() -> Instant {
+    use std::sync::OnceLock;
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    // The one clock reading: an Instant cannot be made from a number.
+    #[allow(clippy::disallowed_methods)]
+    *ORIGIN.get_or_init(Instant::now)
+}
+
+fn tracks() -> Tracks {
+    let audio = Track {
+        kind: Kind::Audio(Audio { sample_rate: 8000, channels: 1, block_align: 0 }),
+        codec: Codec::from_name("pcm_mulaw"),
+        ..Track::mjpeg(Size::default())
+    };
+    Tracks::new(vec![Track::mjpeg(Size::new(2, 2)), audio])
+}
+
+fn packet(number: u64, kind: char, size: usize) -> Packet {
+    let at = Timestamp::from_ticks(i64::try_from(number).unwrap(), 40, 1000);
+    Packet {
+        track: TrackId(u8::from(kind == 'a')),
+        pts: at,
+        dts: at,
+        duration: None,
+        key: kind != '.',
+        corrupt: false,
+        discontinuity: false,
+        received: origin() + Duration::from_millis(number * 40),
+        captured: None,
+        data: Bytes::from(vec![0; size]),
+    }
+}
+
+/// A player of lines: packets are numbered through, 40 ms and `size` bytes each.
+struct Player(Publisher, u64, usize);
+
+impl Player {
+    fn play(&mut self, line: &str) {
+        for kind in line.chars() {
+            self.0.publish(packet(self.1, kind, self.2)).unwrap();
+            self.1 += 1;
+        }
+    }
+}
+
+fn feed(limits: Limits, size: usize) -> (Player, Feed) {
+    let (publisher, feed) = Feed::new(limits);
+    publisher.declare(tracks());
+    (Player(publisher, 0, size), feed)
+}
+
+fn all_kept() -> Limits {
+    Limits { bytes: 1 << 20, history: Duration::from_secs(3600) }
+}
+
+/// The sequence numbers a cursor can read now, with `+n` before one that lost n.
+fn read(cursor: &mut Cursor) -> String {
+    let mut text = Vec::new();
+    while let Ok(Some(entry)) = cursor.try_next() {
+        let lost = if entry.lost > 0 { format!("+{}:", entry.lost) } else { String::new() };
+        text.push(format!("{lost}{}", entry.seq));
+    }
+    text.join(" ")
+}
+
+#[test]
+fn a_late_reader_starts_at_the_last_keyframe() {
+    let (mut player, feed) = feed(all_kept(), 1);
+    player.play("K...K..");
+    assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "4 5 6");
+    assert_eq!(read(&mut feed.cursor(Start::Oldest)), "0 1 2 3 4 5 6");
+    assert_eq!(read(&mut feed.cursor(Start::Live)), "");
+}
+
+#[test]
+fn sound_is_no_place_to_join_where_there_is_video() {
+    let (mut player, feed) = feed(all_kept(), 1);
+    player.play("K.a.a");
+    assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "0 1 2 3 4");
+}
+
+#[test]
+fn a_reader_that_falls_off_goes_on_at_a_keyframe_and_is_told() {
+    let (mut player, feed) = feed(Limits { bytes: 6, history: Duration::MAX }, 1);
+    let mut slow = feed.cursor(Start::Keyframe);
+    player.play("K..");
+    assert_eq!(read(&mut slow), "0 1 2");
+    player.play("...K...K..");
+    assert_eq!(read(&mut slow), "+7:10 11 12");
+}
+
+#[test]
+fn the_ring_is_bounded_in_bytes_whatever_the_source_does() {
+    let (mut player, feed) = feed(Limits { bytes: 100, history: Duration::MAX }, 30);
+    player.play("K.............");
+    assert!(feed.bytes() <= 100);
+    assert_eq!(player.0.publish(packet(0, 'K', 101)), Err(TooLarge { size: 101, limit: 100 }));
+    // No keyframe is held any more: a new reader waits for the next one.
+    assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "");
+}
+
+#[test]
+fn history_is_forgotten_but_never_the_newest_keyframe_and_what_follows() {
+    let (mut player, feed) = feed(Limits { bytes: 1 << 20, history: Duration::from_millis(100) }, 1);
+    player.play("KKKKKKKKKK");
+    assert_eq!(read(&mut feed.cursor(Start::Oldest)), "7 8 9");
+    player.play("..........");
+    assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "9 10 11 12 13 14 15 16 17 18 19");
+}
+
+#[test]
+fn the_newest_picture_is_given_once_and_the_skipped_ones_are_counted() {
+    let (mut player, feed) = feed(all_kept(), 1);
+    let mut cursor = feed.cursor(Start::Keyframe);
+    player.play("K");
+    assert_eq!(cursor.try_newest().unwrap().unwrap().seq, 0);
+    assert!(cursor.try_newest().unwrap().is_none());
+    player.play("KaKaa");
+    let entry = cursor.try_newest().unwrap().unwrap();
+    assert_eq!((entry.seq, entry.lost), (3, 1), "sound is not counted as a lost picture");
+    player.play("a");
+    assert!(cursor.try_newest().unwrap().is_none());
+}
+
+#[test]
+fn new_tracks_end_the_old_keyframe() {
+    let (mut player, feed) = feed(all_kept(), 1);
+    player.play("K..");
+    player.0.declare(tracks());
+    player.play("..");
+    assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "");
+    player.play("K.");
+    assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "5 6");
+}
+
+#[test]
+fn a_closed_feed_is_read_to_its_end() {
+    let (mut player, feed) = feed(all_kept(), 1);
+    let mut cursor = feed.cursor(Start::Live);
+    player.play("K.");
+    drop(player);
+    assert_eq!(read(&mut cursor), "0 1");
+    assert_eq!(cursor.try_next().unwrap_err(), Closed);
+}
+
+#[test]
+fn a_cleared_feed_shows_nothing_old_and_goes_on_counting() {
+    let (mut player, feed) = feed(all_kept(), 1);
+    player.play("K.");
+    player.0.clear();
+    assert_eq!((feed.bytes(), read(&mut feed.cursor(Start::Oldest)).as_str()), (0, ""));
+    player.play("K");
+    assert_eq!(read(&mut feed.cursor(Start::Oldest)), "2");
+}
+
+#[test]
+fn readers_are_counted_while_they_live() {
+    let (_player, feed) = feed(all_kept(), 1);
+    let readers = feed.readers();
+    let cursors = [feed.cursor(Start::Live), feed.cursor(Start::Live)];
+    assert_eq!(*readers.borrow(), 2);
+    drop(cursors);
+    assert_eq!(*readers.borrow(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_wake_up_is_lost() {
+    let (publisher, feed) = Feed::new(all_kept());
+    publisher.declare(tracks());
+    let readers: Vec<_> = (0..50)
+        .map(|_| {
+            let mut cursor = feed.cursor(Start::Oldest);
+            tokio::spawn(async move {
+                let mut seen = 0;
+                while let Ok(entry) = cursor.next().await {
+                    assert_eq!((entry.seq, entry.lost), (seen, 0));
+                    seen += 1;
+                }
+                seen
+            })
+        })
+        .collect();
+    for number in 0..2000 {
+        publisher.publish(packet(number, 'K', 1)).unwrap();
+        if number % 7 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(publisher);
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), 2000);
+    }
+}

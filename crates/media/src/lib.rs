@@ -1,0 +1,17 @@
+//! Packets, tracks and time: what every other crate of headwater speaks of.
+//!
+//! A source turns a camera's bytes into [`Packet`]s on a feed's own timeline
+//! ([`Timestamp`]); a [`Tracks`] says how to decode them. Nothing here does I/O, reads
+//! a clock or knows a library.
+
+#![forbid(unsafe_code)]
+
+mod picture;
+mod redact;
+mod time;
+mod track;
+
+pub use picture::{Rate, Size, SizeWish, Variant, VariantError};
+pub use redact::Redacted;
+pub use time::Timestamp;
+pub use track::{Audio, Codec, Kind, Packet, Rational, Track, TrackId, Tracks, Unit, Video};

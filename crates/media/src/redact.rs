@@ -1,0 +1,107 @@
+//! URLs for logs.
+
+use std::fmt;
+
+/// Shows a URL, or any text with one in it, without its password.
+///
+/// Every `//user:password@` becomes `//user:***@`, whatever characters the password is
+/// made of: an unescaped `@` or `/` in it is what users type, so everything up to the
+/// last `@` before a blank counts, unless the part behind the colon is a plain port.
+/// Query values under a name that sounds like a secret are hidden too.
+#[derive(Clone, Copy)]
+pub struct Redacted<'a>(pub &'a str);
+
+/// Query parameters whose value is a secret at some maker or other.
+const SECRET_KEYS: &[&str] =
+    &["password", "passwd", "pass", "pwd", "pw", "psw", "loginpas", "token", "auth", "key", "secret", "sig", "signature", "access_token", "api_key"];
+
+impl fmt::Display for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.split_inclusive(char::is_whitespace).try_for_each(|word| write_word(f, word))
+    }
+}
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+fn write_word(f: &mut fmt::Formatter<'_>, word: &str) -> fmt::Result {
+    let Some(scheme_end) = word.find("://").map(|at| at + 3) else {
+        return write_query(f, word);
+    };
+    f.write_str(&word[..scheme_end])?;
+    let rest = &word[scheme_end..];
+    let Some(at) = userinfo_end(rest) else {
+        return write_query(f, rest);
+    };
+    let user = rest[..at].split(':').next().unwrap_or("");
+    match rest[..at].contains(':') {
+        true => write!(f, "{user}:***")?,
+        false => f.write_str(user)?,
+    }
+    write_query(f, &rest[at..])
+}
+
+/// Where the user and password end: the last `@` that can end them.
+fn userinfo_end(rest: &str) -> Option<usize> {
+    let last = rest.rfind('@')?;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    if authority.contains('@') {
+        // A later `@` may stand in the path or the query of a URL that is in order, or
+        // end an unescaped password. Hiding too much is the harmless mistake.
+        return Some(last);
+    }
+    // No `@` before the path: a password with a slash in it, or a path with an `@`.
+    // `host:8554/a@b` is the latter.
+    let (_, port) = authority.split_once(':')?;
+    if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) { None } else { Some(last) }
+}
+
+fn write_query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let Some((head, query)) = text.split_once('?') else {
+        return f.write_str(text);
+    };
+    write!(f, "{head}?")?;
+    for (i, pair) in query.split('&').enumerate() {
+        if i > 0 {
+            f.write_str("&")?;
+        }
+        match pair.split_once('=') {
+            Some((key, _)) if SECRET_KEYS.contains(&key.to_ascii_lowercase().as_str()) => write!(f, "{key}=***")?,
+            _ => f.write_str(pair)?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        Redacted(url).to_string()
+    }
+
+    #[test]
+    fn passwords_are_hidden_however_they_are_written() {
+        for (url, expected) in [
+            ("rtsp://admin:secret@10.0.0.5/h264", "rtsp://admin:***@10.0.0.5/h264"),
+            ("rtsp://admin:p@ss/w0rd#1@10.0.0.7/h264", "rtsp://admin:***@10.0.0.7/h264"),
+            ("rtsp://admin:a/b@10.0.0.7/h264", "rtsp://admin:***@10.0.0.7/h264"),
+            ("rtsp://admin@10.0.0.7/h264", "rtsp://admin@10.0.0.7/h264"),
+            ("http://cam/cgi?user=a&pwd=b&x=1", "http://cam/cgi?user=a&pwd=***&x=1"),
+            ("cannot open rtsp://a:b@h/x now", "cannot open rtsp://a:***@h/x now"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+    }
+
+    #[test]
+    fn what_holds_no_secret_is_left_alone() {
+        for url in ["clip.wmv", "/dev/video0", "pattern:?size=640x480", "http://h:8554/a@b", "http://h/a?b=c", "rtsp://[::1]:554/x"] {
+            assert_eq!(shown(url), url);
+        }
+    }
+}

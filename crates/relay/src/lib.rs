@@ -1,0 +1,1 @@
+//! The HTTP server: feeds out to browsers, players and programs.

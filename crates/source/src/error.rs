@@ -1,0 +1,139 @@
+//! Why a source does not open or go on: what stood there, what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How far an attempt had come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Phase {
+    /// Looking up the host's address.
+    Resolve,
+    /// Waiting for the connection, or for the file or device to open.
+    Connect,
+    /// Asking for the stream: HTTP request, RTSP DESCRIBE to PLAY, container header.
+    Handshake,
+    /// Asked, granted; waiting for the first whole picture.
+    FirstFrame,
+    /// Pictures are coming.
+    Streaming,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolving the host's name",
+            Self::Connect => "connecting",
+            Self::Handshake => "asking for the stream",
+            Self::FirstFrame => "waiting for the first picture",
+            Self::Streaming => "waiting for the next picture",
+        })
+    }
+}
+
+/// Why a source does not open or go on. Texts hold no password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The URL cannot be meant as it stands.
+    #[error("{what}; {hint}")]
+    BadUrl {
+        /// What stood there.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// There is no such file, device or path on the server (HTTP and RTSP 404).
+    #[error("{what}; is the path right?")]
+    NotFound {
+        /// What was looked for, and who said that it is not there.
+        what: String,
+    },
+    /// The server wants other credentials (401, 403), or the file other rights.
+    #[error("{what}; give user and password as in rtsp://USER:PASSWORD@host/")]
+    Unauthorized {
+        /// Who refused, with the status.
+        what: String,
+    },
+    /// No connection: unknown host, refused port, reset.
+    #[error("{what}; is the camera on, and are host and port right?")]
+    Unreachable {
+        /// What was tried and what the system said.
+        what: String,
+    },
+    /// The wall-clock deadline passed.
+    #[error("no picture within {after:?}: gave up while {phase}; is the camera busy, or the time-out too short?")]
+    Timeout {
+        /// What the attempt was waiting for.
+        phase: Phase,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The server answered with an error of its own.
+    #[error("{what}")]
+    Server {
+        /// The HTTP or RTSP status, 0 where the protocol has none.
+        status: u16,
+        /// The answer, in a sentence.
+        what: String,
+    },
+    /// Something answered, but not with video: an HTML page, a text.
+    #[error("{what}; the URL of the page is not the URL of the stream")]
+    NotVideo {
+        /// What it was instead, with its first bytes if that helps.
+        what: String,
+    },
+    /// A protocol, container or codec that this build cannot open.
+    #[error("{what}")]
+    Unsupported {
+        /// What is missing.
+        what: String,
+    },
+    /// The bytes make no sense.
+    #[error("{what}")]
+    Broken {
+        /// Where, and what was expected.
+        what: String,
+    },
+    /// The connection was lost, or the stream ended.
+    #[error("the stream ended{}", .what.as_ref().map(|w| format!(": {w}")).unwrap_or_default())]
+    Ended {
+        /// How, if it was not in order.
+        what: Option<String>,
+    },
+}
+
+impl Error {
+    /// Whether to try again much later only: cameras lock the account that knocks with a
+    /// wrong password every second.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. })
+    }
+
+    /// Whether no later attempt can do better: the URL itself is wrong.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::BadUrl { .. })
+    }
+
+    /// An `Unreachable` or its like from what the system said while `doing` something.
+    #[must_use]
+    pub fn from_io(doing: &str, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as Kind;
+        let what = format!("{doing}: {}", plain(error));
+        match error.kind() {
+            Kind::NotFound => Self::NotFound { what },
+            Kind::PermissionDenied => Self::Unauthorized { what },
+            Kind::UnexpectedEof => Self::Ended { what: Some(what) },
+            _ => Self::Unreachable { what },
+        }
+    }
+}
+
+/// The system's sentence without its number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}

@@ -1,0 +1,86 @@
+//! Sources: a URL in, a [`feed::Feed`] of packets out, for ever.
+//!
+//! A row of [`SCHEMES`] runs *one* connection and returns when it ends or fails; the
+//! [`Supervisor`] alone decides when to open, how long to wait, and when to try again.
+//! What a connection brings goes through its [`Sink`], which puts it on the feed's own
+//! timeline. [`Variants`] gives the pictures of a source as JPEG, passed through or
+//! transcoded, only while somebody reads them.
+
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod error;
+mod libav;
+mod mms;
+mod picture;
+mod progress;
+mod scheme;
+mod sink;
+mod status;
+mod thread;
+mod supervisor;
+mod timeline;
+mod transcode;
+mod variants;
+
+pub use error::{Error, Phase};
+pub use picture::{Picture, Pictures};
+pub use progress::Counters;
+pub use scheme::{Request, SCHEMES, Scheme, scheme_of};
+pub use sink::Sink;
+pub use status::{About, State, Status};
+pub use supervisor::Supervisor;
+pub use thread::{Stop, on_thread};
+pub use variants::Variants;
+
+use std::time::Duration;
+
+/// How a source is opened and kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Longest wait from the start of an attempt to its first picture: resolving,
+    /// connecting, handshake and data together.
+    pub open_timeout: Duration,
+    /// Longest wait from one picture to the next.
+    pub gap_timeout: Duration,
+    /// How long a source stays open after its last reader has gone.
+    pub linger: Duration,
+    /// Open from the start and for ever, readers or not.
+    pub always_on: bool,
+    /// Start a file again at its end. Off, the source ends there. Either way it is
+    /// played in real time.
+    pub repeat_files: bool,
+    /// How RTP is carried.
+    pub transport: Transport,
+    /// Private options for libavformat, name and value, as on ffmpeg's command line.
+    pub libav: Vec<(String, String)>,
+    /// What the feed remembers.
+    pub limits: feed::Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            open_timeout: Duration::from_secs(10),
+            gap_timeout: Duration::from_secs(10),
+            linger: Duration::from_secs(5),
+            always_on: false,
+            repeat_files: true,
+            transport: Transport::Auto,
+            libav: Vec::new(),
+            limits: feed::Limits::default(),
+        }
+    }
+}
+
+/// How RTP is carried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Transport {
+    /// TCP first, UDP where the camera wants it.
+    #[default]
+    Auto,
+    /// In the RTSP connection.
+    Tcp,
+    /// In datagrams of its own.
+    Udp,
+}

@@ -1,0 +1,275 @@
+//! Whatever libavformat opens: files, webcams, and every protocol we have no own client for.
+//!
+//! One thread per connection. libavformat's calls block, and some of them (the resolver)
+//! cannot be interrupted; the supervisor then leaves the thread behind, and its sink is
+//! cut.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ffmpeg::{Input, InputOptions, Read};
+use media::{Redacted, Timestamp};
+
+use crate::scheme::{Connection, Request, Scheme};
+use crate::{About, Error, Phase, Sink, Stop, Transport, on_thread};
+
+/// Files, and the row that takes what no other one names.
+pub(crate) static FILE: Scheme = Scheme {
+    names: &["file"],
+    example: "clip.wmv",
+    doc: "a file, in real time and again from its start; any container FFmpeg reads",
+    port: None,
+    connect,
+};
+
+/// The rows that only differ in what they are called.
+pub(crate) static HTTPS: Scheme = Scheme {
+    names: &["https", "hls", "dash"],
+    example: "https://host/live/playlist.m3u8",
+    doc: "HTTPS, HLS, DASH through FFmpeg",
+    port: Some(443),
+    connect,
+};
+pub(crate) static RTSP: Scheme = Scheme {
+    names: &["rtsp", "rtsps"],
+    example: "rtsp://user:password@host/stream",
+    doc: "an IP camera; TCP unless told otherwise",
+    port: Some(554),
+    connect,
+};
+pub(crate) static RTMP: Scheme = Scheme {
+    names: &["rtmp", "rtmps", "rtmpt"],
+    example: "rtmp://host/app/stream",
+    doc: "RTMP through FFmpeg",
+    port: Some(1935),
+    connect,
+};
+pub(crate) static DATAGRAMS: Scheme = Scheme {
+    names: &["udp", "rtp", "srt", "tcp"],
+    example: "srt://host:9000",
+    doc: "MPEG-TS and the like over UDP, RTP, SRT or bare TCP, through FFmpeg",
+    port: None,
+    connect,
+};
+pub(crate) static MMS_BY_NAME: Scheme = Scheme {
+    names: &["mmsh", "mmst"],
+    example: "mmsh://host/path",
+    doc: "Windows Media over HTTP or TCP through FFmpeg",
+    port: None,
+    connect,
+};
+pub(crate) static V4L2: Scheme = Scheme {
+    names: &["v4l2"],
+    example: "/dev/video0",
+    doc: "a webcam (Video4Linux); 0 is /dev/video0; its own JPEG pictures where it makes them",
+    port: None,
+    connect,
+};
+
+/// How a URL is put to libavformat.
+pub(crate) struct Way {
+    pub(crate) url: String,
+    pub(crate) options: InputOptions,
+    /// What `status` calls the protocol.
+    protocol: &'static str,
+    /// A file: it has an end and no pace of its own.
+    paced: bool,
+}
+
+impl Way {
+    /// The way for `request`.
+    pub(crate) fn of(request: &Request) -> Self {
+        let url = &*request.url;
+        let mut options = InputOptions { private: request.options.libav.clone(), ..InputOptions::default() };
+        let mut set = |name: &str, value: &str| {
+            // What the user said comes first.
+            if !options.private.iter().any(|(given, _)| given == name) {
+                options.private.push((name.into(), value.into()));
+            }
+        };
+        let scheme = url.split_once("://").map(|(name, _)| name.to_ascii_lowercase());
+        let scheme = scheme.as_deref().unwrap_or("");
+        let device = device(url);
+        let (url, protocol) = match (scheme, device) {
+            (_, Some(device)) => (device, "v4l2"),
+            ("" | "file", None) => (file_path(url), "file"),
+            (name, None) => (url.to_owned(), protocol_name(name)),
+        };
+        match protocol {
+            "v4l2" => {
+                // Of what a webcam offers, its own JPEGs: they need no work at all.
+                set("input_format", "mjpeg");
+                options.format = Some("v4l2".into());
+            }
+            "rtsp" => {
+                let udp = request.options.transport == Transport::Udp;
+                set("rtsp_transport", if udp { "udp" } else { "tcp" });
+                set("fpsprobesize", "0");
+            }
+            "file" => {}
+            _ => set("fpsprobesize", "0"),
+        }
+        if protocol != "file" {
+            options.low_delay = true;
+            options.analyze = Some(Duration::from_secs(2));
+        }
+        Self { url, options, protocol, paced: protocol == "file" }
+    }
+}
+
+/// `/dev/video0` for everything that means it.
+fn device(url: &str) -> Option<String> {
+    let path = url.strip_prefix("v4l2:").map_or(url, |rest| rest.trim_start_matches("//"));
+    if !path.is_empty() && path.len() <= 2 && path.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(format!("/dev/video{path}"));
+    }
+    (path.starts_with("/dev/video") || url.starts_with("v4l2:")).then(|| path.to_owned())
+}
+
+/// The path of a file URL, with libavformat's own prefix, so that a colon in the name is
+/// no protocol.
+fn file_path(url: &str) -> String {
+    let path = url.strip_prefix("file://").or_else(|| url.strip_prefix("file:")).unwrap_or(url);
+    format!("file:{path}")
+}
+
+fn protocol_name(scheme: &str) -> &'static str {
+    const NAMES: &[&str] =
+        &["http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "mmsh", "mmst", "udp", "rtp", "srt", "tcp", "hls", "dash"];
+    NAMES.iter().find(|name| **name == scheme).copied().unwrap_or("libav")
+}
+
+/// Opens `request` and reads it to its end.
+pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
+    Box::pin(async move {
+        let thread = on_thread("libav", move |stop| {
+            let way = Way::of(&request);
+            sink.phase(Phase::Connect);
+            match open(&way, &stop) {
+                Ok(input) => pump(input, &way, request.options.repeat_files, &sink, &stop),
+                Err(error) => error,
+            }
+        });
+        thread.await.unwrap_or_else(died)
+    })
+}
+
+/// What a connection ends with whose thread panicked.
+pub(crate) fn died() -> Error {
+    Error::Broken { what: "the reading thread died; this is a fault in headwater, see its log".into() }
+}
+
+/// Opens an input; blocks until it is open or `stop` is set.
+pub(crate) fn open(way: &Way, stop: &Stop) -> Result<Input, Error> {
+    let stop = stop.clone();
+    let input = Input::open(&way.url, &way.options, move || stop.is_set());
+    if let (Err(_), "v4l2") = (&input, way.protocol)
+        && let Some(any) = without_input_format(&way.options)
+    {
+        // The webcam makes no JPEG.
+        return Input::open(&way.url, &any, || false).map_err(|error| explain(&way.url, error));
+    }
+    input.map_err(|error| explain(&way.url, error))
+}
+
+fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
+    let wished = |(name, value): &&(String, String)| name == "input_format" && value == "mjpeg";
+    options.private.iter().find(wished)?;
+    let mut options = options.clone();
+    options.private.retain(|pair| !wished(&pair));
+    Some(options)
+}
+
+/// Reads `input` into `sink` until it ends, fails, or nobody wants it.
+pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> Error {
+    let about = About {
+        protocol: way.protocol.into(),
+        container: input.container(),
+        server: None,
+        title: input.title(),
+        duration: input.duration(),
+        live: !way.paced,
+    };
+    if let Err(error) = sink.declare(about.clone(), input.tracks()) {
+        return error;
+    }
+    let mut pace = Pace::default();
+    let mut read_any = false;
+    while !stop.is_set() && !sink.is_cut() {
+        match input.read() {
+            Ok(Read::Unit(unit)) => {
+                read_any = true;
+                if way.paced && !pace.keep(unit.dts.or(unit.pts), stop) {
+                    break;
+                }
+                sink.publish(unit);
+            }
+            Ok(Read::Tracks(tracks)) => {
+                if let Err(error) = sink.declare(about.clone(), tracks) {
+                    return error;
+                }
+            }
+            Ok(Read::End) if way.paced && repeat && read_any => {
+                read_any = false;
+                pace = Pace::default();
+                if let Err(error) = input.rewind() {
+                    return explain(&way.url, error);
+                }
+            }
+            Ok(Read::End) => return Error::Ended { what: None },
+            Err(error) => return explain(&way.url, error),
+        }
+    }
+    Error::Ended { what: None }
+}
+
+/// Holds a file to real time.
+#[derive(Default)]
+struct Pace {
+    start: Option<(Instant, Timestamp)>,
+}
+
+impl Pace {
+    /// The longest wait between two looks at `stop`.
+    const STEP: Duration = Duration::from_millis(50);
+    /// A pause in a file that is longer is taken for a fault of its stamps.
+    const MOST: Duration = Duration::from_secs(10);
+
+    /// Waits until a unit of decoding time `at` is due; `false` when asked to stop.
+    fn keep(&mut self, at: Option<Timestamp>, stop: &Stop) -> bool {
+        let Some(at) = at else { return true };
+        let (start, zero) = *self.start.get_or_insert_with(|| (Instant::now(), at));
+        let due = start + at.saturating_since(zero);
+        if due > Instant::now() + Self::MOST {
+            self.start = Some((Instant::now(), at));
+            return true;
+        }
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            if stop.is_set() {
+                return false;
+            }
+            thread::sleep(left.min(Self::STEP));
+        }
+    }
+}
+
+/// An FFmpeg failure in our terms.
+pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
+    let what = format!("{}: {error}", Redacted(url.strip_prefix("file:").unwrap_or(url)));
+    match error {
+        ffmpeg::Error::NotFound { .. } => Error::NotFound { what },
+        ffmpeg::Error::Unauthorized { .. } => Error::Unauthorized { what },
+        ffmpeg::Error::Unreachable { .. } | ffmpeg::Error::TimedOut { .. } => Error::Unreachable { what },
+        ffmpeg::Error::Server { status, .. } => Error::Server { status, what },
+        ffmpeg::Error::InvalidData { .. } => Error::NotVideo { what },
+        ffmpeg::Error::ProtocolNotFound { .. }
+        | ffmpeg::Error::DemuxerNotFound { .. }
+        | ffmpeg::Error::DecoderNotFound { .. } => Error::Unsupported { what },
+        ffmpeg::Error::Interrupted => Error::Ended { what: None },
+        _ => Error::Broken { what },
+    }
+}

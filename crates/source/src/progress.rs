@@ -1,0 +1,261 @@
+//! What a source has brought so far: counters that cost an addition, and its status.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use media::{Timestamp, Tracks};
+use tokio::sync::{Notify, watch};
+
+use crate::status::{About, State, Status};
+use crate::{Error, Phase};
+
+/// Counters of a source since it was configured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Packets let into the feed.
+    pub packets: u64,
+    /// Of them, pictures.
+    pub pictures: u64,
+    /// Of the pictures, keyframes.
+    pub keyframes: u64,
+    /// Packets marked as damaged.
+    pub corrupt: u64,
+    /// Bytes that came, those before the first keyframe included.
+    pub bytes: u64,
+    /// Pictures a second over the last seconds; 0 when none came.
+    pub fps: f64,
+    /// Keyframes a second over the last keyframes; 0 before the second one.
+    pub key_rate: f64,
+}
+
+/// How far back the rates look.
+const WINDOW: Duration = Duration::from_secs(5);
+/// Pictures remembered for the rate at most.
+const WINDOW_PICTURES: usize = 128;
+/// Keyframes remembered for their rate.
+const WINDOW_KEYS: usize = 8;
+
+pub(crate) struct Progress {
+    status: watch::Sender<Status>,
+    packets: AtomicU64,
+    pictures: AtomicU64,
+    keyframes: AtomicU64,
+    corrupt: AtomicU64,
+    bytes: AtomicU64,
+    recent: Mutex<Recent>,
+    /// Wakes the supervisor at the first picture of an attempt.
+    pub(crate) live: Notify,
+}
+
+#[derive(Default)]
+struct Recent {
+    /// Arrival of the newest picture of this attempt.
+    newest: Option<Instant>,
+    arrivals: VecDeque<Instant>,
+    keys: VecDeque<Timestamp>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let status = Status {
+            state: State::Idle,
+            since: SystemTime::now(),
+            error: None,
+            failures: 0,
+            reconnects: 0,
+            about: About::default(),
+            tracks: Tracks::default(),
+        };
+        Self {
+            status: watch::Sender::new(status),
+            packets: AtomicU64::new(0),
+            pictures: AtomicU64::new(0),
+            keyframes: AtomicU64::new(0),
+            corrupt: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            recent: Mutex::default(),
+            live: Notify::new(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Starts an attempt.
+    pub(crate) fn opening(&self) {
+        *self.recent() = Recent::default();
+        self.status.send_modify(|status| {
+            // Without pictures since the first of several attempts, not since this one.
+            if matches!(status.state, State::Idle | State::Live) {
+                status.since = SystemTime::now();
+            }
+            status.state = State::Opening(Phase::Resolve);
+        });
+    }
+
+    pub(crate) fn phase(&self, phase: Phase) {
+        self.status.send_if_modified(|status| match status.state {
+            State::Opening(ref mut now) if *now != phase => {
+                *now = phase;
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// The phase of the attempt that is running.
+    pub(crate) fn current_phase(&self) -> Phase {
+        match self.status.borrow().state {
+            State::Opening(phase) => phase,
+            _ => Phase::Streaming,
+        }
+    }
+
+    pub(crate) fn declared(&self, about: About, tracks: Tracks) {
+        self.status.send_modify(|status| {
+            if let State::Opening(phase) = &mut status.state {
+                *phase = Phase::FirstFrame;
+            }
+            status.about = about;
+            status.tracks = tracks;
+        });
+    }
+
+    pub(crate) fn bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Counts a packet; `picture` is when it arrived and its place, if it is one.
+    pub(crate) fn packet(&self, bytes: usize, key: bool, corrupt: bool, picture: Option<(Instant, Timestamp)>) {
+        self.bytes(bytes);
+        self.packets.fetch_add(1, Relaxed);
+        self.corrupt.fetch_add(u64::from(corrupt), Relaxed);
+        let Some((arrived, pts)) = picture else { return };
+        self.pictures.fetch_add(1, Relaxed);
+        self.keyframes.fetch_add(u64::from(key), Relaxed);
+        let mut recent = self.recent();
+        let first = recent.newest.replace(arrived).is_none();
+        remember(&mut recent.arrivals, arrived, WINDOW_PICTURES);
+        if key {
+            remember(&mut recent.keys, pts, WINDOW_KEYS);
+        }
+        drop(recent);
+        if first {
+            self.status.send_modify(|status| {
+                status.state = State::Live;
+                status.since = SystemTime::now();
+                status.error = None;
+                status.failures = 0;
+            });
+            self.live.notify_one();
+        }
+    }
+
+    /// When the newest picture of this attempt arrived.
+    pub(crate) fn newest(&self) -> Option<Instant> {
+        self.recent().newest
+    }
+
+    /// An attempt ended; the next one is at `retry`.
+    pub(crate) fn failed(&self, error: Error, was_live: bool, retry: Option<Instant>) {
+        self.status.send_modify(|status| {
+            if was_live {
+                status.since = SystemTime::now();
+                status.reconnects += 1;
+            }
+            status.failures += 1;
+            status.error = Some(error);
+            status.state = retry.map_or(State::Ended, State::Waiting);
+        });
+    }
+
+    pub(crate) fn idle(&self) {
+        *self.recent() = Recent::default();
+        self.status.send_modify(|status| {
+            status.state = State::Idle;
+            status.since = SystemTime::now();
+        });
+    }
+
+    pub(crate) fn ended(&self) {
+        self.status.send_modify(|status| {
+            status.state = State::Ended;
+            status.since = SystemTime::now();
+        });
+    }
+
+    pub(crate) fn counters(&self, now: Instant) -> Counters {
+        let recent = self.recent();
+        Counters {
+            packets: self.packets.load(Relaxed),
+            pictures: self.pictures.load(Relaxed),
+            keyframes: self.keyframes.load(Relaxed),
+            corrupt: self.corrupt.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            fps: recent.fps(now),
+            key_rate: recent.key_rate(),
+        }
+    }
+
+    /// Keyframes a second, 0 before the second one; cheaper than all counters.
+    pub(crate) fn key_rate(&self) -> f64 {
+        self.recent().key_rate()
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remember<T>(list: &mut VecDeque<T>, item: T, most: usize) {
+    if list.len() == most {
+        list.pop_front();
+    }
+    list.push_back(item);
+}
+
+impl Recent {
+    fn fps(&self, now: Instant) -> f64 {
+        let fresh = || self.arrivals.iter().filter(|at| now.saturating_duration_since(**at) <= WINDOW);
+        let (Some(first), count) = (fresh().next(), fresh().count()) else { return 0.0 };
+        // With the silence up to now counted in, a stalled camera's rate falls at once.
+        let last = *fresh().next_back().unwrap_or(first);
+        let steps = (count - 1) as f64;
+        let span = last.saturating_duration_since(*first).as_secs_f64();
+        let silence = now.saturating_duration_since(last).as_secs_f64();
+        if steps == 0.0 || span == 0.0 {
+            return 0.0;
+        }
+        steps / if silence > 2.0 * span / steps { span + silence } else { span }
+    }
+
+    fn key_rate(&self) -> f64 {
+        match (self.keys.front(), self.keys.back()) {
+            (Some(first), Some(last)) if last > first => {
+                (self.keys.len() - 1) as f64 / last.saturating_since(*first).as_secs_f64()
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds_and_falls_when_pictures_stop() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut recent = Recent::default();
+        for picture in 0..100 {
+            remember(&mut recent.arrivals, at(picture * 40), WINDOW_PICTURES);
+        }
+        assert!((recent.fps(at(99 * 40)) - 25.0).abs() < 0.01);
+        assert!(recent.fps(at(99 * 40 + 2000)) < 20.0);
+        assert_eq!(recent.fps(at(99 * 40 + 6000)), 0.0);
+    }
+}

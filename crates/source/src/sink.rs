@@ -1,0 +1,129 @@
+//! The door of a feed: what a connection gives its packets to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use feed::Publisher;
+use media::{Packet, Track, Tracks, Unit};
+
+use crate::status::About;
+use crate::supervisor::Progress;
+use crate::timeline::Timeline;
+use crate::{Error, Phase};
+
+/// Where a connection puts what it gets. Each attempt has one of its own; when the
+/// supervisor gives an attempt up, its sink is cut, so that a thread that comes back
+/// late from a blocking call can do no harm.
+pub struct Sink(Arc<Mutex<Option<Door>>>);
+
+/// The supervisor's hold on the sink of the running attempt.
+pub(crate) struct Cut(Arc<Mutex<Option<Door>>>);
+
+struct Door {
+    publisher: Arc<Publisher>,
+    timeline: Arc<Mutex<Timeline>>,
+    progress: Arc<Progress>,
+    /// Which tracks carry pictures.
+    video: Vec<bool>,
+    /// Packets are let in from the first keyframe on.
+    keyed: bool,
+    too_large: u64,
+}
+
+impl Sink {
+    pub(crate) fn new(
+        publisher: Arc<Publisher>,
+        timeline: Arc<Mutex<Timeline>>,
+        progress: Arc<Progress>,
+    ) -> (Self, Cut) {
+        let door = Door { publisher, timeline, progress, video: Vec::new(), keyed: false, too_large: 0 };
+        let shared = Arc::new(Mutex::new(Some(door)));
+        (Self(Arc::clone(&shared)), Cut(shared))
+    }
+
+    /// Tells what the attempt is waiting for now.
+    pub fn phase(&self, phase: Phase) {
+        self.with(|door| door.progress.phase(phase));
+    }
+
+    /// Declares the tracks, before the first packet and again when codec or size change.
+    ///
+    /// # Errors
+    /// When there is no picture among them.
+    pub fn declare(&self, about: About, tracks: Vec<Track>) -> Result<(), Error> {
+        let tracks = Tracks::new(tracks);
+        if tracks.video().is_none() {
+            let codecs: Vec<_> = tracks.iter().map(|track| track.codec.name()).collect();
+            let found = if codecs.is_empty() { "no track".into() } else { format!("only {}", codecs.join(", ")) };
+            return Err(Error::NotVideo { what: format!("no video track: {found} in this {}", about.container) });
+        }
+        self.with(|door| {
+            door.video = tracks.iter().map(|track| track.video().is_some()).collect();
+            door.keyed = false;
+            door.progress.declared(about, tracks.clone());
+            door.publisher.declare(tracks);
+        });
+        Ok(())
+    }
+
+    /// Publishes a unit that has just arrived. Units before the first keyframe, of tracks
+    /// not declared, and empty ones are left out.
+    pub fn publish(&self, unit: Unit) {
+        let received = Instant::now();
+        self.with(|door| door.publish(unit, received));
+    }
+
+    /// Whether the supervisor has given this attempt up.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.with(|_| ()).is_none()
+    }
+
+    fn with<T>(&self, enter: impl FnOnce(&mut Door) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(enter)
+    }
+}
+
+impl Door {
+    fn publish(&mut self, unit: Unit, received: Instant) {
+        let Some(video) = self.video.get(usize::from(unit.track.0)).copied() else {
+            return;
+        };
+        if unit.data.is_empty() {
+            return;
+        }
+        self.keyed |= unit.key && video;
+        if !self.keyed {
+            self.progress.bytes(unit.data.len());
+            return;
+        }
+        let placed = self.timeline.lock().unwrap_or_else(PoisonError::into_inner).place(&unit, received);
+        self.progress.packet(unit.data.len(), unit.key, unit.corrupt, video.then_some((received, placed.pts)));
+        let packet = Packet {
+            track: unit.track,
+            pts: placed.pts,
+            dts: placed.dts,
+            duration: unit.duration,
+            key: unit.key,
+            corrupt: unit.corrupt,
+            discontinuity: unit.discontinuity || placed.jumped,
+            received,
+            captured: unit.captured,
+            data: unit.data,
+        };
+        if let Err(error) = self.publisher.publish(packet) {
+            // Told at the first, the tenth, the hundredth …: a camera may send them all day.
+            self.too_large += 1;
+            if self.too_large.to_string().trim_end_matches('0') == "1" {
+                tracing::warn!(%error, times = self.too_large, "packet dropped");
+            }
+        }
+    }
+}
+
+impl Cut {
+    /// From now on nothing that this attempt brings has any effect.
+    pub(crate) fn cut(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}

@@ -1,0 +1,265 @@
+//! Opens a source when it is wanted, and again for ever when it fails.
+//!
+//! One task per source. It sleeps until the feed has a reader, runs one connection
+//! under two deadlines (open to first picture, picture to picture), and closes it a
+//! while after the last reader has gone. Readers notice nothing of a reconnect but
+//! the gap: the feed and their cursors stay.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use feed::{Feed, Publisher};
+use media::Redacted;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::progress::{Counters, Progress};
+use crate::scheme::{Request, Scheme, scheme_of};
+use crate::sink::Sink;
+use crate::status::Status;
+use crate::timeline::Timeline;
+use crate::variants::Variants;
+use crate::{Error, Options, backoff};
+
+/// How often a host that was unreachable is asked for a sign of life between attempts.
+const KNOCK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// One source under supervision. Cloning gives another handle; the source is closed
+/// when the last one is dropped.
+#[derive(Clone)]
+pub struct Supervisor(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    request: Request,
+    feed: Feed,
+    progress: Arc<Progress>,
+    poke: Arc<Notify>,
+    variants: Arc<Variants>,
+    task: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Supervisor {
+    /// Supervises the source at `url`, called `name` in logs. Opens nothing yet unless
+    /// [`Options::always_on`]. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When nothing can open a URL of this form.
+    pub fn new(name: &str, url: &str, options: Options) -> Result<Self, Error> {
+        let scheme = scheme_of(url).ok_or_else(|| Error::BadUrl {
+            what: format!("{}: not a URL, a file or a device", Redacted(url)),
+            hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
+        })?;
+        let request = Request { url: url.into(), options: Arc::new(options) };
+        let (publisher, feed) = Feed::new(request.options.limits);
+        let progress = Arc::new(Progress::new());
+        let poke = Arc::new(Notify::new());
+        let task = Task {
+            scheme,
+            request: request.clone(),
+            readers: publisher.readers(),
+            publisher: Arc::new(publisher),
+            timeline: Arc::new(Mutex::new(Timeline::new(Instant::now()))),
+            progress: Arc::clone(&progress),
+            poke: Arc::clone(&poke),
+            failures: 0,
+        };
+        let span = tracing::info_span!(parent: None, "source", name);
+        let task = tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle();
+        let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress)));
+        Ok(Self(Arc::new(Inner { name: name.into(), request, feed, progress, poke, variants, task })))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The URL as given, password and all: log it through [`Redacted`] only.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0.request.url
+    }
+
+    /// The packets as the source sends them. A cursor on it makes the source open.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// What it is doing, and its changes.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.0.progress.status()
+    }
+
+    /// What it has brought.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.0.progress.counters(Instant::now())
+    }
+
+    /// JPEG pictures of it, as a variant.
+    #[must_use]
+    pub fn variants(&self) -> &Arc<Variants> {
+        &self.0.variants
+    }
+
+    /// Ends a wait between two attempts.
+    pub fn poke(&self) {
+        self.0.poke.notify_one();
+    }
+}
+
+struct Task {
+    scheme: &'static Scheme,
+    request: Request,
+    readers: watch::Receiver<usize>,
+    publisher: Arc<Publisher>,
+    timeline: Arc<Mutex<Timeline>>,
+    progress: Arc<Progress>,
+    poke: Arc<Notify>,
+    failures: u32,
+}
+
+/// How an attempt ended.
+enum Outcome {
+    /// Nobody reads any more.
+    Unwanted,
+    Failed(Error),
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            if !self.request.options.always_on && self.readers.wait_for(|readers| *readers > 0).await.is_err() {
+                return;
+            }
+            match self.attempt().await {
+                Outcome::Unwanted => self.close(),
+                Outcome::Failed(error) => {
+                    if !self.after(error).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        tracing::info!("closed, nobody reads");
+        self.failures = 0;
+        self.publisher.clear();
+        self.progress.idle();
+    }
+
+    /// Runs one connection.
+    async fn attempt(&mut self) -> Outcome {
+        let options = Arc::clone(&self.request.options);
+        self.progress.opening();
+        if let Ok(mut timeline) = self.timeline.lock() {
+            timeline.restart();
+        }
+        let (sink, cut) =
+            Sink::new(Arc::clone(&self.publisher), Arc::clone(&self.timeline), Arc::clone(&self.progress));
+        tracing::debug!(url = %Redacted(&self.request.url), "opening");
+        let connection = (self.scheme.connect)(self.request.clone(), sink);
+        let outcome = tokio::select! {
+            error = connection => Outcome::Failed(error),
+            error = overdue(&self.progress, &options) => Outcome::Failed(error),
+            () = unwanted(&mut self.readers, &options) => Outcome::Unwanted,
+        };
+        cut.cut();
+        outcome
+    }
+
+    /// Deals with a failure; `false` ends the task.
+    async fn after(&mut self, error: Error) -> bool {
+        let was_live = self.progress.newest().is_some();
+        self.failures = if was_live { 1 } else { self.failures.saturating_add(1) };
+        let live = self.progress.status().borrow().about.live;
+        if matches!(error, Error::Ended { what: None }) && was_live && !live && !self.request.options.repeat_files {
+            self.progress.ended();
+            return false;
+        }
+        if error.is_final() {
+            tracing::error!(%error, "cannot be opened");
+            self.progress.failed(error, was_live, None);
+            // There for its status alone, until the handle is dropped.
+            return std::future::pending().await;
+        }
+        let wait = backoff::wait(self.failures, error.is_refusal());
+        // The first failure of a row is news, the others are a detail.
+        match self.failures {
+            1 => tracing::warn!(%error, retry_ms = wait.as_millis(), "no pictures"),
+            _ => tracing::debug!(%error, retry_ms = wait.as_millis(), failures = self.failures, "no pictures yet"),
+        }
+        let knock = matches!(error, Error::Unreachable { .. });
+        self.progress.failed(error, was_live, Some(Instant::now() + wait));
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = self.poke.notified() => {}
+            () = sign_of_life(&self.request.url, self.scheme), if knock => {}
+            () = unwanted(&mut self.readers, &self.request.options) => self.close(),
+        }
+        true
+    }
+}
+
+/// Ends with the time-out that passed.
+async fn overdue(progress: &Progress, options: &Options) -> Error {
+    let opened = timeout(options.open_timeout, progress.live.notified()).await;
+    if opened.is_err() && progress.newest().is_none() {
+        return Error::Timeout { phase: progress.current_phase(), after: options.open_timeout };
+    }
+    loop {
+        let due = progress.newest().unwrap_or_else(Instant::now) + options.gap_timeout;
+        if due <= Instant::now() {
+            return Error::Timeout { phase: progress.current_phase(), after: options.gap_timeout };
+        }
+        sleep_until(due.into()).await;
+    }
+}
+
+/// Ends when nobody has read for [`Options::linger`].
+async fn unwanted(readers: &mut watch::Receiver<usize>, options: &Options) {
+    if options.always_on {
+        return std::future::pending().await;
+    }
+    loop {
+        if readers.wait_for(|readers| *readers == 0).await.is_err() {
+            return std::future::pending().await;
+        }
+        if timeout(options.linger, readers.wait_for(|readers| *readers > 0)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Ends when the host of `url` takes a TCP connection again: a camera that is switched
+/// on is seen within half a second however long it was off, while the attempts
+/// themselves, which cost it more, keep to their back-off.
+async fn sign_of_life(url: &str, scheme: &Scheme) {
+    let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    let host = authority.and_then(|authority| authority.rsplit('@').next()).unwrap_or("");
+    let (Some(port), false) = (scheme.port, host.is_empty()) else {
+        return std::future::pending().await;
+    };
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let address = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+    loop {
+        sleep(KNOCK_INTERVAL).await;
+        if matches!(timeout(KNOCK_INTERVAL, TcpStream::connect(&address)).await, Ok(Ok(_))) {
+            return;
+        }
+    }
+}

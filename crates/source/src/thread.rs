@@ -1,0 +1,84 @@
+//! Where blocking work runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+/// Tells a thread that nobody waits for it any more.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Whether to end now.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Asks the thread to end.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs `body` on a thread of its own, called `name`, and waits for its result.
+///
+/// For code that blocks for long: libav* calls, device reads. Whatever `body` builds
+/// is built, used and dropped on that one thread, so it need not be `Send`.
+///
+/// Dropping the future sets [`Stop`] and does not wait: the thread ends by itself at
+/// its next look. A panic in `body` resolves to `None`, as does a thread that the
+/// system refuses to start.
+pub async fn on_thread<T: Send + 'static>(name: &str, body: impl FnOnce(Stop) -> T + Send + 'static) -> Option<T> {
+    struct SetOnDrop(Stop);
+    impl Drop for SetOnDrop {
+        fn drop(&mut self) {
+            self.0.set();
+        }
+    }
+
+    let stop = SetOnDrop(Stop::default());
+    let for_body = stop.0.clone();
+    let (done, result) = oneshot::channel();
+    let spawned = thread::Builder::new().name(name.chars().take(15).collect()).spawn(move || {
+        // The receiver may be gone; then nobody wants the result.
+        let _ = done.send(body(for_body));
+    });
+    match spawned {
+        Ok(_) => result.await.ok(),
+        Err(error) => {
+            tracing::error!(%error, thread = name, "cannot start a thread");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_result_comes_back() {
+        assert_eq!(on_thread("sum", |_| 1 + 1).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_nothing() {
+        assert_eq!(on_thread("panics", |_| -> u8 { panic!("on purpose") }).await, None);
+    }
+
+    #[tokio::test]
+    async fn dropping_the_future_tells_the_thread() {
+        let (told, hears) = oneshot::channel();
+        let future = on_thread("waits", move |stop| {
+            while !stop.is_set() {
+                thread::yield_now();
+            }
+            let _ = told.send(());
+        });
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(20), future).await.is_err());
+        assert!(hears.await.is_ok());
+    }
+}

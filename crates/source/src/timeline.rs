@@ -1,0 +1,134 @@
+//! From a source's clock to the feed's.
+//!
+//! The feed's timeline starts at the source's first opening and runs with the wall
+//! clock; a connection's stamps keep their distances and are moved as a whole, so that
+//! its first one stands at its time of arrival. Stamps that leave that line by more
+//! than [`JUMP`] (a camera's clock was set, a counter wrapped, a file began again) move
+//! it, and the packet is marked.
+
+use std::time::{Duration, Instant};
+
+use media::{Timestamp, Unit};
+
+/// The largest step between two packets that counts as the same clock going on.
+const JUMP: Duration = Duration::from_secs(5);
+
+pub(crate) struct Timeline {
+    zero: Instant,
+    /// Nanoseconds to add to the connection's stamps.
+    offset: Option<i128>,
+    /// The last decoding time given, per track.
+    last: Vec<Option<Timestamp>>,
+}
+
+/// Where a unit stands on the feed's timeline.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(crate) struct Placed {
+    pub(crate) pts: Timestamp,
+    pub(crate) dts: Timestamp,
+    pub(crate) jumped: bool,
+}
+
+impl Timeline {
+    pub(crate) fn new(zero: Instant) -> Self {
+        Self { zero, offset: None, last: Vec::new() }
+    }
+
+    /// A new connection: its clock has nothing to do with the last one's.
+    pub(crate) fn restart(&mut self) {
+        self.offset = None;
+    }
+
+    pub(crate) fn place(&mut self, unit: &Unit, received: Instant) -> Placed {
+        let arrival = i128::try_from(received.saturating_duration_since(self.zero).as_nanos()).unwrap_or(i128::MAX);
+        let stamp = unit.dts.or(unit.pts).map(|at| i128::from(at.as_nanos()));
+        let track = usize::from(unit.track.0);
+        if self.last.len() <= track {
+            self.last.resize(track + 1, None);
+        }
+        let last = self.last[track];
+        let mut jumped = false;
+
+        let mut dts = match (stamp, self.offset) {
+            (None, _) => arrival,
+            (Some(stamp), None) => {
+                self.offset = Some(arrival - stamp);
+                arrival
+            }
+            (Some(stamp), Some(offset)) => {
+                let at = stamp + offset;
+                let jump = JUMP.as_nanos().cast_signed();
+                let far = last.is_some_and(|last| (at - i128::from(last.as_nanos())).abs() > jump);
+                if far && (at - arrival).abs() > jump {
+                    jumped = true;
+                    self.offset = Some(arrival - stamp);
+                    arrival
+                } else {
+                    at
+                }
+            }
+        };
+        // Decoding times of a track rise, whatever the camera says.
+        if let Some(last) = last {
+            dts = dts.max(i128::from(last.as_nanos()) + 1);
+        }
+        let lead = match (unit.pts, unit.dts) {
+            (Some(pts), Some(dts)) => pts.saturating_since(dts),
+            _ => Duration::ZERO,
+        };
+        let dts = Timestamp::from_nanos(i64::try_from(dts).unwrap_or(i64::MAX));
+        self.last[track] = Some(dts);
+        Placed { pts: dts + lead.min(JUMP), dts, jumped }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use media::TrackId;
+
+    use super::*;
+
+    fn unit(ms: Option<i64>) -> Unit {
+        let at = ms.map(|ms| Timestamp::from_ticks(ms, 1, 1000));
+        Unit { pts: at, dts: at, ..Unit::picture(TrackId(0), Bytes::from_static(b"x")) }
+    }
+
+    /// Places stamps (ms) that arrive at given times (ms); returns feed times in ms, with
+    /// `!` where the clock jumped.
+    fn place(script: &[(Option<i64>, u64)]) -> String {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        let placed = script.iter().map(|(stamp, arrival)| {
+            let placed = line.place(&unit(*stamp), zero + Duration::from_millis(*arrival));
+            format!("{}{}", placed.dts.to_ticks(1, 1000), if placed.jumped { "!" } else { "" })
+        });
+        placed.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn distances_are_kept_whatever_the_arrival_times() {
+        assert_eq!(place(&[(Some(9000), 100), (Some(9040), 171), (Some(9080), 172)]), "100 140 180");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_followed_and_marked() {
+        assert_eq!(place(&[(Some(100_000), 0), (Some(0), 40), (Some(40), 85)]), "0 40! 80");
+        assert_eq!(place(&[(Some(0), 0), (Some(10_000_000), 40)]), "0 40!");
+    }
+
+    #[test]
+    fn a_pause_of_the_camera_is_no_jump() {
+        assert_eq!(place(&[(Some(0), 0), (Some(20_000), 20_001)]), "0 20000");
+    }
+
+    #[test]
+    fn without_stamps_the_time_of_arrival_counts_and_never_stands_still() {
+        assert_eq!(place(&[(None, 0), (None, 41), (None, 80)]), "0 41 80");
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        let a = line.place(&unit(Some(5)), zero);
+        let b = line.place(&unit(Some(5)), zero);
+        assert!(b.dts > a.dts);
+    }
+}

@@ -1,0 +1,107 @@
+//! The variants of one source: which are being made, and by whom.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use feed::Feed;
+use media::Variant;
+use tokio::sync::Notify;
+
+use crate::Error;
+use crate::picture::Pictures;
+use crate::progress::Progress;
+use crate::transcode::{self, Demand, Job, Lease};
+
+/// What `status` shows of a variant that is being made.
+#[derive(Clone, Debug)]
+pub struct Making {
+    /// Which.
+    pub variant: Variant,
+    /// Its readers.
+    pub readers: usize,
+    /// Pictures made.
+    pub pictures: u64,
+    /// Pictures that were decoded but overtaken before they were encoded.
+    pub dropped: u64,
+}
+
+/// The pictures of one source, in any size, rate and quality.
+pub struct Variants {
+    name: String,
+    feed: Feed,
+    progress: Arc<Progress>,
+    jobs: Mutex<Jobs>,
+    /// Wakes the decoder thread when there is a new job.
+    pub(crate) new_job: Notify,
+}
+
+/// The jobs of the decoder thread.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    pub(crate) running: BTreeMap<Variant, Arc<Job>>,
+    /// The thread runs, and looks at `running` once more before it ends.
+    pub(crate) decoding: bool,
+}
+
+impl Variants {
+    pub(crate) fn new(name: &str, feed: Feed, progress: Arc<Progress>) -> Self {
+        Self { name: name.into(), feed, progress, jobs: Mutex::default(), new_job: Notify::new() }
+    }
+
+    /// A reader of every picture of `variant`.
+    #[must_use]
+    pub fn pictures(self: &Arc<Self>, variant: Variant) -> Pictures {
+        Pictures::new(Arc::clone(self), variant, Demand::All)
+    }
+
+    /// A reader that is content with keyframes: for snapshots and thumbnails. Where
+    /// others read the same variant, it gets every picture at no cost.
+    #[must_use]
+    pub fn keyframes(self: &Arc<Self>, variant: Variant) -> Pictures {
+        Pictures::new(Arc::clone(self), variant, Demand::Keyframes)
+    }
+
+    /// What is being made now.
+    #[must_use]
+    pub fn making(&self) -> Vec<Making> {
+        self.jobs().running.values().map(|job| job.making()).collect()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A share in the making of `variant`, which starts with the first one.
+    pub(crate) fn lease(self: &Arc<Self>, variant: Variant, demand: Demand) -> Result<Lease, Error> {
+        let mut jobs = self.jobs();
+        let job = match jobs.running.get(&variant) {
+            Some(job) => Arc::clone(job),
+            None => {
+                let job = Job::start(&self.name, variant)?;
+                jobs.running.insert(variant, Arc::clone(&job));
+                job
+            }
+        };
+        let lease = Lease::new(job, demand);
+        let start = !std::mem::replace(&mut jobs.decoding, true);
+        drop(jobs);
+        if start {
+            transcode::start(Arc::clone(self))?;
+        } else {
+            self.new_job.notify_one();
+        }
+        Ok(lease)
+    }
+}
