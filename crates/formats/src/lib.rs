@@ -2,4 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
+#[doc(hidden)]
+pub mod fuzz;
+pub mod http;
+pub mod jpeg;
+pub mod multipart;
 pub mod osd;
+#[cfg(test)]
+mod testdata;
+
+pub use error::Error;

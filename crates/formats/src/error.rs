@@ -1,0 +1,61 @@
+//! What is wrong with bytes.
+
+/// Why bytes are not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes do not begin as a picture does.
+    #[error("byte 0: expected a JPEG picture (ff d8), found {}", hex(.found))]
+    NotJpeg {
+        /// The first bytes, at most four.
+        found: Vec<u8>,
+    },
+    /// The picture ends within its header.
+    #[error("byte {at}: the JPEG picture is cut off in its header")]
+    JpegCut {
+        /// Where the segment stands that is not whole.
+        at: usize,
+    },
+    /// There is no segment where one should be.
+    #[error("byte {at}: expected a JPEG marker (ff), found {found:02x}")]
+    JpegMarker {
+        /// Offset in the picture.
+        at: usize,
+        /// The byte there.
+        found: u8,
+    },
+    /// A scan without a frame header before it (T.81 B.2.2).
+    #[error("byte {at}: the JPEG picture has no frame header before its first scan")]
+    NoFrameHeader {
+        /// Where the scan begins.
+        at: usize,
+    },
+    /// The status line has no status.
+    #[error("expected an HTTP status line such as `HTTP/1.1 200 OK`, found {found:?}")]
+    HttpStatus {
+        /// The line, at most 80 characters of it.
+        found: String,
+    },
+    /// The head of an answer is longer than [`crate::http::MAX_HEAD`], or has more headers
+    /// than [`crate::http::MAX_HEADERS`].
+    #[error("the head of the HTTP answer does not end within {limit}; is an HTTP server listening on this port?")]
+    HttpHead {
+        /// The limit that was passed.
+        limit: &'static str,
+    },
+    /// A chunk of a chunked body has no length.
+    #[error("byte {at} of the body: expected the length of a chunk in hexadecimal, found {found:02x}")]
+    Chunk {
+        /// Offset in the body as it came.
+        at: u64,
+        /// The byte there.
+        found: u8,
+    },
+}
+
+fn hex(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "nothing".into();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,89 @@
+//! Bodies of the fuzz targets in `fuzz/`; a test replays their corpus.
+
+use crate::http::{Dechunker, HeadParser};
+use crate::jpeg::{self, Scanner};
+use crate::multipart::{Part, Reader};
+
+/// The first byte says in which slices the rest comes.
+fn sliced(input: &[u8]) -> Option<(usize, &[u8])> {
+    let (size, rest) = input.split_first()?;
+    Some((usize::from(*size) + 1, rest))
+}
+
+/// Pictures begin and end as pictures do, lie in the input, and slicing does not matter.
+///
+/// # Panics
+/// When that is not so.
+pub fn jpeg_scanner(input: &[u8]) {
+    let Some((size, stream)) = sliced(input) else { return };
+    let scan = |size| {
+        let mut scanner = Scanner::new();
+        let mut found = Vec::new();
+        for slice in stream.chunks(size) {
+            scanner.handle_bytes(slice);
+            found.extend(std::iter::from_fn(|| scanner.poll_picture()));
+        }
+        (found, scanner.lost())
+    };
+    let (found, lost) = scan(size);
+    assert_eq!((&found, lost), (&scan(stream.len().max(1)).0, scan(stream.len().max(1)).1), "slices of {size}");
+    assert!(found.iter().map(|picture| picture.len()).sum::<usize>() <= stream.len());
+    for picture in found {
+        assert!(picture.starts_with(&[0xFF, 0xD8, 0xFF]) && picture.ends_with(&[0xFF, 0xD9]));
+        let whole = jpeg::with_huffman(picture.clone());
+        assert!(whole.len() >= picture.len());
+        assert_eq!(jpeg::info(&whole).map(|info| info.size), jpeg::info(&picture).map(|info| info.size));
+    }
+}
+
+/// As [`jpeg_scanner`], with lengths as hints: they may make a picture longer or late,
+/// never another thing than a picture.
+///
+/// # Panics
+/// When that is not so.
+pub fn multipart_reader(input: &[u8]) {
+    let Some((size, body)) = sliced(input) else { return };
+    let mut reader = Reader::new();
+    let mut taken = 0;
+    for slice in body.chunks(size) {
+        reader.handle_bytes(slice);
+        while let Some(Part { data, .. }) = reader.poll_part() {
+            assert!(data.starts_with(&[0xFF, 0xD8, 0xFF]) && data.ends_with(&[0xFF, 0xD9]));
+            taken += data.len();
+        }
+    }
+    assert!(taken <= body.len());
+}
+
+/// Heads and chunks come out the same in any slices.
+///
+/// # Panics
+/// When they do not.
+pub fn http_head(input: &[u8]) {
+    let Some((size, answer)) = sliced(input) else { return };
+    let read = |size: usize| {
+        let mut parser = HeadParser::new();
+        let mut end = 0;
+        while end < answer.len() {
+            end = answer.len().min(end + size);
+            if let Some(whole) = parser.parse(&answer[..end])? {
+                return Ok(Some(whole));
+            }
+        }
+        Ok::<_, crate::Error>(None)
+    };
+    let head = read(size);
+    assert_eq!(head, read(answer.len().max(1)), "slices of {size}");
+    let body = head.ok().flatten().map_or(0, |(_, body)| body);
+    let dechunk = |size: usize| {
+        let mut dechunker = Dechunker::new();
+        let mut data = Vec::new();
+        for mut slice in answer[body..].chunks(size) {
+            while let Some(piece) = dechunker.next(&mut slice)? {
+                data.extend_from_slice(piece);
+            }
+        }
+        Ok::<_, crate::Error>((data, dechunker.is_ended()))
+    };
+    assert_eq!(dechunk(size), dechunk(answer.len().max(1)), "slices of {size}");
+}

@@ -1,0 +1,7 @@
+//! Answers of HTTP servers, as cameras send them (RFC 9112, and worse).
+
+mod chunked;
+mod head;
+
+pub use chunked::Dechunker;
+pub use head::{Head, HeadParser, MAX_HEAD, MAX_HEADERS};
