@@ -97,12 +97,16 @@ pub fn text_size(text: &str, scale: usize) -> (usize, usize) {
 }
 
 /// Breaks `text` between words into lines of at most `columns` characters, and within a
-/// word only where the word alone is longer. Its own line feeds stay.
+/// word only where the word alone is longer. Lines that are short enough stay as they are.
 #[must_use]
 pub fn wrap(text: &str, columns: usize) -> String {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in text.lines() {
+        if paragraph.chars().count() <= columns {
+            lines.push(paragraph.to_owned());
+            continue;
+        }
         let mut line = String::new();
         let mut used = 0;
         for word in paragraph.split_whitespace() {

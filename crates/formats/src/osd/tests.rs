@@ -71,6 +71,7 @@ fn text_wraps_between_words_and_inside_only_if_it_must() {
     assert_eq!(wrap("abcdefgh ij", 3), "abc\ndef\ngh\nij");
     assert_eq!(wrap("one\n\ntwo", 80), "one\n\ntwo");
     assert_eq!(wrap("a b", 0), "a\nb");
+    assert_eq!(wrap("codec   mjpeg\nsource  pattern:", 13), "codec   mjpeg\nsource\npattern:");
     assert_eq!(wrap("", 5), "");
 }
 
