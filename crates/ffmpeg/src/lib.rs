@@ -1,0 +1,95 @@
+//! libav* and libjpeg-turbo behind safe types; the only crate with `unsafe`.
+//!
+//! [`Input`] opens a URL and gives [`media::Unit`]s, [`Decoder`] makes [`Frame`]s of them,
+//! [`Scaler`] brings frames to the size and colours wanted, [`jpeg`] turns planar frames
+//! into JPEG bytes and back. Each type owns one object of C and frees it; pictures and
+//! packets are counted references, so cloning one copies no pixels. Every call here may
+//! block its thread: none belongs into an `async fn`.
+//!
+//! Call [`init`] once before anything else.
+
+#![deny(unsafe_op_in_unsafe_fn)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+mod abi;
+mod bitstream;
+mod colour;
+mod decoder;
+mod dict;
+mod error;
+mod frame;
+mod input;
+mod interrupt;
+pub mod jpeg;
+mod log;
+mod packet;
+mod pixel;
+mod pool;
+mod reader;
+mod scaler;
+mod track;
+
+use std::ffi::{CStr, c_char};
+use std::sync::Once;
+
+use ffmpeg_sys_next as ffi;
+
+pub use decoder::{Decoder, DecoderOptions, Skip};
+pub use error::Error;
+pub use frame::{ColorSpace, Frame, Plane, PlaneMut};
+pub use input::{Input, InputOptions, Read};
+pub use scaler::Scaler;
+
+/// Prepares libav*: its log goes to `tracing` (target `ffmpeg`) and never to stderr, its
+/// capture devices become demuxers. Further calls do nothing.
+pub fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::install();
+        // SAFETY: both only fill tables of the library, and `Once` keeps them from running twice at once.
+        unsafe {
+            ffi::avdevice_register_all();
+            ffi::avformat_network_init();
+        }
+    });
+}
+
+/// The libavformat in use and its licence, as `libavformat 59.27.100, GPL version 2 or later`.
+#[must_use]
+pub fn version() -> String {
+    // SAFETY: takes nothing; returns a string literal of the library.
+    let (version, licence) = unsafe { (ffi::avformat_version(), static_str(ffi::avformat_license())) };
+    format!("libavformat {}.{}.{}, {licence}", version >> 16, (version >> 8) & 0xff, version & 0xff)
+}
+
+/// Whether a decoder of `codec` is built into the libavcodec in use.
+#[must_use]
+pub fn has_decoder(codec: media::Codec) -> bool {
+    track::codec_id(codec).is_some_and(|id| track::find_decoder(id).is_some())
+}
+
+/// A string that C keeps for as long as the process lives; empty for null or not UTF-8.
+///
+/// # Safety
+/// `text` is null or points to a zero-terminated string that is never freed or changed.
+unsafe fn static_str(text: *const c_char) -> &'static str {
+    if text.is_null() {
+        return "";
+    }
+    // SAFETY: not null; the rest is the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_str().unwrap_or("")
+}
+
+/// Reads a field that C declares as an enum as the integer it is.
+///
+/// A library newer than the headers we were built with may store a value that the binding's
+/// enum lacks, and to read that as the enum would be undefined behaviour.
+macro_rules! int_of {
+    ($place:expr) => {
+        std::ptr::addr_of!($place).cast::<std::ffi::c_int>().read()
+    };
+}
+use int_of;
+
+#[cfg(test)]
+mod tests;
