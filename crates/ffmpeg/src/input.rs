@@ -248,6 +248,10 @@ impl Input {
     /// When the source cannot seek: a live one, or [`Input::from_read`].
     pub fn rewind(&mut self) -> Result<(), Error> {
         log::begin();
+        if self.reader.is_some() {
+            // libavformat would go back as far as its buffer reaches, and succeed by chance.
+            return Err(Error::from_code("avformat_seek_file", ffi::AVERROR(libc::ESPIPE)));
+        }
         self.ahead.clear();
         let context = self.context.as_ptr();
         // SAFETY: our open context and plain numbers.
@@ -264,12 +268,6 @@ impl Input {
             return Err(Error::Interrupted);
         }
         check("avformat_seek_file", rc).map(drop)
-    }
-
-    /// Whether the bytes come from a reader of the caller.
-    #[must_use]
-    pub fn is_from_reader(&self) -> bool {
-        self.reader.is_some()
     }
 }
 

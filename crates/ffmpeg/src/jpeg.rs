@@ -144,6 +144,16 @@ impl Decoder {
     /// # Errors
     /// [`Error::Jpeg`] when there is no picture in it.
     pub fn decode(&mut self, data: &[u8], at_least: Option<Size>) -> Result<Frame, Error> {
+        let result = self.try_decode(data, at_least);
+        if result.is_err() {
+            // libjpeg-turbo 3.1.0 leaves a header that failed half read, and takes the next
+            // picture for its continuation (tj3DecompressHeader returns without jpeg_abort).
+            self.turbo = None;
+        }
+        result
+    }
+
+    fn try_decode(&mut self, data: &[u8], at_least: Option<Size>) -> Result<Frame, Error> {
         let turbo = match &mut self.turbo {
             Some(turbo) => turbo,
             none => {

@@ -139,8 +139,9 @@ fn errors_say_what_stood_in_the_way() {
     let options = InputOptions { format: Some("nosuch".into()), ..InputOptions::default() };
     let error = Input::open("/dev/null", &options, || false).err().unwrap();
     assert_eq!(error.to_string(), "this build of FFmpeg lacks a demuxer for nosuch");
-    let noise = make("a.bin", "-f lavfi -i anoisesrc=duration=1 -f u8 -c:a pcm_u8");
-    assert!(matches!(refusal(noise.url()), Error::InvalidData { .. }));
+    let noise = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&noise, b"no media, only words. ".repeat(500)).unwrap();
+    assert!(matches!(refusal(noise.path().to_str().unwrap()), Error::InvalidData { .. }));
 }
 
 #[test]
@@ -164,7 +165,9 @@ fn a_servers_status_becomes_an_error_without_the_password() {
             let error = refusal(&format!("{scheme}://user:hunter2@{at}/live"));
             assert!(format!("{error:?}").starts_with(expected), "{scheme} {status}: {error:?}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
-            assert!(error.detail().is_some_and(|detail| detail.contains(&status.to_string()) || detail.contains("401")), "{error:?}");
+            // http.c says nothing of a 401 without a challenge.
+            let told = error.detail().is_some_and(|detail| detail.contains(&status.to_string()));
+            assert!(told || status == 401, "{error:?}");
         }
     }
 }
