@@ -12,6 +12,7 @@ mod backoff;
 mod error;
 mod libav;
 mod mms;
+mod pattern;
 mod picture;
 mod progress;
 mod scheme;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::{Error, Options, Sink, libav, mms};
+use crate::{Error, Options, Sink, libav, mms, pattern};
 
 /// What to open.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ pub static SCHEMES: &[&Scheme] = &[
     &libav::HTTPS,
     &libav::RTMP,
     &libav::DATAGRAMS,
+    &pattern::SCHEME,
     &libav::V4L2,
     &libav::FILE,
 ];
