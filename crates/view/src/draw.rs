@@ -34,7 +34,7 @@ pub(crate) struct Area {
 
 const BLACK: u32 = 0;
 const WHITE: u32 = 0x00ff_ffff;
-const GREY: u32 = 0x0080_8080;
+const GREY: u32 = 0x00b0_b0b0;
 /// FFmpeg's name of the pixels of a [`Canvas`] on this machine.
 const FORMAT: &str = if cfg!(target_endian = "little") { "bgr0" } else { "0rgb" };
 

@@ -1,5 +1,8 @@
 //! The window on a real X server: what it shows, what its keys do, how it ends.
 
+// Clippy allows it in tests, but does not see that these helpers are a test's.
+#![allow(clippy::unwrap_used)]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
