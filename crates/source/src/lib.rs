@@ -10,7 +10,9 @@
 
 mod backoff;
 mod error;
+mod http;
 mod libav;
+mod location;
 mod mms;
 mod pattern;
 mod picture;

@@ -154,6 +154,13 @@ impl Progress {
         }
     }
 
+    /// The newest picture is still the newest.
+    pub(crate) fn unchanged(&self, now: Instant) {
+        if let Some(newest) = &mut self.recent().newest {
+            *newest = now;
+        }
+    }
+
     /// When the newest picture of this attempt arrived.
     pub(crate) fn newest(&self) -> Option<Instant> {
         self.recent().newest

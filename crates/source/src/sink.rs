@@ -73,6 +73,12 @@ impl Sink {
         self.with(|door| door.publish(unit, received));
     }
 
+    /// Tells that the source is well and has no other picture than the last one.
+    pub fn unchanged(&self) {
+        let now = Instant::now();
+        self.with(|door| door.progress.unchanged(now));
+    }
+
     /// Whether the supervisor has given this attempt up.
     #[must_use]
     pub fn is_cut(&self) -> bool {

@@ -1,0 +1,129 @@
+//! From the body of an answer to the feed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use formats::jpeg;
+use formats::multipart::{Part, Reader};
+use media::{Size, Track, TrackId, Unit};
+use tokio::time::{Instant, sleep_until};
+
+use super::body::Answer;
+use super::session::{Fetched, Known, Session};
+use crate::{About, Error, Sink};
+
+/// The shortest time from one request for a snapshot to the next.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Publishes the pictures of `answer`, of which `reader` already has the first bytes.
+/// If it was only one, asks for the next, and so on.
+pub(super) async fn run(mut session: Session, mut answer: Answer, mut reader: Reader, sink: &Sink) -> Error {
+    let mut door = Door::new(&answer, sink);
+    let mut asked = Instant::now();
+    loop {
+        let streamed = match stream(&mut answer, &mut reader, &mut door).await {
+            Ok(pictures) => pictures,
+            Err(error) => return error,
+        };
+        let single = !answer.head.media_type().starts_with("multipart/") && streamed == 1;
+        if !single {
+            return match (door.declared.is_some(), reader.is_within()) {
+                (false, _) => Error::NotVideo { what: format!("{} ended without a picture", session.location()) },
+                (true, true) => Error::Ended { what: Some("within a picture".into()) },
+                (true, false) => Error::Ended { what: None },
+            };
+        }
+        let known = Known::of(&answer);
+        // Closed before the next one is opened: some cameras serve only one client.
+        drop(answer);
+        (answer, asked) = match again(&mut session, &known, asked, sink).await {
+            Ok(next) => next,
+            Err(error) => return error,
+        };
+        reader = Reader::new();
+        door.polled = true;
+    }
+}
+
+/// Asks for a snapshot until there is another one than the known.
+async fn again(
+    session: &mut Session,
+    known: &Known,
+    mut asked: Instant,
+    sink: &Sink,
+) -> Result<(Answer, Instant), Error> {
+    loop {
+        sleep_until(asked + SNAPSHOT_INTERVAL).await;
+        asked = Instant::now();
+        match session.get(sink, Some(known)).await? {
+            Fetched::Answer(answer) if answer.head.status == 304 => sink.unchanged(),
+            Fetched::Answer(answer) => return Ok((answer, asked)),
+            Fetched::Elsewhere(location) => {
+                return Err(Error::Server { status: 302, what: format!("the picture has moved to {location}") });
+            }
+        }
+    }
+}
+
+/// Publishes until the body ends; returns how many pictures it had.
+async fn stream(answer: &mut Answer, reader: &mut Reader, door: &mut Door<'_>) -> Result<u64, Error> {
+    let mut pictures = 0;
+    loop {
+        while let Some(part) = reader.poll_part() {
+            pictures += 1;
+            door.publish(part, reader.lost())?;
+        }
+        match answer.read(reader.buffer()).await {
+            Ok(0) => return Ok(pictures),
+            Ok(_) => {}
+            Err(error) => return Err(Error::Ended { what: Some(error.to_string()) }),
+        }
+    }
+}
+
+/// The sink, and what was told to it.
+struct Door<'a> {
+    sink: &'a Sink,
+    about: About,
+    declared: Option<Size>,
+    /// The pictures are asked for one by one: the same one again is none.
+    polled: bool,
+    last: Bytes,
+    lost: u64,
+}
+
+impl<'a> Door<'a> {
+    fn new(answer: &Answer, sink: &'a Sink) -> Self {
+        let about = About {
+            protocol: "http".into(),
+            container: "mpjpeg".into(),
+            server: answer.head.header("server").map(|name| name.chars().take(80).collect()),
+            live: true,
+            ..About::default()
+        };
+        Self { sink, about, declared: None, polled: false, last: Bytes::new(), lost: 0 }
+    }
+
+    fn publish(&mut self, part: Part, lost: u64) -> Result<(), Error> {
+        if self.polled && part.data == self.last {
+            self.sink.unchanged();
+            return Ok(());
+        }
+        self.last = part.data.clone();
+        let info = jpeg::info(&part.data);
+        let size = info.as_ref().map_or_else(|_| self.declared.unwrap_or_default(), |info| info.size);
+        if self.declared != Some(size) {
+            self.sink.declare(self.about.clone(), vec![Track::mjpeg(size)])?;
+            self.declared = Some(size);
+        }
+        let bare = info.as_ref().is_ok_and(|info| !info.has_huffman);
+        self.sink.publish(Unit {
+            corrupt: info.is_err(),
+            discontinuity: lost != self.lost,
+            captured: part.timestamp,
+            ..Unit::picture(TrackId(0), if bare { jpeg::with_huffman(part.data) } else { part.data })
+        });
+        self.lost = lost;
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! What a body is, by its first bytes.
+
+use std::time::Duration;
+
+use formats::multipart::Reader;
+use memchr::memmem;
+use tokio::time::timeout;
+
+use super::body::Answer;
+use crate::Error;
+use crate::location::Location;
+
+/// Pictures show within so many bytes, or never.
+const MAX_PREFIX: usize = 64 << 10;
+/// The same where the Content-Type promises sound or another kind of video.
+const MAX_TYPED_PREFIX: usize = 4 << 10;
+/// The title of a page must come within this time.
+const TITLE_WAIT: Duration = Duration::from_secs(1);
+/// The longest title or text that is shown, in characters.
+const MAX_SHOWN: usize = 60;
+
+/// Who opens a body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// We do: JPEG pictures.
+    Mjpeg,
+    /// libavformat.
+    Other,
+}
+
+/// What the first bytes look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Look {
+    Mjpeg,
+    Html,
+    /// The magic of something that libavformat knows.
+    Known,
+    /// Nothing yet; only letters so far, or not.
+    Unknown {
+        text: bool,
+    },
+}
+
+/// Reads the begin of the body into `reader` until it is clear what it is.
+///
+/// # Errors
+/// [`Error::NotVideo`] for a page or a text, with its title or first words.
+pub(super) async fn watch(answer: &mut Answer, reader: &mut Reader, location: &Location) -> Result<Verdict, Error> {
+    let kind = answer.head.media_type();
+    let promised = kind.starts_with("multipart/") || matches!(&*kind, "image/jpeg" | "image/jpg" | "image/pjpeg");
+    let typed = kind.starts_with("audio/") || kind.starts_with("video/") && !kind.contains("jp");
+    let most = if typed { MAX_TYPED_PREFIX } else { MAX_PREFIX };
+    loop {
+        let count =
+            answer.read(reader.buffer()).await.map_err(|error| Error::from_io(&location.to_string(), &error))?;
+        let prefix = &reader.buffer()[..];
+        let over = count == 0 || prefix.len() >= most;
+        match look(prefix) {
+            Look::Html => return Err(page(answer, reader, location).await),
+            Look::Mjpeg => return Ok(Verdict::Mjpeg),
+            _ if promised && !prefix.is_empty() => return Ok(Verdict::Mjpeg),
+            Look::Known => return Ok(Verdict::Other),
+            Look::Unknown { text } if over => {
+                let nothing = prefix.is_empty();
+                return match text {
+                    true if nothing => Err(Error::Ended { what: Some(format!("{location} sent nothing")) }),
+                    true if kind == "text/html" => Err(page(answer, reader, location).await),
+                    true => Err(not_video(location, &format!("a text, {:?}", shorten(prefix)))),
+                    false => Ok(Verdict::Other),
+                };
+            }
+            Look::Unknown { .. } => {}
+        }
+    }
+}
+
+fn look(bytes: &[u8]) -> Look {
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
+    let begins = |name: &[u8]| text.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
+    if text.starts_with(b"--") || bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
+        return Look::Mjpeg;
+    }
+    if begins(b"<!doctype html") || begins(b"<html") {
+        return Look::Html;
+    }
+    if MAGIC.iter().any(|(at, magic)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
+        || bytes.first() == Some(&0x47) && bytes.get(188) == Some(&0x47)
+    {
+        return Look::Known;
+    }
+    if memmem::find(bytes, &[0xFF, 0xD8, 0xFF]).is_some() {
+        return Look::Mjpeg;
+    }
+    Look::Unknown { text: bytes.iter().all(|byte| *byte >= b' ' || byte.is_ascii_whitespace()) }
+}
+
+/// Where and how other containers begin, those first of all that may hold a JPEG picture
+/// near their begin.
+const MAGIC: &[(usize, &[u8])] = &[
+    (0, b"\x30\x26\xB2\x75\x8E\x66\xCF\x11"),
+    // ASF in chunks (mmsh): $H, $D, $M, $C.
+    (0, b"$H"),
+    (0, b"$D"),
+    (0, b"$M"),
+    (0, b"$C"),
+    (0, b"#EXTM3U"),
+    (0, b"FLV\x01"),
+    (0, b"RIFF"),
+    (0, b"OggS"),
+    (0, b"ID3"),
+    (0, b"<?xml"),
+    (0, b"\x1A\x45\xDF\xA3"),
+    (0, b"\x00\x00\x00\x01"),
+    (0, b"\x00\x00\x01"),
+    (0, b"\x89PNG"),
+    (0, b"GIF8"),
+    (4, b"ftyp"),
+    (4, b"styp"),
+    (4, b"moov"),
+    (4, b"moof"),
+];
+
+/// The error for a page; reads on to its title.
+async fn page(answer: &mut Answer, reader: &mut Reader, location: &Location) -> Error {
+    let read_on = async {
+        while title(reader.buffer()).is_none() && reader.buffer().len() < MAX_PREFIX {
+            if !matches!(answer.read(reader.buffer()).await, Ok(1..)) {
+                break;
+            }
+        }
+    };
+    let _ = timeout(TITLE_WAIT, read_on).await;
+    match title(reader.buffer()).map(shorten).filter(|title| !title.is_empty()) {
+        Some(title) => not_video(location, &format!("an HTML page, {title:?}")),
+        None => not_video(location, "an HTML page"),
+    }
+}
+
+fn not_video(location: &Location, what: &str) -> Error {
+    Error::NotVideo { what: format!("{location} answered with {what}") }
+}
+
+/// What stands between `<title>` and `</title>`.
+fn title(page: &[u8]) -> Option<&[u8]> {
+    let find = |bytes: &[u8], tag: &[u8]| bytes.windows(tag.len()).position(|window| window.eq_ignore_ascii_case(tag));
+    let begin = find(page, b"<title")?;
+    let begin = begin + memchr::memchr(b'>', &page[begin..])? + 1;
+    Some(&page[begin..begin + find(&page[begin..], b"</title")?])
+}
+
+/// The first words, on one line.
+fn shorten(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(8 * MAX_SHOWN)]);
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell() {
+        for (bytes, expected) in [
+            (&b"\xFF\xD8\xFF\xE0"[..], Look::Mjpeg),
+            (b"\r\n--boundary", Look::Mjpeg),
+            (b"Content-Type: image/jpeg\r\n\r\n\xFF\xD8\xFF", Look::Mjpeg),
+            (b"\0\0\0\0\xFF\xD8\xFF", Look::Mjpeg),
+            (b" <!DOCTYPE html><x>", Look::Html),
+            (b"\xEF\xBB\xBF<HTML>", Look::Html),
+            (b"#EXTM3U\n", Look::Known),
+            (b"RIFF....AVI \xFF\xD8\xFF", Look::Known),
+            (b"\0\0\0\x18ftypmp42", Look::Known),
+            (b"<!DOC", Look::Unknown { text: true }),
+            (b"busy\r\n", Look::Unknown { text: true }),
+            (b"\x01\x02", Look::Unknown { text: false }),
+        ] {
+            assert_eq!(look(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
+        let mut packets = [0; 400];
+        (packets[0], packets[188]) = (0x47, 0x47);
+        assert_eq!(look(&packets), Look::Known);
+    }
+
+    #[test]
+    fn a_title_is_found_and_shortened() {
+        assert_eq!(title(b"<html><TITLE lang=x>\n Login </Title>").map(shorten).as_deref(), Some("Login"));
+        assert_eq!(title(b"<html><title>Log"), None);
+        assert_eq!(shorten("ü ".repeat(100).as_bytes()).chars().count(), MAX_SHOWN);
+    }
+}

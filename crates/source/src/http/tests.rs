@@ -1,0 +1,530 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use feed::{Cursor, Feed, Start};
+use formats::jpeg;
+use media::Size;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::*;
+use crate::progress::Progress;
+use crate::sink::Cut;
+use crate::timeline::Timeline;
+use crate::{Options, State, Status, Supervisor};
+
+macro_rules! picture {
+    ($name:literal) => {
+        include_bytes!(concat!("../../../formats/tests/data/jpeg/", $name))
+    };
+}
+
+const C420: &[u8] = picture!("420.jpg");
+const SMALL: &[u8] = picture!("small.jpg");
+const GREY: &[u8] = picture!("grey.jpg");
+
+/// Nothing here takes longer unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Serves every connection with what `answer` makes of its number and its request, in
+/// these pieces, and closes it. `None` keeps it open, silent.
+async fn serve(answer: impl Fn(usize, &str) -> Vec<Option<Vec<u8>>> + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut number = 0;
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let request = request_of(&mut stream).await;
+            let pieces = answer(number, &request);
+            let keep = pieces.contains(&None);
+            for piece in pieces.into_iter().flatten() {
+                if stream.write_all(&piece).await.is_err() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            if keep {
+                kept.push(stream);
+            }
+            number += 1;
+        }
+    });
+    address
+}
+
+async fn request_of(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0; 512];
+        let count = stream.read(&mut byte).await.unwrap_or(0);
+        if count == 0 {
+            break;
+        }
+        request.extend_from_slice(&byte[..count]);
+    }
+    String::from_utf8(request).unwrap()
+}
+
+struct Attempt {
+    connection: Connection,
+    cursor: Cursor,
+    progress: Arc<Progress>,
+    _cut: Cut,
+    _feed: Feed,
+}
+
+fn open(url: &str) -> Attempt {
+    let limits = feed::Limits { history: PATIENCE, ..feed::Limits::default() };
+    let options = Arc::new(Options { limits, ..Options::default() });
+    let (publisher, feed) = Feed::new(options.limits);
+    let progress = Arc::new(Progress::new());
+    progress.opening();
+    let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
+    let cursor = feed.cursor(Start::Live);
+    let (sink, cut) = Sink::new(Arc::new(publisher), timeline, Arc::clone(&progress));
+    let connection = (SCHEME.connect)(Request { url: url.into(), options }, sink);
+    Attempt { connection, cursor, progress, _cut: cut, _feed: feed }
+}
+
+impl Attempt {
+    /// Runs to the end. The pictures with the size that was declared for them.
+    async fn run(mut self) -> (Vec<(Bytes, Size)>, Error) {
+        let error = timeout(PATIENCE, self.connection).await.expect("hangs");
+        let mut pictures = Vec::new();
+        while let Ok(Some(entry)) = self.cursor.try_next() {
+            let size = entry.tracks.video().and_then(media::Track::video).unwrap().size;
+            pictures.push((entry.packet.data, size));
+        }
+        (pictures, error)
+    }
+
+    fn status(&self) -> Status {
+        self.progress.status().borrow().clone()
+    }
+}
+
+/// One kind of server: capture research, table 1.3.
+#[derive(Clone, Copy)]
+struct Form {
+    name: &'static str,
+    head: &'static str,
+    first: &'static str,
+    /// Before each picture; `N` is its length, `L` and `G` are 500 less and more.
+    before: &'static str,
+    after: &'static str,
+    pictures: &'static [&'static [u8]],
+    /// Bytes of a chunk, 0 for none.
+    chunk: usize,
+    /// Bytes of a write, 0 for all at once.
+    write: usize,
+    quirk: Quirk,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Quirk {
+    None,
+    Redirect,
+    Basic,
+    Digest,
+    /// Some pictures are damaged, with both ends in place.
+    Damage,
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n";
+const PLAIN: Form = Form {
+    name: "all right",
+    head: OK,
+    first: "",
+    before: "--b\r\nContent-Type: image/jpeg\r\nContent-Length: N\r\n\r\n",
+    after: "\r\n",
+    pictures: &[C420, SMALL],
+    chunk: 0,
+    write: 0,
+    quirk: Quirk::None,
+};
+
+const FORMS: [Form; 40] = [
+    PLAIN,
+    Form { name: "redirect", quirk: Quirk::Redirect, ..PLAIN },
+    Form { name: "Basic", quirk: Quirk::Basic, ..PLAIN },
+    Form { name: "Digest", quirk: Quirk::Digest, ..PLAIN },
+    Form {
+        name: "chunked",
+        head: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: multipart/x-mixed-replace;boundary=b\r\n\r\n",
+        chunk: 700,
+        ..PLAIN
+    },
+    Form {
+        name: "chunks of one byte",
+        head: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        chunk: 1,
+        ..PLAIN
+    },
+    Form {
+        name: "quoted boundary",
+        head: "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=\"b\"\r\n\r\n",
+        ..PLAIN
+    },
+    Form {
+        name: "boundary with dashes in the head",
+        head: "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=--b\r\n\r\n",
+        ..PLAIN
+    },
+    Form {
+        name: "no boundary parameter",
+        head: "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n",
+        ..PLAIN
+    },
+    Form { name: "extra blank lines", after: "\r\n\r\n\r\n", ..PLAIN },
+    Form {
+        name: "line feeds only",
+        head: "HTTP/1.1 200 OK\nContent-Type: multipart/x-mixed-replace; boundary=b\n\n",
+        before: "--b\nContent-Length: N\n\n",
+        after: "\n",
+        ..PLAIN
+    },
+    Form { name: "octet-stream", head: "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n", ..PLAIN },
+    Form { name: "text/html", head: "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", ..PLAIN },
+    Form { name: "no type", head: "HTTP/1.1 200 OK\r\n\r\n", ..PLAIN },
+    Form { name: "HTTP/1.0 without headers", head: "HTTP/1.0 200\r\n\r\n", ..PLAIN },
+    Form {
+        name: "small letters, twice",
+        head: "http/1.0 200 ok\r\ncontent-type: multipart/x-mixed-replace; boundary=b\r\ncontent-type : text/plain\r\n\r\n",
+        ..PLAIN
+    },
+    Form {
+        name: "length 0 of it all",
+        head: "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\nContent-Length: 0\r\n\r\n",
+        ..PLAIN
+    },
+    Form {
+        name: "image/jpeg without end",
+        head: "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n",
+        before: "",
+        after: "",
+        ..PLAIN
+    },
+    Form { name: "no length", before: "--b\r\nContent-Type: image/jpeg\r\n\r\n", ..PLAIN },
+    Form { name: "length 0", before: "--b\r\nContent-Type: image/jpeg\r\nContent-Length: 0\r\n\r\n", ..PLAIN },
+    Form { name: "length too small", before: "--b\r\nContent-Length: L\r\n\r\n", ..PLAIN },
+    Form { name: "length too large", before: "--b\r\nContent-Length: G\r\n\r\n", ..PLAIN },
+    Form { name: "another boundary", before: "--another\r\nContent-Type: image/jpeg\r\n\r\n", ..PLAIN },
+    Form {
+        name: "no first boundary",
+        before: "Content-Type: image/jpeg\r\nContent-Length: N\r\n\r\n",
+        after: "\r\n--b\r\n",
+        ..PLAIN
+    },
+    Form {
+        name: "no first boundary, no type",
+        head: "HTTP/1.1 200 OK\r\n\r\n",
+        before: "Content-Length: N\r\n\r\n",
+        after: "\r\n--b\r\n",
+        ..PLAIN
+    },
+    Form { name: "boundary without dashes", before: "b\r\nContent-Type: image/jpeg\r\n\r\n", ..PLAIN },
+    Form {
+        name: "blank line before the headers",
+        before: "--b\r\n\r\nContent-Type: image/jpeg\r\nContent-Length: N\r\n\r\n",
+        ..PLAIN
+    },
+    Form { name: "preamble", first: "This is a multipart message.\r\n\r\n", ..PLAIN },
+    Form { name: "part without headers", before: "--b\r\n\r\n", ..PLAIN },
+    Form { name: "image/jpg", before: "--b\r\nContent-type: image/jpg\r\n\r\n", ..PLAIN },
+    Form { name: "type with a parameter", before: "--b\r\nContent-Type:image/jpeg; charset=x\r\n\r\n", ..PLAIN },
+    Form { name: "no head at all", head: "", ..PLAIN },
+    Form { name: "ICY", head: "ICY 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n", ..PLAIN },
+    Form { name: "EXIF thumbnail", pictures: &[picture!("thumbnail.jpg")], ..PLAIN },
+    Form { name: "damaged pictures", pictures: &[C420], quirk: Quirk::Damage, ..PLAIN },
+    Form { name: "no Huffman tables", pictures: &[picture!("no-huffman.jpg")], ..PLAIN },
+    Form { name: "progressive", pictures: &[picture!("progressive.jpg")], ..PLAIN },
+    Form { name: "grey", pictures: &[GREY], ..PLAIN },
+    Form { name: "four zero bytes before the picture", before: "--b\r\nContent-Length: N\r\n\r\n\0\0\0\0", ..PLAIN },
+    Form { name: "trickle", write: 100, ..PLAIN },
+];
+
+impl Form {
+    fn pictures(&self) -> Vec<Vec<u8>> {
+        let mut pictures: Vec<_> = self.pictures.iter().cycle().take(40).map(|picture| picture.to_vec()).collect();
+        if self.quirk == Quirk::Damage {
+            pictures.iter_mut().step_by(10).for_each(|picture| picture[1000..1040].fill(0xAA));
+        }
+        pictures
+    }
+
+    fn answer(&self) -> Vec<Option<Vec<u8>>> {
+        let mut body = self.first.as_bytes().to_vec();
+        for picture in self.pictures() {
+            let length = picture.len();
+            let before = self.before.replace('N', &length.to_string());
+            let before =
+                before.replace(": L", &format!(": {}", length - 500)).replace(": G", &format!(": {}", length + 500));
+            body.extend([before.as_bytes(), &picture, self.after.as_bytes()].concat());
+        }
+        if self.chunk > 0 {
+            let chunks = body.chunks(self.chunk);
+            body = chunks.flat_map(|c| [format!("{:x}\r\n", c.len()).as_bytes(), c, b"\r\n"].concat()).collect();
+            body.extend(b"0\r\n\r\n");
+        }
+        let whole = [self.head.as_bytes(), &body].concat();
+        let write = if self.write == 0 { whole.len() } else { self.write };
+        whole.chunks(write).map(|piece| Some(piece.to_vec())).collect()
+    }
+
+    /// Serves it at `/video`, and everything else as the quirk wants it.
+    async fn serve(self) -> SocketAddr {
+        serve(move |_, request| {
+            let say = |text: &str| vec![Some(format!("HTTP/1.1 {text}\r\nContent-Length: 0\r\n\r\n").into_bytes())];
+            let authorized = |with: &str| request.contains(&format!("Authorization: {with}"));
+            match self.quirk {
+                Quirk::Redirect if request.starts_with("GET /video ") => say("302 Found\r\nLocation: there?x=1"),
+                Quirk::Redirect if !request.starts_with("GET /there?x=1 ") => say("404 Not Found"),
+                Quirk::Basic if !authorized("Basic YWRtaW46cEBzcy93OnJkIzE=") => {
+                    say("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"cam\"")
+                }
+                Quirk::Digest if !authorized("Digest username=\"admin\"") => {
+                    say("401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"cam\", nonce=\"abc\", qop=\"auth\"")
+                }
+                _ => self.answer(),
+            }
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn every_picture_of_every_server_arrives_bit_for_bit() {
+    let mut failed = Vec::new();
+    for form in FORMS {
+        let address = form.serve().await;
+        let (pictures, error) = open(&format!("http://admin:p@ss/w:rd#1@{address}/video")).run().await;
+        let expected = form.pictures().into_iter().map(|picture| {
+            let picture = Bytes::from(picture);
+            let bare = jpeg::info(&picture).is_ok_and(|info| !info.has_huffman);
+            (
+                if bare { jpeg::with_huffman(picture.clone()) } else { picture.clone() },
+                jpeg::info(&picture).unwrap().size,
+            )
+        });
+        if pictures != expected.collect::<Vec<_>>() || error != (Error::Ended { what: None }) {
+            failed.push(format!("{}: {} pictures, then {error}", form.name, pictures.len()));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// The error of a server that answers every request with `answer`.
+async fn error_of(user: &str, answer: &'static str) -> String {
+    let address = serve(move |_, _| vec![Some(answer.as_bytes().to_vec())]).await;
+    let (pictures, error) = open(&format!("http://{user}{address}/video")).run().await;
+    assert!(pictures.is_empty());
+    error.to_string().replace(&address.to_string(), "cam")
+}
+
+#[tokio::test]
+async fn refusals_say_who_refused_what() {
+    for (user, answer, expected) in [
+        (
+            "",
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
+            "http://cam/video answered 401 Unauthorized; give user and password as in rtsp://USER:PASSWORD@host/",
+        ),
+        (
+            "u:secret@",
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
+            "http://cam/video answered 401 Unauthorized to user u; give user and password as in rtsp://USER:PASSWORD@host/",
+        ),
+        (
+            "u:secret@",
+            "HTTP/1.1 403 Forbidden\r\n\r\n",
+            "http://cam/video answered 403 Forbidden to user u; give user and password as in rtsp://USER:PASSWORD@host/",
+        ),
+        ("", "HTTP/1.1 404 Not Found\r\n\r\n", "http://cam/video answered 404 Not Found; is the path right?"),
+        ("", "HTTP/1.0 503\r\n\r\n", "http://cam/video answered 503"),
+        (
+            "",
+            "HTTP/1.1 302 Found\r\nLocation: /video\r\n\r\n",
+            "http://cam/video redirects in a circle, last to http://cam/video",
+        ),
+        ("", "HTTP/1.1 302 Found\r\n\r\n", "http://cam/video redirects to nowhere (302)"),
+        (
+            "",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html><html><head><title>IP\nCamera</title>",
+            "http://cam/video answered with an HTML page, \"IP Camera\"; the URL of the page is not the URL of the stream",
+        ),
+        (
+            "",
+            "HTTP/1.1 200 OK\r\n\r\n<html><body>hello",
+            "http://cam/video answered with an HTML page; the URL of the page is not the URL of the stream",
+        ),
+        (
+            "",
+            "HTTP/1.1 200 OK\r\n\r\ntoo many users\r\n",
+            "http://cam/video answered with a text, \"too many users\"; the URL of the page is not the URL of the stream",
+        ),
+        (
+            "",
+            "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\nbusy",
+            "http://cam/video ended without a picture; the URL of the page is not the URL of the stream",
+        ),
+        ("", "HTTP/1.1 200 OK\r\n\r\n", "the stream ended: http://cam/video sent nothing"),
+        (
+            "",
+            "",
+            "http://cam/video: the server closed the connection without an answer; is the camera on, and are host and port right?",
+        ),
+        (
+            "",
+            "HTTP/1.1 what\r\n\r\n",
+            "http://cam/video: expected an HTTP status line such as `HTTP/1.1 200 OK`, found \"HTTP/1.1 what\"",
+        ),
+    ] {
+        assert_eq!(error_of(user, answer).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_closed_port_is_told_at_once() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (_, error) = open(&format!("http://{address}/")).run().await;
+    let expected = format!("{address}: connection refused; is the camera on, and are host and port right?");
+    assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn a_password_goes_to_no_other_host() {
+    let thief = serve(|_, request| {
+        assert!(!request.contains("Authorization"));
+        vec![Some(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n".to_vec())]
+    })
+    .await;
+    let port = thief.port();
+    let address = serve(move |_, _| {
+        vec![Some(format!("HTTP/1.1 302 Found\r\nLocation: http://localhost:{port}/\r\n\r\n").into_bytes())]
+    })
+    .await;
+    let (_, error) = open(&format!("http://u:secret@{address}/")).run().await;
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "http://localhost:{port}/ answered 401 Unauthorized; give user and password as in rtsp://USER:PASSWORD@host/"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_silent_server_is_waited_for_in_the_handshake() {
+    let (asked, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let address = serve(move |_, _| {
+        asked.send(()).unwrap();
+        vec![None]
+    })
+    .await;
+    let mut attempt = open(&format!("http://{address}/"));
+    tokio::select! {
+        error = &mut attempt.connection => panic!("{error}"),
+        _ = hears.recv() => {}
+    }
+    assert!(matches!(attempt.status().state, State::Opening(Phase::Handshake)));
+}
+
+#[tokio::test]
+async fn a_stall_within_a_picture_loses_none_before_it() {
+    let address = serve(|_, _| {
+        let part = [b"--b\r\n\r\n", C420].concat();
+        vec![Some(OK.as_bytes().to_vec()), Some(part.repeat(20)), Some(part[..900].to_vec()), None]
+    })
+    .await;
+    let options = Options { gap_timeout: Duration::from_millis(200), ..Options::default() };
+    let source = Supervisor::new("test", &format!("http://{address}/"), options).unwrap();
+    let mut cursor = source.feed().cursor(Start::Live);
+    for _ in 0..20 {
+        let entry = timeout(PATIENCE, cursor.next()).await.expect("hangs").unwrap();
+        assert_eq!(entry.packet.data, C420);
+    }
+    let mut status = source.status();
+    let failed = timeout(PATIENCE, status.wait_for(|status| status.error.is_some())).await.expect("hangs").unwrap();
+    assert_eq!(failed.error, Some(Error::Timeout { phase: Phase::Streaming, after: Duration::from_millis(200) }));
+}
+
+#[tokio::test]
+async fn the_time_stamp_and_the_loss_before_a_picture_are_told() {
+    let address = serve(|_, _| {
+        let body = [
+            OK.as_bytes(),
+            b"--b\r\nX-Timestamp: 1700000000.5\r\n\r\n",
+            SMALL,
+            b"--b\r\n\r\n",
+            &SMALL[..700],
+            b"\r\n--b\r\n\r\n",
+            SMALL,
+        ];
+        vec![Some(body.concat())]
+    })
+    .await;
+    let Attempt { connection, mut cursor, _cut, .. } = open(&format!("http://{address}/"));
+    timeout(PATIENCE, connection).await.expect("hangs");
+    let mut next = || cursor.try_next().unwrap().unwrap().packet;
+    let (first, second) = (next(), next());
+    let taken = std::time::UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
+    assert_eq!((first.captured, first.discontinuity), (Some(taken), false));
+    assert_eq!((second.captured, second.discontinuity), (None, true));
+}
+
+#[tokio::test]
+async fn a_snapshot_is_asked_for_again_and_published_when_it_is_another() {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&requests);
+    let address = serve(move |number, request| {
+        heard.lock().unwrap().push(request.contains("If-None-Match: \"one\""));
+        let picture = |tag: &str, picture: &[u8]| {
+            let length = picture.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nETag: {tag}\r\nContent-Length: {length}\r\n\r\n"
+            );
+            // Kept open in spite of our Connection: close.
+            vec![Some([head.as_bytes(), picture].concat()), None]
+        };
+        match number {
+            0 => picture("\"one\"", C420),
+            1 => vec![Some(b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec())],
+            2 => picture("\"two\"", C420),
+            3 => picture("\"three\"", GREY),
+            _ => vec![Some(b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec())],
+        }
+    })
+    .await;
+    let (pictures, error) = open(&format!("http://{address}/snap.jpg")).run().await;
+    let pictures: Vec<_> = pictures.iter().map(|(picture, _)| &picture[..]).collect();
+    assert!(pictures == [C420, GREY], "{} pictures, then {error}", pictures.len());
+    assert_eq!(*requests.lock().unwrap(), [false, true, true, false, false]);
+}
+
+#[tokio::test]
+async fn other_containers_go_to_libavformat_with_a_url_by_the_book() {
+    for first in ["#EXTM3U\n", "FLV\x01\x05", "\0\0\0\x18ftypisom"] {
+        let address = serve(move |_, _| vec![Some(format!("HTTP/1.1 200 OK\r\n\r\n{first}").into_bytes())]).await;
+        let url = format!("http://u:p@ss@{address}/x");
+        let request = Request { url: url.into(), options: Arc::default() };
+        let (publisher, _feed) = Feed::new(request.options.limits);
+        let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
+        let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()));
+        let elsewhere = run(&request, &sink).await.unwrap();
+        assert_eq!(elsewhere.to_url(), format!("http://u:p%40ss@{address}/x"));
+    }
+}
+
+#[tokio::test]
+async fn https_is_left_to_libavformat() {
+    let address =
+        serve(|_, _| vec![Some(b"HTTP/1.1 301 Moved\r\nLocation: https://cam.invalid/x\r\n\r\n".to_vec())]).await;
+    let request = Request { url: format!("http://{address}/").into(), options: Arc::default() };
+    let (publisher, _feed) = Feed::new(request.options.limits);
+    let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
+    let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()));
+    assert_eq!(run(&request, &sink).await.unwrap().to_url(), "https://cam.invalid/x");
+}

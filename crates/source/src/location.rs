@@ -1,0 +1,343 @@
+//! The parts of a URL with a host, as users type it.
+//!
+//! Passwords are typed as they are: `rtsp://admin:p@ss/w0rd#1@10.0.0.7/h264`. Where the
+//! plain reading of RFC 3986 makes no sense, or the last `@` ends in a host that is
+//! one more plainly, everything before that `@` is user and password.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use media::Redacted;
+
+use crate::Error;
+
+/// Where something is, and who asks.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Location {
+    /// In small letters.
+    pub(crate) scheme: String,
+    /// Decoded.
+    pub(crate) user: Option<String>,
+    /// Decoded.
+    pub(crate) password: Option<String>,
+    /// A name or an address; IPv6 without its brackets.
+    pub(crate) host: String,
+    /// If one is given.
+    pub(crate) port: Option<u16>,
+    /// From the path's slash on, without the fragment; empty when there is none. What may not
+    /// stand in a request line is escaped.
+    pub(crate) path_and_query: String,
+}
+
+impl Location {
+    /// Takes a URL apart.
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`] when there is no host in it, or no port where one should be.
+    pub(crate) fn parse(url: &str) -> Result<Self, Error> {
+        let bad =
+            |what: &str, hint: &str| Error::BadUrl { what: format!("{}: {what}", Redacted(url)), hint: hint.into() };
+        let Some((scheme, rest)) = url.trim().split_once("://") else {
+            return Err(bad("no ://", "expected something like http://host/path"));
+        };
+        let (userinfo, host_and_path) = split(rest);
+        let end = host_and_path.find(['/', '?', '#']).unwrap_or(host_and_path.len());
+        let (authority, path) = host_and_path.split_at(end);
+        let (host, port) = host_and_port(authority).map_err(|what| {
+            let hint = match rest.contains('@') {
+                true => "write special characters of the password as %40 for @, %2f for /, %3a for :, %23 for #",
+                false => "expected something like http://host:8080/path",
+            };
+            bad(what, hint)
+        })?;
+        let (user, password) = match userinfo.map(|text| text.split_once(':').unwrap_or((text, ""))) {
+            Some((user, password)) => (Some(decode(user)), Some(decode(password))),
+            None => (None, None),
+        };
+        let mut path_and_query = escape(path.split('#').next().unwrap_or_default());
+        if path_and_query.starts_with('?') {
+            path_and_query.insert(0, '/');
+        }
+        Ok(Self { scheme: scheme.to_ascii_lowercase(), user, password, host, port, path_and_query })
+    }
+
+    /// Where a `Location` header or another reference leads to from here (RFC 3986
+    /// section 5.2). User and password go along on the same host only.
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`] as [`Location::parse`].
+    pub(crate) fn join(&self, reference: &str) -> Result<Self, Error> {
+        let reference = reference.trim();
+        let colon = reference.find("://").filter(|at| !reference[..*at].contains(['/', '?', '#']));
+        if colon.is_some() || reference.starts_with("//") {
+            let absolute = if colon.is_some() { reference.to_owned() } else { format!("{}:{reference}", self.scheme) };
+            let mut there = Self::parse(&absolute)?;
+            if there.user.is_none() && there.host.eq_ignore_ascii_case(&self.host) {
+                (there.user, there.password) = (self.user.clone(), self.password.clone());
+            }
+            return Ok(there);
+        }
+        let reference = reference.split('#').next().unwrap_or_default();
+        let here = self.path_and_query.split('?').next().unwrap_or_default();
+        let folder = here.rfind('/').map_or("/", |at| &here[..=at]);
+        let path_and_query = match reference.as_bytes().first() {
+            None => self.path_and_query.clone(),
+            Some(b'/') => escape(reference),
+            Some(b'?') => format!("{here}{}", escape(reference)),
+            Some(_) => format!("{folder}{}", escape(reference.trim_start_matches("./"))),
+        };
+        Ok(Self { path_and_query, ..self.clone() })
+    }
+
+    /// What stands in a request line for it: never empty.
+    pub(crate) fn target(&self) -> &str {
+        if self.path_and_query.is_empty() { "/" } else { &self.path_and_query }
+    }
+
+    /// Host and port as a `Host` header has them: the port only if it is not `usual`.
+    pub(crate) fn authority(&self, usual: u16) -> String {
+        // A zone means something on this machine only (RFC 6874 section 4).
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host.split('%').next().unwrap_or_default()),
+            false => self.host.clone(),
+        };
+        match self.port {
+            Some(port) if port != usual => format!("{host}:{port}"),
+            _ => host,
+        }
+    }
+
+    /// The URL with user and password escaped as RFC 3986 wants them, for libraries that
+    /// read it by the book. Holds the password.
+    pub(crate) fn to_url(&self) -> String {
+        let userinfo = match (&self.user, &self.password) {
+            (Some(user), Some(password)) => format!("{}:{}@", encode(user), encode(password)),
+            _ => String::new(),
+        };
+        format!("{}://{userinfo}{}{}", self.scheme, self.authority(0), self.path_and_query)
+    }
+}
+
+/// Without user and password.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = format!("{}://{}{}", self.scheme, self.authority(0), self.path_and_query);
+        Redacted(&url).fmt(f)
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// User and password, and what follows the `@` behind them.
+fn split(rest: &str) -> (Option<&str>, &str) {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let plain = rest[..end].rfind('@');
+    let last = rest.rfind('@');
+    let host_after = |at: usize| {
+        let after = &rest[at..];
+        host_and_port(&after[..after.find(['/', '?', '#']).unwrap_or(after.len())])
+    };
+    let at = match (plain, last) {
+        (plain, last) if plain == last => plain,
+        (Some(plain), Some(last)) => match (host_after(plain + 1), host_after(last + 1)) {
+            (Err(_), Ok(_)) => Some(last),
+            // `http://admin:p@ss/w0rd@10.0.0.7/`: the host is hardly called `ss`.
+            (Ok((host, None)), Ok((later, _))) if !is_evident(&host) && is_evident(&later) => Some(last),
+            _ => Some(plain),
+        },
+        // `http://admin:se/cret@10.0.0.7/`: a port is a number. `http://host:80/a@b` is in order.
+        (None, Some(last)) if host_after(0).is_err() && host_after(last + 1).is_ok() => Some(last),
+        _ => None,
+    };
+    match at {
+        Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
+        None => (None, rest),
+    }
+}
+
+/// Whether it can hardly be anything but a host: an address, or a name with a dot.
+fn is_evident(host: &str) -> bool {
+    host.contains('.') || host.contains(':') || host.eq_ignore_ascii_case("localhost")
+}
+
+fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, port) = rest.split_once(']').ok_or("no ] after the IPv6 address")?;
+        let (address, zone) = host.split_once("%25").or_else(|| host.split_once('%')).unwrap_or((host, ""));
+        address.parse::<Ipv6Addr>().map_err(|_| "no IPv6 address between [ and ]")?;
+        let host = if zone.is_empty() { address.to_owned() } else { format!("{address}%{zone}") };
+        (host, port)
+    } else {
+        let end = authority.find(':').unwrap_or(authority.len());
+        let (host, port) = authority.split_at(end);
+        if host.is_empty() {
+            return Err("no host");
+        }
+        if let Ok(address @ IpAddr::V6(_)) = authority.parse() {
+            return Ok((address.to_string(), None));
+        }
+        if !host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+            return Err("not a host name");
+        }
+        (host.to_owned(), port)
+    };
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => None,
+        Some("") => None,
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(digits.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?)
+        }
+        _ => return Err("a port is a number"),
+    };
+    Ok((host, port))
+}
+
+/// Undoes percent-encoding. A `%` that is none stays, as in a password `100%`; so does all
+/// of it when the outcome is no text.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digit = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Escapes everything that is not unreserved (RFC 3986 section 2.3).
+fn encode(text: &str) -> String {
+    escape_unless(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+}
+
+/// Escapes what would break a request line.
+fn escape(text: &str) -> String {
+    escape_unless(text, |byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\'))
+}
+
+fn escape_unless(text: &str, stays: impl Fn(u8) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match stays(byte) {
+            true => escaped.push(char::from(byte)),
+            false => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `user|password|host|port|path`, with `-` for what is not there.
+    fn parts(url: &str) -> String {
+        match Location::parse(url) {
+            Ok(l) => {
+                let or = |part: Option<String>| part.unwrap_or_else(|| "-".into());
+                let port = l.port.map(|port| port.to_string());
+                format!("{}|{}|{}|{}|{}", or(l.user), or(l.password), l.host, or(port), l.path_and_query)
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn passwords_may_be_typed_as_they_are() {
+        for (url, expected) in [
+            ("rtsp://10.0.0.7/h264", "-|-|10.0.0.7|-|/h264"),
+            ("rtsp://admin:secret@10.0.0.7:8554/h264?a=b", "admin|secret|10.0.0.7|8554|/h264?a=b"),
+            ("rtsp://admin:p%40ss%2fw%3ard%231@cam/x", "admin|p@ss/w:rd#1|cam|-|/x"),
+            ("rtsp://admin:p@ss@cam/x", "admin|p@ss|cam|-|/x"),
+            ("rtsp://admin:p@ss/w:rd#1@10.0.0.7/h264", "admin|p@ss/w:rd#1|10.0.0.7|-|/h264"),
+            ("rtsp://admin:pass#1@10.0.0.7/h264", "admin|pass#1|10.0.0.7|-|/h264"),
+            ("rtsp://admin:what?@cam:554/h264", "admin|what?|cam|554|/h264"),
+            ("rtsp://admin:a:b:c@cam/h264", "admin|a:b:c|cam|-|/h264"),
+            ("rtsp://admin:se/cret@cam/h264", "admin|se/cret|cam|-|/h264"),
+            ("http://admin:100%@cam/", "admin|100%|cam|-|/"),
+            ("http://admin:%zz%ff@cam/", "admin|%zz%ff|cam|-|/"),
+            ("http://admin@cam/", "admin||cam|-|/"),
+            ("http://user:pw@camera.lan/mail/a@b.c", "user|pw|camera.lan|-|/mail/a@b.c"),
+            ("http://host:8554/a@b", "-|-|host|8554|/a@b"),
+            ("http://host/a@10.0.0.7", "-|-|host|-|/a@10.0.0.7"),
+        ] {
+            assert_eq!(parts(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn hosts_ports_and_paths_are_taken_in_every_form() {
+        for (url, expected) in [
+            ("HTTP://Cam", "-|-|Cam|-|"),
+            ("http://cam:/", "-|-|cam|-|/"),
+            ("http://cam?x=1#y", "-|-|cam|-|/?x=1"),
+            ("http://[::1]:8080/x", "-|-|::1|8080|/x"),
+            ("http://[fe80::1%25eth0]/x", "-|-|fe80::1%eth0|-|/x"),
+            ("http://fe80::1/x", "-|-|fe80::1|-|/x"),
+            ("http://front_door.lan/a b\"ü", "-|-|front_door.lan|-|/a%20b%22%C3%BC"),
+        ] {
+            assert_eq!(parts(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_password() {
+        for (url, expected) in [
+            ("cam/x", "cam/x: no ://; expected something like http://host/path"),
+            ("http:///x", "http:///x: no host; expected something like http://host:8080/path"),
+            (
+                "http://cam:0/",
+                "http://cam:0/: a port is a number from 1 to 65535; expected something like http://host:8080/path",
+            ),
+            (
+                "http://cam:99999/",
+                "http://cam:99999/: a port is a number from 1 to 65535; expected something like http://host:8080/path",
+            ),
+            ("http://cam:http/", "http://cam:http/: a port is a number; expected something like http://host:8080/path"),
+            (
+                "http://[::g]/",
+                "http://[::g]/: no IPv6 address between [ and ]; expected something like http://host:8080/path",
+            ),
+        ] {
+            assert_eq!(parts(url), expected, "{url}");
+        }
+        assert!(!parts("http://admin:secret@ca m/").contains("secret"));
+    }
+
+    #[test]
+    fn references_lead_where_browsers_go() {
+        let base = Location::parse("http://u:p@cam:81/a/b?c").unwrap();
+        for (reference, expected) in [
+            ("/x?y", "http://u:p@cam:81/x?y"),
+            ("x", "http://u:p@cam:81/a/x"),
+            ("./x", "http://u:p@cam:81/a/x"),
+            ("?d", "http://u:p@cam:81/a/b?d"),
+            ("//cam/z", "http://u:p@cam/z"),
+            ("https://cam/z#f", "https://u:p@cam/z"),
+            ("http://other/z?r=http://x/", "http://other/z?r=http://x/"),
+            ("/login?to=http://x/", "http://u:p@cam:81/login?to=http://x/"),
+        ] {
+            assert_eq!(base.join(reference).unwrap().to_url(), expected, "{reference}");
+        }
+    }
+
+    #[test]
+    fn the_url_for_others_is_by_the_book() {
+        let location = Location::parse("http://admin:p@ss/w:rd#1@10.0.0.7/x").unwrap();
+        assert_eq!(location.to_url(), "http://admin:p%40ss%2Fw%3Ard%231@10.0.0.7/x");
+        assert_eq!(Location::parse(&location.to_url()).unwrap(), location);
+        assert_eq!(location.to_string(), "http://10.0.0.7/x");
+    }
+}
