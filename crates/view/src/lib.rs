@@ -10,6 +10,7 @@
 
 mod display;
 mod draw;
+mod keys;
 mod overlay;
 mod snapshot;
 mod waker;

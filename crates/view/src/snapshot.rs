@@ -11,15 +11,18 @@ use jiff::Zoned;
 /// is ever overwritten.
 pub(crate) fn save(dir: &Path, name: &str, at: &Zoned, jpeg: &[u8]) -> io::Result<String> {
     let stem = format!("{}-{}", plain(name), at.strftime("%Y%m%d-%H%M%S"));
-    for count in 1.. {
-        let file = if count == 1 { format!("{stem}.jpg") } else { format!("{stem}-{count}.jpg") };
+    let mut file = format!("{stem}.jpg");
+    let mut count = 1;
+    loop {
         match OpenOptions::new().write(true).create_new(true).open(dir.join(&file)) {
             Ok(mut open) => return open.write_all(jpeg).map(|()| file),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && count < 100 => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && count < 100 => {
+                count += 1;
+                file = format!("{stem}-{count}.jpg");
+            }
             Err(error) => return Err(error),
         }
     }
-    unreachable!("the loop returns at its hundredth turn")
 }
 
 /// `name` with everything that is awkward in a file's name replaced.

@@ -12,11 +12,11 @@ use winit::application::ApplicationHandler;
 use winit::dpi::PhysicalSize;
 use winit::event::{ElementState, KeyEvent, StartCause, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, OwnedDisplayHandle};
-use winit::keyboard::{Key, KeyCode, NamedKey, PhysicalKey};
 use winit::platform::{wayland, x11};
 use winit::window::{Fullscreen, Window, WindowId};
 
 use crate::draw::{self, Canvas, Scene};
+use crate::keys::{Command, command};
 use crate::waker::{Order, What};
 use crate::{Error, Exit, Info, Options, Pictures, Shown, State, Waker, overlay, snapshot};
 
@@ -282,34 +282,6 @@ impl ApplicationHandler<Order> for App {
             Some((_, until)) => ControlFlow::WaitUntil(*until),
             None => ControlFlow::Wait,
         });
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Command {
-    Quit,
-    Fullscreen,
-    Snapshot,
-    Facts,
-}
-
-/// What a key means: by its letter, or by its place where the letters are not Latin.
-fn command(event: &KeyEvent) -> Option<Command> {
-    let letter = match (&event.logical_key, event.physical_key) {
-        (Key::Named(NamedKey::Escape), _) => return Some(Command::Quit),
-        (Key::Character(text), _) if text.is_ascii() => text.to_ascii_lowercase(),
-        (Key::Character(_), PhysicalKey::Code(KeyCode::KeyQ)) => "q".into(),
-        (Key::Character(_), PhysicalKey::Code(KeyCode::KeyF)) => "f".into(),
-        (Key::Character(_), PhysicalKey::Code(KeyCode::KeyS)) => "s".into(),
-        (Key::Character(_), PhysicalKey::Code(KeyCode::KeyI)) => "i".into(),
-        _ => return None,
-    };
-    match letter.as_str() {
-        "q" => Some(Command::Quit),
-        "f" => Some(Command::Fullscreen),
-        "s" => Some(Command::Snapshot),
-        "i" => Some(Command::Facts),
-        _ => None,
     }
 }
 
