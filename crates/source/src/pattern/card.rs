@@ -65,14 +65,14 @@ impl Card {
         let (width, height) = (size.width as usize, size.height as usize);
         let bar = (height / 10).max(16).next_multiple_of(2);
         let inner = height - 2 * bar;
-        let row = |part: usize| bar + (inner * part / 100 & !1);
+        let row = |part: usize| bar + ((inner * part / 100) & !1);
         let field = Area { x: 0, y: bar, width: width & !1, height: row(70) - bar };
         let text = Area { x: 0, y: row(70), width, height: height - bar - row(70) };
         let scale = (width / (COLUMNS * osd::CHAR_WIDTH + 4)).min(text.height / (2 * osd::LINE_HEIGHT + 2)).max(1);
 
         fill(&mut frame, Area { x: 0, y: 0, width, height }, BLACK);
         for (at, bar) in BARS.into_iter().enumerate() {
-            let x = |at: usize| width * at / BARS.len() & !1;
+            let x = |at: usize| (width * at / BARS.len()) & !1;
             let right = if at + 1 == BARS.len() { width } else { x(at + 1) };
             fill(&mut frame, Area { x: x(at), y: field.y, width: right - x(at), height: row(50) - field.y }, bar);
         }
@@ -113,7 +113,7 @@ impl Card {
         let y = bounce(number * step / 2, field.height - self.box_side);
         self.covered = Area { x: field.x + x, y: field.y + y, width: self.box_side, height: self.box_side };
         fill(&mut self.frame, self.covered, BOX);
-        let quarter = self.box_side / 4 & !1;
+        let quarter = (self.box_side / 4) & !1;
         let hole = Area { x: self.covered.x + quarter, y: self.covered.y + quarter, width: quarter, height: quarter };
         fill(&mut self.frame, hole, HOLE);
 
