@@ -10,7 +10,7 @@
 //! that lies at its end.
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::{memchr, memmem};
+use memchr::{memchr_iter, memmem};
 
 use super::{MAX_PADDING, marker};
 
@@ -289,18 +289,19 @@ impl Walk {
     fn scan(&mut self, buf: &[u8], at: &mut usize) -> Option<Step> {
         let mut here = *at;
         loop {
-            let Some(place) = buf.get(here..).and_then(|rest| memchr(0xFF, rest)) else {
+            // Stuffed zeros, restart markers and fill bytes are most of what is found.
+            let is_news = |at: &usize| !matches!(buf.get(at + 1), Some(0x00 | marker::RST0..=marker::RST7 | 0xFF));
+            let rest = buf.get(here..).unwrap_or_default();
+            let Some(news) = memchr_iter(0xFF, rest).map(|place| here + place).find(is_news) else {
                 *at = here.max(buf.len());
                 return Some(Step::More);
             };
-            here += place;
+            here = news;
             *at = here;
             let Some(&code) = buf.get(here + 1) else {
                 return Some(Step::More);
             };
             match code {
-                0x00 | marker::RST0..=marker::RST7 => here += 2,
-                0xFF => here += 1,
                 marker::EOI => return Some(Step::End(here + 2)),
                 marker::SOI => match buf.get(here + 2) {
                     None => return Some(Step::More),
