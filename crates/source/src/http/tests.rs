@@ -505,6 +505,27 @@ async fn a_snapshot_is_asked_for_again_and_published_when_it_is_another() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_stays_the_same_is_alive() {
+    let (asked, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let address = serve(move |number, _| {
+        asked.send(()).unwrap();
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n";
+        vec![Some(if number % 2 == 0 { [head, C420].concat() } else { b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec() })]
+    })
+    .await;
+    // Shorter than eight requests take.
+    let options = Options { gap_timeout: Duration::from_millis(900), ..Options::default() };
+    let source = Supervisor::new("test", &format!("http://{address}/"), options).unwrap();
+    let _reader = source.feed().cursor(Start::Live);
+    for _ in 0..8 {
+        timeout(PATIENCE, hears.recv()).await.expect("hangs");
+    }
+    let status = source.status().borrow().clone();
+    assert!(matches!(status.state, State::Live) && status.error.is_none(), "{status:?}");
+    assert_eq!(source.counters().pictures, 1);
+}
+
+#[tokio::test]
 async fn other_containers_go_to_libavformat_with_a_url_by_the_book() {
     for first in ["#EXTM3U\n", "FLV\x01\x05", "\0\0\0\x18ftypisom"] {
         let address = serve(move |_, _| vec![Some(format!("HTTP/1.1 200 OK\r\n\r\n{first}").into_bytes())]).await;
