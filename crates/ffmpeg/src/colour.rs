@@ -46,10 +46,7 @@ pub(crate) enum Chroma<'a> {
     /// Two planes.
     Planar(Source<'a>, Source<'a>),
     /// Pairs in one plane (`nv12`; `swapped`: `nv21`).
-    Pairs {
-        plane: Source<'a>,
-        swapped: bool,
-    },
+    Pairs { plane: Source<'a>, swapped: bool },
 }
 
 impl Recolour {
@@ -73,7 +70,14 @@ impl Recolour {
     }
 
     /// Recolours a picture whose chroma has half as many columns (rows) if `halves.0` (`.1`).
-    pub(crate) fn run(&self, luma: Source, chroma: &Chroma, mut y: Target, mut uv: Option<(Target, Target)>, halves: (bool, bool)) {
+    pub(crate) fn run(
+        &self,
+        luma: Source,
+        chroma: &Chroma,
+        mut y: Target,
+        mut uv: Option<(Target, Target)>,
+        halves: (bool, bool),
+    ) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2, which is all that the function asks for.
@@ -96,22 +100,32 @@ impl Matrix {
         };
         let (cb, cr) = (of(scale, 0.0), of(0.0, scale));
         let fixed = |value: f64| (value * 512.0).round() as i16;
-        Self {
-            y: [fixed(cb.0), fixed(cr.0)],
-            u: [fixed(cb.1 - 1.0), fixed(cr.1)],
-            v: [fixed(cb.2), fixed(cr.2 - 1.0)],
-        }
+        Self { y: [fixed(cb.0), fixed(cr.0)], u: [fixed(cb.1 - 1.0), fixed(cr.1)], v: [fixed(cb.2), fixed(cr.2 - 1.0)] }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn run_avx2(recolour: &Recolour, luma: Source, chroma: &Chroma, y: &mut Target, uv: Option<&mut (Target, Target)>, halves: (bool, bool)) {
+fn run_avx2(
+    recolour: &Recolour,
+    luma: Source,
+    chroma: &Chroma,
+    y: &mut Target,
+    uv: Option<&mut (Target, Target)>,
+    halves: (bool, bool),
+) {
     run(recolour, luma, chroma, y, uv, halves);
 }
 
 #[inline(always)]
-fn run(recolour: &Recolour, luma: Source, chroma: &Chroma, y: &mut Target, uv: Option<&mut (Target, Target)>, halves: (bool, bool)) {
+fn run(
+    recolour: &Recolour,
+    luma: Source,
+    chroma: &Chroma,
+    y: &mut Target,
+    uv: Option<&mut (Target, Target)>,
+    halves: (bool, bool),
+) {
     let width = y.width;
     let mut luma_rows = luma.data.chunks(luma.stride).zip(y.data.chunks_mut(y.stride));
     let Some((u, v)) = uv else {
@@ -127,7 +141,9 @@ fn run(recolour: &Recolour, luma: Source, chroma: &Chroma, y: &mut Target, uv: O
     for (row, (to_u, to_v)) in u.data.chunks_mut(u.stride).zip(v.data.chunks_mut(v.stride)).enumerate() {
         let (from_u, from_v) = match chroma {
             Chroma::None => return,
-            Chroma::Planar(u, v) => (&u.data[row * u.stride..][..chroma_width], &v.data[row * v.stride..][..chroma_width]),
+            Chroma::Planar(u, v) => {
+                (&u.data[row * u.stride..][..chroma_width], &v.data[row * v.stride..][..chroma_width])
+            }
             Chroma::Pairs { plane, swapped } => {
                 let pairs = plane.data[row * plane.stride..][..chroma_width * 2].chunks_exact(2);
                 for ((pair, a), b) in pairs.zip(&mut split.0).zip(&mut split.1) {

@@ -194,5 +194,8 @@ fn discard(skip: Skip) -> ffi::AVDiscard {
 /// Whether pictures of that codec may come in another order than they are shown in although
 /// LOW_DELAY is set. For these the flag would not hurry pictures but swap them.
 fn reorders(track: &Track) -> bool {
-    !matches!(track.codec.name(), "mjpeg" | "rawvideo" | "wmv1" | "wmv2" | "msmpeg4v1" | "msmpeg4v2" | "msmpeg4v3" | "h263" | "vp8")
+    !matches!(
+        track.codec.name(),
+        "mjpeg" | "rawvideo" | "wmv1" | "wmv2" | "msmpeg4v1" | "msmpeg4v2" | "msmpeg4v3" | "h263" | "vp8"
+    )
 }

@@ -236,7 +236,7 @@ struct Words(c_int);
 
 impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text: [c_char; ffi::AV_ERROR_MAX_STRING_SIZE as usize] = [0; ffi::AV_ERROR_MAX_STRING_SIZE as usize];
+        let mut text: [c_char; 128] = [0; 128];
         // SAFETY: `text` is as long as we say; av_strerror ends it with a zero in any case.
         let words = unsafe {
             ffi::av_strerror(self.0, text.as_mut_ptr(), text.len());

@@ -81,7 +81,11 @@ impl Input {
     ///
     /// # Errors
     /// Any; [`Error::Interrupted`] when `interrupt` said so.
-    pub fn open(url: &str, options: &InputOptions, interrupt: impl Fn() -> bool + Send + 'static) -> Result<Self, Error> {
+    pub fn open(
+        url: &str,
+        options: &InputOptions,
+        interrupt: impl Fn() -> bool + Send + 'static,
+    ) -> Result<Self, Error> {
         Self::start(url, None, options, Interrupt::new(interrupt))
     }
 
@@ -98,7 +102,12 @@ impl Input {
         Self::start("", Some(Reader::new(read)?), options, Interrupt::new(interrupt))
     }
 
-    fn start(url: &str, reader: Option<Reader>, options: &InputOptions, interrupt: Box<Interrupt>) -> Result<Self, Error> {
+    fn start(
+        url: &str,
+        reader: Option<Reader>,
+        options: &InputOptions,
+        interrupt: Box<Interrupt>,
+    ) -> Result<Self, Error> {
         log::begin();
         let url = c_string("URL", url)?;
         let format = options.format.as_deref().map(find_format).transpose()?;
@@ -365,7 +374,9 @@ impl Context {
                 if io.is_null() { 0 } else { (*io).error }
             };
             return match rc {
-                ffi::AVERROR_EOF if broken < 0 && broken != ffi::AVERROR_EOF => Err(Error::from_code("av_read_frame", broken)),
+                ffi::AVERROR_EOF if broken < 0 && broken != ffi::AVERROR_EOF => {
+                    Err(Error::from_code("av_read_frame", broken))
+                }
                 ffi::AVERROR_EOF => Ok(None),
                 _ => Err(Error::from_code("av_read_frame", rc)),
             };

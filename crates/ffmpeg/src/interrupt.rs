@@ -33,7 +33,7 @@ impl Interrupt {
         }
         // Taken: another thread asks the same thing right now.
         let Ok(callback) = self.callback.try_lock() else { return false };
-        let fire = catch_unwind(AssertUnwindSafe(|| callback())).unwrap_or(true);
+        let fire = catch_unwind(AssertUnwindSafe(&*callback)).unwrap_or(true);
         self.fired.fetch_or(fire, Ordering::Relaxed);
         fire
     }

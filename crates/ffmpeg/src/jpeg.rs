@@ -65,7 +65,8 @@ impl Encoder {
             turbo.compress_to_slice(image, &mut self.out).map_err(refused)?
         } else {
             // libjpeg-turbo reads luma up to a whole number of chroma samples.
-            let (pad_width, pad_height) = (width.next_multiple_of(subsamp.width()), height.next_multiple_of(subsamp.height()));
+            let (pad_width, pad_height) =
+                (width.next_multiple_of(subsamp.width()), height.next_multiple_of(subsamp.height()));
             let (y, u, v) = (plane(0)?, plane(1)?, plane(2)?);
             let padded;
             let (y_plane, y_stride) = if (pad_width, pad_height) == (width, height) {
@@ -169,9 +170,11 @@ impl Decoder {
             return Err(Error::Jpeg { message: format!("{}x{} pixels are too many", header.width, header.height) });
         };
         let factor = match at_least {
-            Some(least) if !header.is_lossless => [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF]
-                .into_iter()
-                .find(|f| f.scale(header.width) >= least.width as usize && f.scale(header.height) >= least.height as usize),
+            Some(least) if !header.is_lossless => {
+                [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF].into_iter().find(|f| {
+                    f.scale(header.width) >= least.width as usize && f.scale(header.height) >= least.height as usize
+                })
+            }
             _ => None,
         };
         let factor = factor.unwrap_or(ScalingFactor::ONE);

@@ -46,7 +46,8 @@ pub(crate) fn take() -> Option<String> {
 unsafe extern "C" fn receive(context: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
     // libavutil puts a colour above the lowest byte.
     let level = level & 0xff;
-    if level > ffi::AV_LOG_INFO || (level > ffi::AV_LOG_WARNING && !tracing::enabled!(target: "ffmpeg", tracing::Level::DEBUG))
+    if level > ffi::AV_LOG_INFO
+        || (level > ffi::AV_LOG_WARNING && !tracing::enabled!(target: "ffmpeg", tracing::Level::DEBUG))
     {
         return;
     }
@@ -57,7 +58,15 @@ unsafe extern "C" fn receive(context: *mut c_void, level: c_int, format: *const 
         // SAFETY: context, format and arguments are libavutil's own and valid for this call, which
         // reads the arguments once; the line is as long as we say and is always ended with a zero.
         let text = unsafe {
-            ffi::av_log_format_line2(context, level, format, arguments, line.as_mut_ptr(), line.len() as c_int, &mut prefix);
+            ffi::av_log_format_line2(
+                context,
+                level,
+                format,
+                arguments,
+                line.as_mut_ptr(),
+                line.len() as c_int,
+                &mut prefix,
+            );
             CStr::from_ptr(line.as_ptr())
         };
         let _ = PREFIX.try_with(|cell| cell.set(prefix));
@@ -93,7 +102,11 @@ fn tell(level: c_int, line: &str) {
 /// `[rtsp @ 0x55e0c8] method failed\n` as `rtsp: method failed`.
 fn tidy(line: &str) -> String {
     let line = line.trim();
-    match line.strip_prefix('[').and_then(|rest| rest.split_once(" @ 0x")).and_then(|(name, rest)| Some((name, rest.split_once("] ")?.1))) {
+    match line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(" @ 0x"))
+        .and_then(|(name, rest)| Some((name, rest.split_once("] ")?.1)))
+    {
         Some((name, text)) => format!("{name}: {}", tidy(text)),
         None => line.to_owned(),
     }

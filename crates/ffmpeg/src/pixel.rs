@@ -109,6 +109,10 @@ impl Pixel {
     /// Y, U and V (or Y alone), each in a plane of bytes.
     pub(crate) fn is_byte_planes(self) -> bool {
         let planar = self.planes == self.components && matches!(self.components, 1 | 3);
-        planar && self.depth == 8 && !self.is_rgb() && !self.is_hardware() && self.flags & ffi::AV_PIX_FMT_FLAG_BITSTREAM as u64 == 0
+        planar
+            && self.depth == 8
+            && !self.is_rgb()
+            && !self.is_hardware()
+            && self.flags & ffi::AV_PIX_FMT_FLAG_BITSTREAM as u64 == 0
     }
 }

@@ -31,7 +31,10 @@ impl Layout {
     /// Rows aligned for SIMD, planes one behind the other.
     pub(crate) fn new(pixel: Pixel, size: Size) -> Result<Self, Error> {
         Self::with(pixel, size, |plane| {
-            (pixel.row_bytes(size.width, plane).next_multiple_of(ALIGN), pixel.rows(size.height, plane).next_multiple_of(2))
+            (
+                pixel.row_bytes(size.width, plane).next_multiple_of(ALIGN),
+                pixel.rows(size.height, plane).next_multiple_of(2),
+            )
         })
     }
 
@@ -115,10 +118,10 @@ impl Pool {
     }
 
     fn of(&mut self, bytes: usize) -> Result<NonNull<ffi::AVBufferPool>, Error> {
-        if let Some((pool, of)) = self.0 {
-            if of == bytes {
-                return Ok(pool);
-            }
+        if let Some((pool, of)) = self.0
+            && of == bytes
+        {
+            return Ok(pool);
         }
         // SAFETY: allocates. Zeroed at birth, so that no byte of a picture is ever uninitialised.
         let pool = NonNull::new(unsafe { ffi::av_buffer_pool_init(bytes, Some(ffi::av_buffer_allocz)) });

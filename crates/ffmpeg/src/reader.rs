@@ -36,7 +36,15 @@ impl Reader {
         // SAFETY: the buffer is av_malloc'ed and as long as we say, and becomes the context's;
         // `state` outlives the context, see Drop.
         let context = unsafe {
-            ffi::avio_alloc_context(buffer.cast(), BUFFER_BYTES as c_int, 0, state.cast(), Some(read_packet), None, None)
+            ffi::avio_alloc_context(
+                buffer.cast(),
+                BUFFER_BYTES as c_int,
+                0,
+                state.cast(),
+                Some(read_packet),
+                None,
+                None,
+            )
         };
         match NonNull::new(context) {
             Some(context) => Ok(Self { context, state }),

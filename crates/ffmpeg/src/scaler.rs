@@ -111,10 +111,18 @@ impl Scaler {
     ///
     /// # Errors
     /// As [`Scaler::to`]; [`Error::Argument`] when `out` is too small for the picture.
-    pub fn into_slice(&mut self, frame: &Frame, size: Size, format: &str, out: &mut [u8], stride: usize) -> Result<(), Error> {
+    pub fn into_slice(
+        &mut self,
+        frame: &Frame,
+        size: Size,
+        format: &str,
+        out: &mut [u8],
+        stride: usize,
+    ) -> Result<(), Error> {
         let (pixel, to) = (frame.pixel().ok_or_else(|| unconvertible(frame, format))?, Pixel::from_name(format)?);
         let (row, rows) = (to.row_bytes(size.width, 0), size.height as usize);
-        let needed = rows.checked_sub(1).and_then(|rows| stride.checked_mul(rows)).and_then(|bytes| bytes.checked_add(row));
+        let needed =
+            rows.checked_sub(1).and_then(|rows| stride.checked_mul(rows)).and_then(|bytes| bytes.checked_add(row));
         if to.planes() != 1 || row == 0 || stride < row || needed.is_none_or(|needed| out.len() < needed) {
             return Err(Error::Argument {
                 what: "room for a picture",
@@ -123,7 +131,7 @@ impl Scaler {
             });
         }
         // swscale writes whole groups of pixels: in other widths it would write beyond the row.
-        let direct = size.width % 8 == 0 && (pixel != to || frame.size() != size);
+        let direct = size.width.is_multiple_of(8) && (pixel != to || frame.size() != size);
         if !direct {
             let made = self.to(frame, size, format)?;
             let plane = made.plane(0).ok_or_else(|| unconvertible(frame, format))?;
@@ -141,10 +149,23 @@ impl Scaler {
         let stride = c_int::try_from(stride).map_err(|_| Error::NoMemory)?;
         // SAFETY: `out` has room for every row as checked above, and swscale stays within a row
         // when its width is a multiple of 8.
-        unsafe { self.run(frame, geometry, [out.as_mut_ptr(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut()], [stride, 0, 0, 0]) }
+        unsafe {
+            self.run(
+                frame,
+                geometry,
+                [out.as_mut_ptr(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut()],
+                [stride, 0, 0, 0],
+            )
+        }
     }
 
-    fn scale(&mut self, frame: &Frame, from: Pixel, (to, size): (Pixel, Size), full_range: (bool, bool)) -> Result<Frame, Error> {
+    fn scale(
+        &mut self,
+        frame: &Frame,
+        from: Pixel,
+        (to, size): (Pixel, Size),
+        full_range: (bool, bool),
+    ) -> Result<Frame, Error> {
         let mut made = self.scaled.frame(&Layout::new(to, size)?)?;
         made.copy_properties(frame)?;
         let geometry = Geometry { from: (from, frame.size()), to: (to, size), full_range, space: frame.color_space() };
@@ -152,7 +173,10 @@ impl Scaler {
         // with rows aligned and padded, which nobody else uses yet.
         let (data, strides) = unsafe {
             let raw = made.as_ptr();
-            ([(*raw).data[0], (*raw).data[1], (*raw).data[2], (*raw).data[3]], [(*raw).linesize[0], (*raw).linesize[1], (*raw).linesize[2], (*raw).linesize[3]])
+            (
+                [(*raw).data[0], (*raw).data[1], (*raw).data[2], (*raw).data[3]],
+                [(*raw).linesize[0], (*raw).linesize[1], (*raw).linesize[2], (*raw).linesize[3]],
+            )
         };
         // SAFETY: as just said.
         unsafe { self.run(frame, geometry, data, strides)? };
@@ -161,7 +185,13 @@ impl Scaler {
 
     /// # Safety
     /// `data` and `strides` have room for a picture of `geometry.to`.
-    unsafe fn run(&mut self, frame: &Frame, geometry: Geometry, data: [*mut u8; 4], strides: [c_int; 4]) -> Result<(), Error> {
+    unsafe fn run(
+        &mut self,
+        frame: &Frame,
+        geometry: Geometry,
+        data: [*mut u8; 4],
+        strides: [c_int; 4],
+    ) -> Result<(), Error> {
         if self.context.as_ref().is_none_or(|(of, _)| *of != geometry) {
             self.context = Some((geometry, Sws::new(&geometry)?));
         }
@@ -172,7 +202,15 @@ impl Scaler {
         check("sws_scale", unsafe {
             let raw = frame.as_ptr();
             let from = (&raw const (*raw).data).cast::<*const u8>();
-            ffi::sws_scale(sws.0.as_ptr(), from, (&raw const (*raw).linesize).cast(), 0, height, data.as_ptr(), strides.as_ptr())
+            ffi::sws_scale(
+                sws.0.as_ptr(),
+                from,
+                (&raw const (*raw).linesize).cast(),
+                0,
+                height,
+                data.as_ptr(),
+                strides.as_ptr(),
+            )
         })
         .map(drop)
     }
@@ -182,7 +220,8 @@ impl Scaler {
         let mut made = self.recoloured.frame(&Layout::new(wanted, frame.size())?)?;
         made.copy_properties(frame)?;
         let missing = || unconvertible(frame, wanted.name);
-        let source = |index| frame.plane(index).map(|Plane { data, stride, .. }| Source { data, stride }).ok_or_else(missing);
+        let source =
+            |index| frame.plane(index).map(|Plane { data, stride, .. }| Source { data, stride }).ok_or_else(missing);
         let chroma = match (wanted.planes(), pixel.name) {
             (1, _) => Chroma::None,
             (_, name @ ("nv12" | "nv21")) => Chroma::Pairs { plane: source(1)?, swapped: name == "nv21" },

@@ -31,7 +31,8 @@ fn make(name: &str, arguments: &str) -> Clip {
     let path = directory.path().join(name);
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"]);
-    let output = command.args(arguments.split_whitespace()).arg(&path).output().expect("the tests need the ffmpeg program");
+    let output =
+        command.args(arguments.split_whitespace()).arg(&path).output().expect("the tests need the ffmpeg program");
     assert!(output.status.success(), "ffmpeg {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     Clip { path, _directory: directory }
 }

@@ -72,7 +72,11 @@ impl Parameters {
                     (*raw).codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
                     (*raw).width = c_int::try_from(video.size.width).unwrap_or(0);
                     (*raw).height = c_int::try_from(video.size.height).unwrap_or(0);
-                    (*raw).format = video.pixel_format.as_deref().and_then(|name| Pixel::from_name(name).ok()).map_or(-1, Pixel::id);
+                    (*raw).format = video
+                        .pixel_format
+                        .as_deref()
+                        .and_then(|name| Pixel::from_name(name).ok())
+                        .map_or(-1, Pixel::id);
                     if let Some((profile, level)) = video.profile {
                         ((*raw).profile, (*raw).level) = (profile, level);
                     }
@@ -213,7 +217,8 @@ unsafe fn rotation(stream: *const ffi::AVStream) -> u16 {
         #[cfg(ffmpeg_6_1)]
         {
             let parameters = (*stream).codecpar;
-            let entry = ffi::av_packet_side_data_get((*parameters).coded_side_data, (*parameters).nb_coded_side_data, KIND);
+            let entry =
+                ffi::av_packet_side_data_get((*parameters).coded_side_data, (*parameters).nb_coded_side_data, KIND);
             if entry.is_null() { (ptr::null(), 0) } else { ((*entry).data.cast_const(), (*entry).size) }
         }
         #[cfg(not(ffmpeg_6_1))]

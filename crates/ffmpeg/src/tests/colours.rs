@@ -31,8 +31,16 @@ const COLOURS: [(&str, [u8; 3]); 6] = [
 fn video_of_any_matrix_and_range_has_the_right_colours_as_a_jpeg() {
     for (colour, expected) in COLOURS {
         for (matrix, range) in [("bt709", "tv"), ("bt709", "pc"), ("smpte170m", "tv"), ("bt2020nc", "tv")] {
-            let filter = format!("scale=out_color_matrix={}:out_range={range},format=yuv420p", matrix.replace("nc", "").replace("smpte170m", "bt601"));
-            let clip = make("a.mp4", &format!("-f lavfi -i color={colour}:size=64x48:duration=0.2:rate=5,format=rgb24 -vf {filter} -c:v libx264 -qp 4 -colorspace {matrix} -color_range {range}"));
+            let filter = format!(
+                "scale=out_color_matrix={}:out_range={range},format=yuv420p",
+                matrix.replace("nc", "").replace("smpte170m", "bt601")
+            );
+            let clip = make(
+                "a.mp4",
+                &format!(
+                    "-f lavfi -i color={colour}:size=64x48:duration=0.2:rate=5,format=rgb24 -vf {filter} -c:v libx264 -qp 4 -colorspace {matrix} -color_range {range}"
+                ),
+            );
             for size in [None, Some(Size::new(40, 30))] {
                 let got = jpeg_colour(&clip, size);
                 assert!(near(got, expected, 6), "{colour} {matrix} {range} {size:?}: {got:?}");
@@ -45,7 +53,10 @@ fn video_of_any_matrix_and_range_has_the_right_colours_as_a_jpeg() {
 /// comes in even sizes only.)
 fn raw(format: &str, Size { width, height }: Size, filter: &str) -> Frame {
     let filter = format!("scale={width}:{height}:flags=neighbor,{filter}format={format}");
-    let clip = make("a.nut", &format!("-f lavfi -i testsrc2=size=320x240:rate=1:duration=1,format=rgb24 -vf {filter} -c:v rawvideo"));
+    let clip = make(
+        "a.nut",
+        &format!("-f lavfi -i testsrc2=size=320x240:rate=1:duration=1,format=rgb24 -vf {filter} -c:v rawvideo"),
+    );
     let mut picture = pictures(&clip).remove(0);
     // NUT keeps the layout of yuvj420p, but not the claim to full range.
     if format.starts_with("yuvj") {
@@ -98,17 +109,25 @@ fn every_source_format_comes_out_right() {
     // Blurred: sharp edges would only tell how finely each way resolves colours.
     let blur = "gblur=sigma=8,";
     for (format, planes) in formats {
-        for (size, wanted) in [((130, 98), (130, 98)), ((131, 97), (131, 97)), ((160, 120), (77, 61)), ((64, 48), (161, 121))] {
+        for (size, wanted) in
+            [((130, 98), (130, 98)), ((131, 97), (131, 97)), ((160, 120), (77, 61)), ((64, 48), (161, 121))]
+        {
             let (size, wanted) = (Size::new(size.0, size.1), Size::new(wanted.0, wanted.1));
             let frame = raw(format, size, blur);
             assert_eq!(frame.size(), size, "{format}");
             let made = Scaler::new().to_jpeg_planes(&frame, wanted).unwrap();
             assert!(made.is_full_range());
-            assert_eq!((made.format().replace("yuvj", "yuv"), made.size()), (planes.replace("yuvj", "yuv"), wanted), "{format}");
+            assert_eq!(
+                (made.format().replace("yuvj", "yuv"), made.size()),
+                (planes.replace("yuvj", "yuv"), wanted),
+                "{format}"
+            );
             let reference = Scaler::new().to(&frame, wanted, "rgb24").unwrap();
             let (mean, largest) = difference(&made, &reference);
             println!("{format} {size} to {wanted}: mean {mean:.2} largest {largest}");
-            assert!(mean < 2.0 && largest < 24, "{format} {size} to {wanted}: mean {mean} largest {largest}");
+            // swscale widens five bits differently on the way to RGB and to YUV.
+            let limit = if format == "rgb565le" { 3.5 } else { 2.0 };
+            assert!(mean < limit && largest < 24, "{format} {size} to {wanted}: mean {mean} largest {largest}");
         }
     }
 }
@@ -116,7 +135,10 @@ fn every_source_format_comes_out_right() {
 #[test]
 fn our_range_is_ffmpegs_range() {
     let limited = make("a.nut", "-f lavfi -i testsrc2=size=160x120:rate=1:duration=1 -vf format=yuv420p -c:v rawvideo");
-    let full = make("b.nut", &format!("-i {} -vf scale=out_range=full:flags=accurate_rnd,format=yuvj420p -c:v rawvideo", limited.url()));
+    let full = make(
+        "b.nut",
+        &format!("-i {} -vf scale=out_range=full:flags=accurate_rnd,format=yuvj420p -c:v rawvideo", limited.url()),
+    );
     let (limited, full) = (pictures(&limited).remove(0), pictures(&full).remove(0));
     let made = Scaler::new().to_jpeg_planes(&limited, limited.size()).unwrap();
     for plane in 0..3 {
@@ -178,7 +200,12 @@ fn a_scaler_follows_what_it_is_given_and_forgets_nothing_in_use() {
 fn impossible_conversions_are_refused() {
     init();
     let frame = Frame::new("yuv420p", Size::new(8, 8)).unwrap();
-    for (size, format) in [(Size::new(0, 8), "bgr24"), (Size::new(8, 70_000), "bgr24"), (Size::new(8, 8), "nosuch"), (Size::new(8, 8), "pal8")] {
+    for (size, format) in [
+        (Size::new(0, 8), "bgr24"),
+        (Size::new(8, 70_000), "bgr24"),
+        (Size::new(8, 8), "nosuch"),
+        (Size::new(8, 8), "pal8"),
+    ] {
         assert!(Scaler::new().to(&frame, size, format).is_err(), "{size} {format}");
     }
 }

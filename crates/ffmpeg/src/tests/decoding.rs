@@ -3,14 +3,16 @@ use media::{Codec, Size, Timestamp};
 
 use super::*;
 
-const B_FRAMES: &str = "-f lavfi -i testsrc2=size=160x120:rate=25:duration=2 -c:v libx264 -g 25 -bf 3 -b_strategy 0 -pix_fmt yuv420p";
+const B_FRAMES: &str =
+    "-f lavfi -i testsrc2=size=160x120:rate=25:duration=2 -c:v libx264 -g 25 -bf 3 -b_strategy 0 -pix_fmt yuv420p";
 
 #[test]
 fn pictures_that_nobody_refers_to_can_be_skipped() {
     let clip = make("a.mp4", B_FRAMES);
     let mut input = open(&clip);
     let (track, units) = (video(&input), units(&mut input));
-    let [all, referenced, keys] = [Skip::None, Skip::NonRef, Skip::NonKey].map(|skip| decode(&track, &units, skip).len());
+    let [all, referenced, keys] =
+        [Skip::None, Skip::NonRef, Skip::NonKey].map(|skip| decode(&track, &units, skip).len());
     assert_eq!((all, keys), (50, 2));
     assert!(keys < referenced && referenced < all, "{referenced}");
 }
@@ -38,7 +40,10 @@ fn frames_tell_what_they_are() {
     let frame = &frames[0];
     assert!(frame.key() && !frame.corrupt() && !frame.is_full_range());
     assert!(!frames[1].key());
-    assert_eq!((frame.format(), frame.size(), frame.color_space()), ("yuv420p", Size::new(160, 120), ColorSpace::Bt709));
+    assert_eq!(
+        (frame.format(), frame.size(), frame.color_space()),
+        ("yuv420p", Size::new(160, 120), ColorSpace::Bt709)
+    );
     let aspect = frame.sample_aspect().unwrap();
     assert_eq!((aspect.num, aspect.den), (4, 3));
     let plane = frame.plane(1).unwrap();
@@ -100,7 +105,12 @@ fn made_pictures_start_black_and_refuse_absurd_sizes() {
     assert_eq!(frame.plane(0).unwrap().row(2), [0; 15]);
     frame.plane_mut(0).unwrap().data[0] = 9;
     assert_eq!(frame.plane(0).unwrap().row(0)[0], 9);
-    for (format, size) in [("bgr24", Size::new(0, 3)), ("bgr24", Size::new(3, 70_000)), ("nosuch", Size::new(3, 3)), ("vaapi", Size::new(3, 3))] {
+    for (format, size) in [
+        ("bgr24", Size::new(0, 3)),
+        ("bgr24", Size::new(3, 70_000)),
+        ("nosuch", Size::new(3, 3)),
+        ("vaapi", Size::new(3, 3)),
+    ] {
         assert!(matches!(Frame::new(format, size), Err(Error::Argument { .. })), "{format} {size}");
     }
 }

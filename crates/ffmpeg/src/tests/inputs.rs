@@ -37,11 +37,22 @@ fn a_clip_tells_its_tracks() {
 
 #[test]
 fn h264_and_h265_leave_containers_as_annex_b() {
-    for (name, more) in [("a.mp4", ""), ("a.mkv", ""), ("a.flv", ""), ("a.ts", ""), ("h.mp4", "-c:v libx265 -x265-params log-level=0"), ("h.mkv", "-c:v libx265 -x265-params log-level=0")] {
+    for (name, more) in [
+        ("a.mp4", ""),
+        ("a.mkv", ""),
+        ("a.flv", ""),
+        ("a.ts", ""),
+        ("h.mp4", "-c:v libx265 -x265-params log-level=0"),
+        ("h.mkv", "-c:v libx265 -x265-params log-level=0"),
+    ] {
         let clip = make(name, &format!("{H264} {more}"));
         let mut input = open(&clip);
         let track = video(&input);
-        assert!(track.extradata.is_empty() || start_code(&track.extradata), "{name}: extradata {:02x?}", &track.extradata[..8]);
+        assert!(
+            track.extradata.is_empty() || start_code(&track.extradata),
+            "{name}: extradata {:02x?}",
+            &track.extradata[..8]
+        );
         let units = units(&mut input);
         assert_eq!(units.len(), 20, "{name}");
         assert!(units.iter().all(|unit| start_code(&unit.data)), "{name}");
@@ -88,7 +99,9 @@ fn the_same_through_a_reader() {
 
 #[test]
 fn a_file_plays_again_after_rewind() {
-    for (name, arguments) in [("a.mp4", H264), ("a.mjpeg", "-f lavfi -i testsrc2=size=64x48:rate=5:duration=4 -c:v mjpeg")] {
+    for (name, arguments) in
+        [("a.mp4", H264), ("a.mjpeg", "-f lavfi -i testsrc2=size=64x48:rate=5:duration=4 -c:v mjpeg")]
+    {
         let clip = make(name, arguments);
         let mut input = open(&clip);
         let first: Vec<_> = units(&mut input).into_iter().map(|unit| unit.data).collect();
@@ -106,7 +119,8 @@ fn a_silent_server_is_given_up_at_once() {
     let url = format!("http://{}/video", listener.local_addr().unwrap());
     let stop = Arc::new(AtomicBool::new(false));
     let (seen, thread) = (stop.clone(), stop.clone());
-    let opened = std::thread::spawn(move || Input::open(&url, &InputOptions::default(), move || seen.load(Ordering::Relaxed)));
+    let opened =
+        std::thread::spawn(move || Input::open(&url, &InputOptions::default(), move || seen.load(Ordering::Relaxed)));
     let _connection = listener.accept().unwrap();
     thread.store(true, Ordering::Relaxed);
     let asked = Instant::now();
@@ -148,7 +162,9 @@ fn errors_say_what_stood_in_the_way() {
 fn a_servers_status_becomes_an_error_without_the_password() {
     use std::io::{Read as _, Write as _};
     for (scheme, answer) in [("http", "HTTP/1.1"), ("rtsp", "RTSP/1.0")] {
-        for (status, expected) in [(401, "Unauthorized"), (403, "Unauthorized"), (404, "NotFound"), (503, "Server { status: 503")] {
+        for (status, expected) in
+            [(401, "Unauthorized"), (403, "Unauthorized"), (404, "NotFound"), (503, "Server { status: 503")]
+        {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let at = listener.local_addr().unwrap();
             std::thread::spawn(move || {
@@ -156,9 +172,11 @@ fn a_servers_status_becomes_an_error_without_the_password() {
                     let mut request = [0; 4096];
                     while let Ok(read @ 1..) = connection.read(&mut request) {
                         let request = String::from_utf8_lossy(&request[..read]);
-                        let number = request.lines().find_map(|line| line.strip_prefix("CSeq: ")).unwrap_or("1").to_owned();
+                        let number =
+                            request.lines().find_map(|line| line.strip_prefix("CSeq: ")).unwrap_or("1").to_owned();
                         let status = if request.starts_with("OPTIONS") { 200 } else { status };
-                        let _ = write!(connection, "{answer} {status} Word\r\nCSeq: {number}\r\nContent-Length: 0\r\n\r\n");
+                        let _ =
+                            write!(connection, "{answer} {status} Word\r\nCSeq: {number}\r\nContent-Length: 0\r\n\r\n");
                     }
                 }
             });
@@ -194,14 +212,18 @@ fn damaged_and_truncated_clips_never_panic() {
                 let at = random() as usize % bytes.len();
                 bytes[at] = random() as u8;
             }
-            let Ok(mut input) = Input::from_read(Cursor::new(bytes), &InputOptions::default(), || false) else { continue };
-            let mut decoders: Vec<_> = input.tracks().iter().map(|track| Decoder::new(track, &DecoderOptions::default()).ok()).collect();
+            let Ok(mut input) = Input::from_read(Cursor::new(bytes), &InputOptions::default(), || false) else {
+                continue;
+            };
+            let mut decoders: Vec<_> =
+                input.tracks().iter().map(|track| Decoder::new(track, &DecoderOptions::default()).ok()).collect();
             let (mut scaler, mut errors) = (Scaler::new(), 0);
             loop {
                 match input.read() {
                     Ok(Read::End) => break,
                     Ok(Read::Tracks(tracks)) => {
-                        decoders = tracks.iter().map(|track| Decoder::new(track, &DecoderOptions::default()).ok()).collect();
+                        decoders =
+                            tracks.iter().map(|track| Decoder::new(track, &DecoderOptions::default()).ok()).collect();
                     }
                     Ok(Read::Unit(unit)) => {
                         let Some(Some(decoder)) = decoders.get_mut(usize::from(unit.track.0)) else { continue };
@@ -251,7 +273,12 @@ fn a_new_size_in_mid_stream_is_a_new_set_of_tracks() {
 #[test]
 fn the_wmv_samples_play_to_the_end() {
     let Some(samples) = samples() else { return };
-    for name in ["numbered-wmv2-352x288.wmv", "numbered-wmv1-320x240.wmv", "numbered-msmpeg4v3-176x144.asf", "numbered-mpeg4-320x240.asf"] {
+    for name in [
+        "numbered-wmv2-352x288.wmv",
+        "numbered-wmv1-320x240.wmv",
+        "numbered-msmpeg4v3-176x144.asf",
+        "numbered-mpeg4-320x240.asf",
+    ] {
         init();
         let mut input = Input::open(samples.join(name).to_str().unwrap(), &InputOptions::default(), || false).unwrap();
         assert_eq!(input.container(), "asf");

@@ -47,7 +47,11 @@ fn every_layout_and_odd_size_survives_the_trip() {
             }
             frame.set_color(true, ColorSpace::Bt601);
             let same = scaler.to_jpeg_planes(&frame, size).unwrap();
-            assert_eq!(same.plane(0).unwrap().data.as_ptr(), frame.plane(0).unwrap().data.as_ptr(), "no copy of what is right");
+            assert_eq!(
+                same.plane(0).unwrap().data.as_ptr(),
+                frame.plane(0).unwrap().data.as_ptr(),
+                "no copy of what is right"
+            );
             let bytes = encoder.encode(&same, 95).unwrap();
             let back = decoder.decode(&bytes, None).unwrap();
             assert_eq!((back.size(), back.is_full_range(), back.corrupt()), (size, true, false));
@@ -55,7 +59,11 @@ fn every_layout_and_odd_size_survives_the_trip() {
             for index in 0..back.pixel().unwrap().planes() {
                 let plane = back.plane(index).unwrap();
                 for y in 0..plane.height {
-                    assert!(plane.row(y).iter().all(|b| b.abs_diff([90, 110, 150][index]) <= 2), "{format} {size} plane {index} row {y}: {:?}", plane.row(y));
+                    assert!(
+                        plane.row(y).iter().all(|b| b.abs_diff([90, 110, 150][index]) <= 2),
+                        "{format} {size} plane {index} row {y}: {:?}",
+                        plane.row(y)
+                    );
                 }
             }
         }
@@ -68,7 +76,13 @@ fn a_jpeg_is_decoded_smaller_when_that_is_enough() {
     let planes = Scaler::new().to_jpeg_planes(&frame, Size::new(641, 401)).unwrap();
     let bytes = jpeg::Encoder::new().encode(&planes, 90).unwrap();
     let mut decoder = jpeg::Decoder::new();
-    for (least, expected) in [(Size::new(640, 400), Size::new(641, 401)), (Size::new(320, 200), Size::new(321, 201)), (Size::new(81, 51), Size::new(81, 51)), (Size::new(1, 1), Size::new(81, 51)), (Size::new(900, 1), Size::new(641, 401))] {
+    for (least, expected) in [
+        (Size::new(640, 400), Size::new(641, 401)),
+        (Size::new(320, 200), Size::new(321, 201)),
+        (Size::new(81, 51), Size::new(81, 51)),
+        (Size::new(1, 1), Size::new(81, 51)),
+        (Size::new(900, 1), Size::new(641, 401)),
+    ] {
         let small = decoder.decode(&bytes, Some(least)).unwrap();
         assert_eq!(small.size(), expected);
         let row = small.plane(0).unwrap();
@@ -110,7 +124,8 @@ fn a_damaged_jpeg_is_given_as_far_as_it_goes() {
 
 #[test]
 fn ffmpegs_own_jpegs_are_read_like_ffmpeg_reads_them() {
-    let clip = make("a.mjpeg", "-f lavfi -i testsrc2=size=162x122:rate=1:duration=1 -c:v mjpeg -q:v 2 -pix_fmt yuvj420p");
+    let clip =
+        make("a.mjpeg", "-f lavfi -i testsrc2=size=162x122:rate=1:duration=1 -c:v mjpeg -q:v 2 -pix_fmt yuvj420p");
     let bytes = std::fs::read(&clip.path).unwrap();
     let ours = jpeg::Decoder::new().decode(&bytes, None).unwrap();
     let theirs = pictures(&clip).remove(0);
@@ -138,7 +153,8 @@ fn a_jpeg_without_huffman_tables_is_motion_jpeg() {
     }
     bare.extend_from_slice(&bytes[at..]);
     assert!(bare.len() < bytes.len() - 400);
-    let (whole, bare) = (jpeg::Decoder::new().decode(&bytes, None).unwrap(), jpeg::Decoder::new().decode(&bare, None).unwrap());
+    let (whole, bare) =
+        (jpeg::Decoder::new().decode(&bytes, None).unwrap(), jpeg::Decoder::new().decode(&bare, None).unwrap());
     assert_eq!(whole.plane(0).unwrap().row(5), bare.plane(0).unwrap().row(5));
 }
 
