@@ -1,1 +1,136 @@
-//! The HTTP server: feeds out to browsers, players and programs.
+//! The HTTP server: every source once, to everybody who asks.
+//!
+//! A [`Relay`] holds the sources by name; [`Server`] listens and answers. Two paths lead
+//! out of it. Pages, pictures and status are small answers and go through hyper and
+//! axum. A stream takes the socket over from hyper after its request was read
+//! ([`server`]): from then on there is nothing between the feed and the kernel, no copy
+//! per client and no queue, so that a slow client loses pictures and never sees old ones.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod metrics;
+mod name;
+mod output;
+mod placeholder;
+mod server;
+mod session;
+mod status;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use source::Supervisor;
+
+pub use name::{NameError, check_name};
+pub use server::{Server, ServerError};
+pub use status::Snapshot;
+
+/// One source of a relay.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// What its URLs are called: `/NAME.mjpeg`.
+    pub name: String,
+    /// What to open.
+    pub url: String,
+    /// How.
+    pub options: source::Options,
+}
+
+/// How a relay serves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// What to serve.
+    pub sources: Vec<SourceConfig>,
+    /// Most connections at a time; further ones are answered with 503 and closed.
+    pub max_connections: usize,
+}
+
+impl Config {
+    /// The port of ffserver, on this machine only.
+    pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8090);
+    /// Enough for a crowd, within what the system lets a process open by default.
+    pub const MAX_CONNECTIONS: usize = 16_000;
+}
+
+/// Why a relay cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Two sources would have the same URLs.
+    #[error("two sources are called {name}: {first} and {second}; give one of them another name, as in NAME=URL")]
+    SameName {
+        /// The name.
+        name: String,
+        /// The URL of the first, without its password.
+        first: String,
+        /// The URL of the second, without its password.
+        second: String,
+    },
+    /// A name that cannot stand in a URL.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A source that nothing can open.
+    #[error("{name}")]
+    Source {
+        /// The source.
+        name: String,
+        /// Why.
+        source: source::Error,
+    },
+}
+
+/// The sources by name, and everything that the server's tasks share.
+pub struct Relay {
+    sources: BTreeMap<String, Supervisor>,
+    sessions: session::Sessions,
+    desks: output::Desks,
+    started: Instant,
+}
+
+impl Relay {
+    /// Sets up the sources. Opens none of them yet, unless one is always on. Needs a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// When a name or a URL cannot be used.
+    pub fn new(configs: &[SourceConfig]) -> Result<Arc<Self>, ConfigError> {
+        let mut sources: BTreeMap<String, Supervisor> = BTreeMap::new();
+        for config in configs {
+            check_name(&config.name)?;
+            if let Some(first) = sources.get(&config.name) {
+                return Err(ConfigError::SameName {
+                    name: config.name.clone(),
+                    first: media::Redacted(first.url()).to_string(),
+                    second: media::Redacted(&config.url).to_string(),
+                });
+            }
+            let supervisor = Supervisor::new(&config.name, &config.url, config.options.clone())
+                .map_err(|source| ConfigError::Source { name: config.name.clone(), source })?;
+            sources.insert(config.name.clone(), supervisor);
+        }
+        let (sessions, desks) = (session::Sessions::default(), output::Desks::default());
+        Ok(Arc::new(Self { sources, sessions, desks, started: Instant::now() }))
+    }
+
+    /// The source called `name`.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&Supervisor> {
+        self.sources.get(name)
+    }
+
+    /// All sources, by name.
+    pub fn sources(&self) -> impl Iterator<Item = &Supervisor> {
+        self.sources.values()
+    }
+
+    /// What everything is doing now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        status::take(self)
+    }
+}

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod decoding;
 mod error;
 mod http;
 mod libav;
@@ -26,6 +27,7 @@ mod timeline;
 mod transcode;
 mod variants;
 
+pub use decoding::{Decoded, Decoding, Wanted};
 pub use error::{Error, Phase};
 pub use picture::{Picture, Pictures};
 pub use progress::Counters;
@@ -33,7 +35,7 @@ pub use scheme::{Request, SCHEMES, Scheme, scheme_of};
 pub use sink::Sink;
 pub use status::{About, State, Status};
 pub use supervisor::Supervisor;
-pub use thread::{Stop, on_thread};
+pub use thread::{Stop, on_thread, wait_for};
 pub use variants::Variants;
 
 use std::time::Duration;

@@ -6,8 +6,8 @@ use std::time::Instant;
 use feed::Publisher;
 use media::{Packet, Track, Tracks, Unit};
 
+use crate::progress::Progress;
 use crate::status::About;
-use crate::supervisor::Progress;
 use crate::timeline::Timeline;
 use crate::{Error, Phase};
 
@@ -16,7 +16,7 @@ use crate::{Error, Phase};
 /// late from a blocking call can do no harm.
 pub struct Sink(Arc<Mutex<Option<Door>>>);
 
-/// The supervisor's hold on the sink of the running attempt.
+/// The supervisor's hold on the sink of the running attempt: dropping it cuts the sink.
 pub(crate) struct Cut(Arc<Mutex<Option<Door>>>);
 
 struct Door {
@@ -127,9 +127,9 @@ impl Door {
     }
 }
 
-impl Cut {
+impl Drop for Cut {
     /// From now on nothing that this attempt brings has any effect.
-    pub(crate) fn cut(&self) {
+    fn drop(&mut self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

@@ -169,17 +169,15 @@ impl Task {
         if let Ok(mut timeline) = self.timeline.lock() {
             timeline.restart();
         }
-        let (sink, cut) =
+        let (sink, _cut_at_end) =
             Sink::new(Arc::clone(&self.publisher), Arc::clone(&self.timeline), Arc::clone(&self.progress));
         tracing::debug!(url = %Redacted(&self.request.url), "opening");
         let connection = (self.scheme.connect)(self.request.clone(), sink);
-        let outcome = tokio::select! {
+        tokio::select! {
             error = connection => Outcome::Failed(error),
             error = overdue(&self.progress, &options) => Outcome::Failed(error),
             () = unwanted(&mut self.readers, &options) => Outcome::Unwanted,
-        };
-        cut.cut();
-        outcome
+        }
     }
 
     /// Deals with a failure; `false` ends the task.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -55,9 +57,46 @@ pub async fn on_thread<T: Send + 'static>(name: &str, body: impl FnOnce(Stop) ->
     }
 }
 
+/// Waits on this thread for `future`, but no longer than `most`.
+///
+/// For threads that must outlive a runtime: it needs none, and what `future` waits for
+/// must not need one either (feeds and notifications do not, timers and sockets do).
+pub fn wait_for<T>(future: impl Future<Output = T>, most: Duration) -> Option<T> {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    let deadline = Instant::now() + most;
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        thread::park_timeout(left);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waiting_ends_with_the_value_or_the_time() {
+        let (give, take) = oneshot::channel();
+        let giver = thread::spawn(move || give.send(7));
+        assert_eq!(wait_for(take, Duration::from_secs(10)), Some(Ok(7)));
+        assert_eq!(giver.join().unwrap(), Ok(()));
+        assert_eq!(wait_for(std::future::pending::<()>(), Duration::from_millis(5)), None);
+    }
 
     #[tokio::test]
     async fn the_result_comes_back() {

@@ -7,8 +7,9 @@ use std::thread;
 use ffmpeg::{Scaler, jpeg};
 use media::{Packet, Size, Track, TrackId, Tracks, Variant};
 
-use super::job::{Decoded, Job};
+use super::job::Job;
 use crate::Error;
+use crate::decoding::Decoded;
 
 /// Starts the encoder of `job`; it ends with the job.
 pub(crate) fn start(name: &str, job: Arc<Job>) -> Result<(), Error> {

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use feed::{Feed, Limits, Publisher};
-use ffmpeg::Frame;
 use media::{Timestamp, Variant};
 
 use super::encode;
 use crate::Error;
+use crate::decoding::Decoded;
 use crate::picture::Gate;
 use crate::variants::Making;
 
@@ -20,15 +20,6 @@ pub(crate) enum Demand {
     Keyframes,
     /// Every picture its variant's rate lets through.
     All,
-}
-
-/// A decoded picture on its way to an encoder.
-pub(crate) struct Decoded {
-    pub(crate) frame: Frame,
-    pub(crate) pts: Timestamp,
-    pub(crate) received: Instant,
-    pub(crate) captured: Option<SystemTime>,
-    pub(crate) corrupt: bool,
 }
 
 /// A variant in the making.

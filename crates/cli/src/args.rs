@@ -1,0 +1,263 @@
+//! The command line.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use media::Variant;
+
+use crate::{exit, log};
+
+const EXAMPLES: &str = "\
+Examples:
+  headwater serve cam2=rtsp://user:password@10.0.0.5/stream test=pattern:
+  headwater serve --listen 0.0.0.0:8090 lobby=clip.wmv webcam=/dev/video0
+  headwater view http://localhost:8090/cam2.mjpeg
+  headwater probe mms://traffic.example/cam2
+  headwater grab rtsp://10.0.0.5/stream --every 10s -o 'shots/%Y%m%d-%H%M%S.jpg'";
+
+/// Opens any camera once and serves it to everybody: browsers, OpenCV, players.
+#[derive(Parser, Debug)]
+#[command(name = "headwater", version, long_version = long_version(), propagate_version = true)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", exit::TABLE))]
+pub struct Args {
+    #[command(flatten)]
+    pub log: log::Log,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serve sources over HTTP: /NAME.mjpeg, /NAME.jpg, a page with all of them at /
+    Serve(Serve),
+    /// Show a source in a window; q or Esc quits, f full screen, s snapshot, i facts
+    View(View),
+    /// Say what is inside a source
+    Probe(Probe),
+    /// Save a picture, or one every so often
+    Grab(Grab),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write all of them into a directory
+    Man {
+        /// Where to write headwater.1 and a page for each subcommand
+        directory: Option<PathBuf>,
+    },
+}
+
+/// What a source is and how it is opened.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Opening {
+    /// Longest wait for the first picture: name, connection, handshake and data together
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub timeout: Duration,
+    /// Longest wait from one picture to the next
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub gap_timeout: Duration,
+    /// How RTP is carried
+    #[arg(long, value_enum, default_value_t = Transport::Auto)]
+    pub transport: Transport,
+    /// An option for FFmpeg's demuxer or protocol, as NAME=VALUE; may be repeated
+    #[arg(long = "ffmpeg", value_name = "NAME=VALUE", value_parser = pair)]
+    pub libav: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Transport {
+    /// TCP, then UDP where the camera wants it
+    Auto,
+    Tcp,
+    Udp,
+}
+
+impl Opening {
+    /// As options of a source that is read once and not repeated.
+    pub fn options(&self) -> source::Options {
+        source::Options {
+            open_timeout: self.timeout,
+            gap_timeout: self.gap_timeout,
+            transport: match self.transport {
+                Transport::Auto => source::Transport::Auto,
+                Transport::Tcp => source::Transport::Tcp,
+                Transport::Udp => source::Transport::Udp,
+            },
+            libav: self.libav.clone(),
+            repeat_files: false,
+            ..source::Options::default()
+        }
+    }
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = format!("{}\n\nOn the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.", source_help()))]
+pub struct Serve {
+    /// Sources: a URL, a file or a device, with a name for its URLs in front
+    #[arg(required = true, value_name = "[NAME=]URL")]
+    pub sources: Vec<String>,
+    /// Address to listen on; may be repeated. 0.0.0.0:8090 opens it to the network
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090", value_parser = address, env = "HEADWATER_LISTEN")]
+    pub listen: Vec<SocketAddr>,
+    /// Open all sources at the start and keep them open, watched or not
+    #[arg(long)]
+    pub always_on: bool,
+    /// How long a source stays open after its last reader has gone
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    pub linger: Duration,
+    /// Play files once instead of for ever
+    #[arg(long)]
+    pub once: bool,
+    /// Most connections at a time
+    #[arg(long, value_name = "N", default_value_t = relay::Config::MAX_CONNECTIONS)]
+    pub max_connections: usize,
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = source_help())]
+pub struct View {
+    /// A URL, a file or a device; 0 is the first webcam
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Start in full screen
+    #[arg(short, long)]
+    pub fullscreen: bool,
+    /// Start with the facts shown, as after i
+    #[arg(short, long)]
+    pub info: bool,
+    /// Where s saves snapshots
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+    pub snapshots: PathBuf,
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = source_help())]
+pub struct Probe {
+    /// A URL, a file or a device
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// How long to measure rates
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
+    pub measure: Duration,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = source_help())]
+pub struct Grab {
+    /// A URL, a file or a device
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// File to write, with strftime's letters for the time of the picture; - for stdout
+    #[arg(short, long, value_name = "FILE.jpg")]
+    pub output: String,
+    /// Go on, with a picture every so often
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub every: Option<Duration>,
+    /// Stop after so many pictures
+    #[arg(long, value_name = "N", requires = "every", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Scale to WIDTHxHEIGHT
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["width", "height"])]
+    pub size: Option<String>,
+    /// Scale to this width, keeping the aspect ratio
+    #[arg(long, value_name = "PIXELS", conflicts_with = "height")]
+    pub width: Option<String>,
+    /// Scale to this height, keeping the aspect ratio
+    #[arg(long, value_name = "PIXELS")]
+    pub height: Option<String>,
+    /// JPEG quality, 1 to 100; default: the camera's own JPEG, or 80
+    #[arg(long, value_name = "N")]
+    pub quality: Option<String>,
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+impl Grab {
+    /// The picture wished for.
+    pub fn variant(&self) -> Result<Variant, exit::Failure> {
+        let mut variant = Variant::default();
+        let wishes = [("size", &self.size), ("width", &self.width), ("height", &self.height), ("quality", &self.quality)];
+        for (key, value) in wishes {
+            if let Some(value) = value {
+                variant.set(key, value).map_err(|error| exit::Failure::Usage(format!("--{error}")))?;
+            }
+        }
+        Ok(variant)
+    }
+}
+
+/// The table of what can be opened.
+fn source_help() -> String {
+    let mut text = String::from("What can be opened:\n");
+    for scheme in source::SCHEMES {
+        text.push_str(&format!("  {:<36} {}\n", scheme.example, scheme.doc));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn long_version() -> String {
+    format!("{} ({})", clap::crate_version!(), ffmpeg::version())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, as in rtsp_flags=prefer_tcp")?;
+    Ok((name.into(), value.into()))
+}
+
+/// `10s`, `500ms`, `2m`, `1h`, `1.5` (seconds); at most a day.
+fn time(text: &str) -> Result<Duration, String> {
+    const UNITS: &[(&str, f64)] = &[("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
+    let found = UNITS.iter().find_map(|(unit, factor)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * factor));
+    let seconds = found.filter(|seconds| (0.001..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a time such as 500ms, 10s, 2m or 1h".into())
+}
+
+/// `address:port`, `[address]:port`, `:port` or `port`; the latter two on this machine only.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port_alone = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+    let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let named = || {
+        let port = text.strip_prefix("localhost:")?.parse().ok()?;
+        Some(local(port))
+    };
+    let parsed = text.parse().ok().or_else(|| port_alone.ok().map(local)).or_else(named);
+    parsed.ok_or_else(|| "expected ADDRESS:PORT, as 127.0.0.1:8090, 0.0.0.0:8090 (the whole network) or [::]:8090".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_and_addresses_are_read() {
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        assert!(time("-1s").is_err() && time("soon").is_err() && time("1e9h").is_err() && time("NaN").is_err());
+        assert_eq!(address("8090").unwrap().to_string(), "127.0.0.1:8090");
+        assert_eq!(address(":1").unwrap().to_string(), "127.0.0.1:1");
+        assert_eq!(address("[::]:8090").unwrap().to_string(), "[::]:8090");
+        assert_eq!(address("localhost:8090").unwrap().to_string(), "127.0.0.1:8090");
+        assert!(address("0.0.0.0").is_err());
+    }
+}

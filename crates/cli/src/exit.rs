@@ -1,0 +1,49 @@
+//! Exit codes, and the line that explains one.
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+/// The codes, as `--help` and the man page print them.
+pub const TABLE: &str = "\
+Exit status:
+  0  done, or ended by q, Ctrl-C or SIGTERM
+  1  something else went wrong; the message says what
+  2  the command line is wrong
+  3  a source gives no picture
+  4  there is no display for the window
+  5  the address to listen on cannot be had";
+
+/// Failures with an exit code of their own.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A source gave nothing; the URL is without its password.
+    #[error("{url}: {error}")]
+    Source { url: String, error: source::Error },
+    /// What stands on the command line cannot be meant.
+    #[error("{0}")]
+    Usage(String),
+    /// The window is compiled out.
+    #[cfg_attr(feature = "viewer", allow(dead_code))]
+    #[error("view: not built in; build with --features viewer")]
+    NotBuiltIn,
+}
+
+/// Prints what went wrong and gives the code for it.
+pub fn code(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let broken_pipe = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
+    if error.chain().filter_map(|e| e.downcast_ref()).any(broken_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{style}headwater:{style:#} {error:#}");
+    ExitCode::from(match error.downcast_ref::<Failure>() {
+        Some(Failure::Source { .. }) => 3,
+        Some(Failure::Usage(_)) => 2,
+        _ if error.is::<relay::ConfigError>() => 2,
+        _ if error.is::<relay::ServerError>() => 5,
+        #[cfg(feature = "viewer")]
+        _ if matches!(error.downcast_ref(), Some(::view::Error::NoDisplay { .. })) => 4,
+        _ => 1,
+    })
+}

@@ -1,0 +1,48 @@
+//! Where the log goes: stderr, for people or as JSON.
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// Options of the log, the same for all subcommands.
+#[derive(clap::Args, Debug)]
+pub struct Log {
+    /// Form of the log on stderr
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HEADWATER_LOG_FORMAT")]
+    log_format: Format,
+    /// Say more: -v protocol steps, -vv also what libraries say
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+/// Forms of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    /// One line an event, for people
+    Text,
+    /// One JSON object an event
+    Json,
+}
+
+/// Starts logging. `HEADWATER_LOG` (as `RUST_LOG` elsewhere) has the last word.
+pub fn start(log: &Log) {
+    let default = match (log.quiet, log.verbose) {
+        (true, _) => "error",
+        (_, 0) => "info,ffmpeg=off,retina=error",
+        (_, 1) => "debug,ffmpeg=warn,retina=info,hyper=info,winit=info,calloop=info,sctk=info",
+        _ => "trace,hyper=info,winit=info,calloop=info,sctk=info",
+    };
+    let filter = std::env::var("HEADWATER_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(default)))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    match log.log_format {
+        Format::Json => builder.json().flatten_event(true).init(),
+        Format::Text => builder.with_target(false).init(),
+    }
+}

@@ -1,0 +1,153 @@
+//! `headwater probe`.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use feed::Start;
+use media::{Kind, Redacted, Track};
+use serde_json::json;
+use source::{Counters, State, Status, Supervisor};
+use tokio::runtime::Builder;
+
+use crate::args::Probe;
+use crate::exit::Failure;
+use crate::progress::Spinner;
+
+pub fn run(args: &Probe) -> anyhow::Result<()> {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let result = runtime.block_on(probe(args));
+    runtime.shutdown_background();
+    let found = result?;
+    let mut out = anstream::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{:#}", found.json())?,
+        false => write!(out, "{}", found.text())?,
+    }
+    Ok(())
+}
+
+struct Found {
+    url: String,
+    opened_in: Duration,
+    measured: Duration,
+    status: Status,
+    counters: Counters,
+}
+
+async fn probe(args: &Probe) -> anyhow::Result<Found> {
+    let url = Redacted(&args.url).to_string();
+    let fail = |error| Failure::Source { url: url.clone(), error };
+    let began = Instant::now();
+    let source = Supervisor::new("probe", &args.url, args.opening.options()).map_err(fail)?;
+    let _reader = source.feed().cursor(Start::Live);
+    let mut status = source.status();
+    let spinner = Spinner::start(&format!("opening {url}"));
+    let settled = |status: &Status| matches!(status.state, State::Live | State::Waiting(_) | State::Ended);
+    let first = status.wait_for(settled).await?.clone();
+    spinner.clear();
+    if !matches!(first.state, State::Live) {
+        return Err(fail(first.error.unwrap_or(source::Error::Ended { what: None })).into());
+    }
+    let opened_in = began.elapsed();
+    let spinner = Spinner::start("measuring");
+    let measuring = Instant::now();
+    let over = status.wait_for(|status| !matches!(status.state, State::Live));
+    let _ = tokio::time::timeout(args.measure, over).await;
+    spinner.clear();
+    let (status, counters) = (source.status().borrow().clone(), source.counters());
+    Ok(Found { url, opened_in, measured: measuring.elapsed(), status, counters })
+}
+
+impl Found {
+    fn bit_rate(&self) -> f64 {
+        self.counters.bytes as f64 * 8.0 / self.measured.as_secs_f64().max(0.001)
+    }
+
+    fn text(&self) -> String {
+        let about = &self.status.about;
+        let mut text = format!("{}: opened in {:.2} s\n", self.url, self.opened_in.as_secs_f64());
+        text.push_str(&format!("  {} over {}", about.container, about.protocol));
+        let extras = [
+            about.server.as_ref().map(|server| format!("server {server}")),
+            about.title.as_ref().map(|title| format!("title {title:?}")),
+            about.duration.map(|length| format!("{:.1} s long", length.as_secs_f64())),
+        ];
+        for extra in extras.into_iter().flatten() {
+            text.push_str(&format!(", {extra}"));
+        }
+        text.push('\n');
+        for track in self.status.tracks.iter() {
+            text.push_str(&format!("  {}: {}\n", track.id.0, describe(track)));
+        }
+        let Counters { fps, key_rate, corrupt, .. } = self.counters;
+        text.push_str(&format!(
+            "  measured over {:.1} s: {fps:.2} pictures/s, {}, {:.0} kbit/s{}\n",
+            self.measured.as_secs_f64(),
+            if key_rate > 0.0 { format!("a keyframe every {:.2} s", 1.0 / key_rate) } else { "less than two keyframes".into() },
+            self.bit_rate() / 1000.0,
+            if corrupt > 0 { format!(", {corrupt} damaged") } else { String::new() },
+        ));
+        text
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let about = &self.status.about;
+        let tracks = self.status.tracks.iter().map(track_json);
+        json!({
+            "url": self.url,
+            "opened_in_s": self.opened_in.as_secs_f64(),
+            "protocol": about.protocol,
+            "container": about.container,
+            "server": about.server,
+            "title": about.title,
+            "duration_s": about.duration.map(|length| length.as_secs_f64()),
+            "live": about.live,
+            "tracks": tracks.collect::<Vec<_>>(),
+            "measured": {
+                "seconds": self.measured.as_secs_f64(),
+                "fps": self.counters.fps,
+                "keyframe_rate": self.counters.key_rate,
+                "bit_rate": self.bit_rate(),
+                "corrupt": self.counters.corrupt,
+            },
+        })
+    }
+}
+
+fn describe(track: &Track) -> String {
+    match &track.kind {
+        Kind::Video(video) => {
+            let mut text = format!("video {} {}", track.codec, video.size);
+            text.extend(video.pixel_format.iter().map(|format| format!(" {format}")));
+            text.extend(video.frame_rate.map(|rate| format!(", {:.2} fps declared", rate.as_f64())));
+            if video.rotation != 0 {
+                text.push_str(&format!(", turned by {} degrees", video.rotation));
+            }
+            text
+        }
+        Kind::Audio(audio) => format!("audio {} {} Hz, {} channels", track.codec, audio.sample_rate, audio.channels),
+        Kind::Data => format!("data {}", track.codec),
+    }
+}
+
+fn track_json(track: &Track) -> serde_json::Value {
+    let id = track.id.0;
+    let codec = track.codec.name();
+    match &track.kind {
+        Kind::Video(video) => json!({
+            "id": id, "kind": "video", "codec": codec,
+            "width": video.size.width, "height": video.size.height,
+            "pixel_format": video.pixel_format,
+            "fps_declared": video.frame_rate.map(media::Rational::as_f64),
+            "sample_aspect": video.sample_aspect.map(|aspect| format!("{}:{}", aspect.num, aspect.den)),
+            "rotation": video.rotation,
+            "bit_rate_declared": track.bit_rate,
+        }),
+        Kind::Audio(audio) => json!({
+            "id": id, "kind": "audio", "codec": codec,
+            "sample_rate": audio.sample_rate, "channels": audio.channels,
+            "bit_rate_declared": track.bit_rate,
+        }),
+        Kind::Data => json!({ "id": id, "kind": "data", "codec": codec }),
+    }
+}

@@ -1,0 +1,87 @@
+//! `headwater serve`.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context;
+use media::Redacted;
+use relay::{Config, Relay, Server, SourceConfig};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Serve;
+use crate::names;
+
+pub fn run(args: &Serve) -> anyhow::Result<()> {
+    let config = config(args);
+    raise_descriptors();
+    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let result = runtime.block_on(serve(&config));
+    // A resolver that still blocks some thread does not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(50));
+    result
+}
+
+fn config(args: &Serve) -> Config {
+    let mut taken = BTreeSet::new();
+    let options = source::Options {
+        linger: args.linger,
+        always_on: args.always_on,
+        repeat_files: !args.once,
+        ..args.opening.options()
+    };
+    let sources = args.sources.iter().map(|text| {
+        let (name, url) = names::split(text, &taken);
+        taken.insert(name.clone());
+        SourceConfig { name, url, options: options.clone() }
+    });
+    Config { sources: sources.collect(), listen: args.listen.clone(), max_connections: args.max_connections }
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let relay = Relay::new(&config.sources)?;
+    let server = Server::bind(relay, config)?;
+    announce(config, &server.addresses());
+    let stop = async {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    server.run(stop).await;
+    Ok(())
+}
+
+/// Says where to look, in a form that can be clicked in a terminal.
+fn announce(config: &Config, addresses: &[SocketAddr]) {
+    let Some(first) = addresses.first() else { return };
+    // 0.0.0.0 is where to listen, not where to go.
+    let host = if first.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { first.ip() };
+    let base = format!("http://{}", SocketAddr::new(host, first.port()));
+    let width = config.sources.iter().map(|source| source.name.len()).max().unwrap_or(0);
+    let (bold, dim) = (anstyle::Style::new().bold(), anstyle::Style::new().dimmed());
+    anstream::println!("{bold}{base}/{bold:#}  all pictures; {base}/status  what everything is doing");
+    for source in &config.sources {
+        let url = Redacted(&source.url);
+        anstream::println!("  {:width$}  {base}/{}.mjpeg  {dim}{url}{dim:#}", source.name, source.name);
+    }
+    let local = addresses.iter().all(|address| address.ip().is_loopback());
+    if local {
+        let port = first.port();
+        anstream::println!("For this machine only; open it to the network with --listen 0.0.0.0:{port}");
+    } else {
+        anstream::println!("Open to the network, without passwords: everybody who reaches this port sees the pictures");
+    }
+}
+
+/// Takes as many descriptors as the system gives: one per client.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}

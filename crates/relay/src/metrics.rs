@@ -1,0 +1,101 @@
+//! `/metrics`: the snapshot as OpenMetrics.
+//!
+//! The families are made anew for each scrape from the same snapshot as the status
+//! pages, so nothing is counted twice and a series goes with its source or client.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::{Relay, Snapshot};
+
+type Labels = Vec<(&'static str, String)>;
+type Counters = Family<Labels, Counter<u64>>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(crate) fn answer(relay: &Arc<Relay>) -> Response {
+    match text(&relay.snapshot()) {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A registry under construction.
+struct Sheet(Registry);
+
+impl Sheet {
+    fn counter<'a>(&mut self, name: &str, help: &str, rows: impl Iterator<Item = (Labels, u64)> + 'a) {
+        let family = Counters::default();
+        for (labels, value) in rows {
+            family.get_or_create(&labels).inc_by(value);
+        }
+        self.0.register(name, help, family);
+    }
+
+    fn gauge<'a>(&mut self, name: &str, help: &str, unit: Option<Unit>, rows: impl Iterator<Item = (Labels, f64)> + 'a) {
+        let family = Gauges::default();
+        for (labels, value) in rows {
+            family.get_or_create(&labels).set(value);
+        }
+        match unit {
+            Some(unit) => self.0.register_with_unit(name, help, unit, family),
+            None => self.0.register(name, help, family),
+        }
+    }
+}
+
+fn text(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
+    let mut sheet = Sheet(Registry::with_prefix("headwater"));
+    let sources = || snapshot.sources.iter().map(|source| (vec![("source", source.name.clone())], source));
+    sheet.gauge("up", "1 while pictures are coming", None, sources().map(|(l, s)| (l, f64::from(u8::from(s.state == "live")))));
+    sheet.counter("source_packets", "Packets that came from the source", sources().map(|(l, s)| (l, s.packets)));
+    sheet.counter("source_pictures", "Pictures that came from the source", sources().map(|(l, s)| (l, s.pictures)));
+    sheet.counter("source_corrupt", "Packets known to be damaged", sources().map(|(l, s)| (l, s.corrupt)));
+    sheet.counter("source_received_bytes", "Bytes that came from the source", sources().map(|(l, s)| (l, s.bytes)));
+    sheet.counter("source_reconnects", "Times the source came back", sources().map(|(l, s)| (l, s.reconnects.into())));
+    sheet.gauge("source_fps", "Pictures a second, measured", None, sources().map(|(l, s)| (l, s.fps)));
+    sheet.gauge("source_keyframe_rate", "Keyframes a second, measured", None, sources().map(|(l, s)| (l, s.keyframe_rate)));
+    let age = sources().filter_map(|(l, s)| Some((l, s.age_ms? as f64 / 1000.0)));
+    sheet.gauge("source_age", "Age of the newest picture", Some(Unit::Seconds), age);
+    sheet.gauge("source_ring", "Bytes in the ring", Some(Unit::Bytes), sources().map(|(l, s)| (l, s.ring_bytes as f64)));
+    sheet.gauge("viewers", "Clients of the source's streams", None, sources().map(|(l, s)| (l, s.viewers as f64)));
+
+    let variants = || {
+        let labels = |source: &str, variant: &str| vec![("source", source.to_owned()), ("variant", variant.to_owned())];
+        snapshot.sources.iter().flat_map(move |s| s.variants.iter().map(move |v| (labels(&s.name, &v.variant), v)))
+    };
+    sheet.counter("variant_pictures", "Pictures made", variants().map(|(l, v)| (l, v.pictures)));
+    sheet.counter("variant_dropped", "Pictures decoded but not encoded", variants().map(|(l, v)| (l, v.dropped)));
+
+    let totals = || {
+        let labels = |source: &str, format: &str| vec![("source", source.to_owned()), ("format", format.to_owned())];
+        snapshot.totals.iter().map(move |((source, format), totals)| (labels(source, format), totals))
+    };
+    sheet.counter("client_sessions", "Clients that came", totals().map(|(l, t)| (l, t.sessions)));
+    sheet.counter("client_pictures", "Pictures sent", totals().map(|(l, t)| (l, t.pictures)));
+    sheet.counter("client_sent_bytes", "Bytes sent", totals().map(|(l, t)| (l, t.bytes)));
+    sheet.counter("client_dropped", "Pictures that clients were too slow for", totals().map(|(l, t)| (l, t.dropped)));
+    sheet.counter("client_late", "Pictures held back to keep to max_age", totals().map(|(l, t)| (l, t.late)));
+
+    let clients = snapshot.clients.iter().map(|client| {
+        let labels = vec![("client", client.id.to_string()), ("source", client.source.clone()), ("peer", client.peer.clone())];
+        (labels, client.age_ms / 1000.0)
+    });
+    sheet.gauge("client_age", "Age of the client's last picture when its last byte left", Some(Unit::Seconds), clients);
+
+    let mut text = String::new();
+    encode(&mut text, &sheet.0)?;
+    Ok(text)
+}

@@ -1,0 +1,52 @@
+//! What a source's URLs give: a row per extension.
+
+mod mjpeg;
+mod query;
+mod snapshot;
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use source::Supervisor;
+
+pub(crate) use snapshot::Desks;
+
+use crate::Relay;
+use crate::server::{Refusal, Takeover};
+
+/// A request for a source in some format.
+pub(crate) struct Ask {
+    pub(crate) relay: Arc<Relay>,
+    pub(crate) source: Supervisor,
+    pub(crate) method: Method,
+    /// The raw query, empty when there is none.
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) takeover: Takeover,
+    /// The client speaks HTTP/1.0.
+    pub(crate) old: bool,
+}
+
+impl Ask {
+    /// What the client calls itself, cut to a length fit for a table.
+    pub(crate) fn agent(&self) -> String {
+        let agent = self.headers.get(axum::http::header::USER_AGENT).and_then(|value| value.to_str().ok());
+        agent.unwrap_or("").chars().take(80).collect()
+    }
+}
+
+type Answer = std::pin::Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>;
+
+/// An output format.
+pub(crate) struct Format {
+    /// The extension of its URLs.
+    pub(crate) extension: &'static str,
+    /// What it is, for the list of formats in an answer.
+    pub(crate) doc: &'static str,
+    /// Serves one request.
+    pub(crate) serve: fn(Ask) -> Answer,
+}
+
+/// All of them.
+pub(crate) static FORMATS: &[Format] = &[mjpeg::FORMAT, snapshot::FORMAT, snapshot::FORMAT_JPEG];

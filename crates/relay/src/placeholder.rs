@@ -1,0 +1,96 @@
+//! The picture that is shown while there is none.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use ffmpeg::{Frame, jpeg};
+use formats::osd::{self, CHAR_WIDTH, Plane};
+use media::{Size, Variant};
+use source::{State, Status};
+
+/// Size of the picture when nobody knows the source's own.
+const SIZE: Size = Size::new(640, 360);
+/// Most pictures kept; a hundred readers of one dead source need one.
+const KEPT: usize = 64;
+/// Shades of grey.
+const BACKGROUND: u8 = 32;
+const TITLE: u8 = 235;
+const TEXT: u8 = 180;
+
+/// Makes the pictures for one reader.
+pub(crate) struct Placeholder {
+    name: String,
+    variant: Variant,
+}
+
+impl Placeholder {
+    pub(crate) fn new(name: &str, variant: Variant) -> Self {
+        Self { name: name.into(), variant }
+    }
+
+    /// A picture that says what the source is doing and since when, or nothing while it
+    /// is live.
+    pub(crate) async fn picture(&mut self, status: &Status) -> Option<Bytes> {
+        let text = text(status)?;
+        let own = status.tracks.video().and_then(|track| track.video()).map(|video| video.size);
+        let size = self.variant.size.of(own.filter(|size| size.width > 0 && size.height > 0).unwrap_or(SIZE));
+        let key = (size, self.name.clone(), text);
+        if let Some(kept) = kept(&key) {
+            return Some(kept);
+        }
+        // A few milliseconds of drawing, once for all readers.
+        let made = tokio::task::spawn_blocking(move || {
+            let data = draw(key.0, &key.1, &key.2)?;
+            keep(key, data.clone());
+            Some(data)
+        });
+        made.await.ok().flatten()
+    }
+}
+
+type Key = (Size, String, String);
+
+static PICTURES: Mutex<VecDeque<(Key, Bytes)>> = Mutex::new(VecDeque::new());
+
+fn kept(key: &Key) -> Option<Bytes> {
+    let pictures = PICTURES.lock().unwrap_or_else(PoisonError::into_inner);
+    pictures.iter().find(|(known, _)| known == key).map(|(_, data)| data.clone())
+}
+
+fn keep(key: Key, data: Bytes) {
+    let mut pictures = PICTURES.lock().unwrap_or_else(PoisonError::into_inner);
+    if pictures.len() == KEPT {
+        pictures.pop_front();
+    }
+    pictures.push_back((key, data));
+}
+
+fn text(status: &Status) -> Option<String> {
+    let since = jiff::Timestamp::try_from(status.since).ok().map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
+    let since = since.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
+    Some(match (&status.state, &status.error) {
+        (State::Live, _) => return None,
+        (State::Idle | State::Opening(_), None) => "connecting ...".into(),
+        (State::Ended, None) => format!("ended {since}"),
+        (_, Some(error)) => format!("no picture since {since}\n{error}"),
+        (State::Waiting(_), None) => format!("no picture since {since}"),
+    })
+}
+
+fn draw(size: Size, name: &str, text: &str) -> Option<Bytes> {
+    let mut frame = Frame::new("gray", size).ok()?;
+    let (width, height) = (size.width as usize, size.height as usize);
+    {
+        let plane = frame.plane_mut(0)?;
+        let mut canvas = Plane { stride: plane.stride, data: plane.data, width, height };
+        canvas.fill_rect(0, 0, width, height, BACKGROUND);
+        let scale = (width / 320).clamp(1, 6);
+        let middle = |part: usize| (i32::try_from(width / 2).unwrap_or(0), i32::try_from(height * part / 100).unwrap_or(0));
+        let (x, y) = middle(35);
+        canvas.text_centred(x, y, scale * 2, TITLE, name);
+        let (x, y) = middle(62);
+        canvas.text_centred(x, y, scale, TEXT, &osd::wrap(text, width * 9 / 10 / (CHAR_WIDTH * scale)));
+    }
+    jpeg::Encoder::new().encode(&frame, Variant::QUALITY).ok()
+}

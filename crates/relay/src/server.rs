@@ -1,0 +1,140 @@
+//! Listening, connections, and the way out of hyper for streams.
+//!
+//! hyper reads every request. A handler that serves a stream does not answer it: it
+//! hands an [`takeover::Order`] to its connection, which takes the socket back from
+//! hyper and runs the order on the bare socket. That costs nothing per picture but the
+//! write itself, leaves no buffer of hyper's between picture and kernel, and keeps one
+//! parser for requests.
+
+mod answer;
+mod connection;
+mod io;
+mod routes;
+mod takeover;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+pub(crate) use answer::Refusal;
+pub(crate) use takeover::{Socket, Takeover};
+
+use crate::{Config, Relay};
+
+/// How long clients have to be closed in order when the server stops.
+const FAREWELL: Duration = Duration::from_millis(700);
+/// Connections the kernel may hold before they are accepted: a crowd that comes at once.
+const BACKLOG: u32 = 4096;
+/// Pause after an accept that failed for want of descriptors.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Why the server cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// Another program has the port.
+    #[error("cannot listen on {address}: the port is in use; stop what listens there, or choose another with --listen")]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The system refuses for another reason.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The reason.
+        source: std::io::Error,
+    },
+}
+
+/// A relay that listens.
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) router: axum::Router,
+    /// Turns true when everything is to end.
+    pub(crate) stopping: watch::Sender<bool>,
+    places: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Listens on the addresses of `config` for `relay`.
+    ///
+    /// # Errors
+    /// When one of the addresses cannot be listened on.
+    pub fn bind(relay: Arc<Relay>, config: &Config) -> Result<Self, ServerError> {
+        let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
+        let shared = Arc::new(Shared {
+            router: routes::router(relay),
+            stopping: watch::Sender::new(false),
+            places: Arc::new(Semaphore::new(config.max_connections)),
+        });
+        Ok(Self { listeners, shared })
+    }
+
+    /// The addresses it listens on, with the ports the system chose for port 0.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves until `stop` is ready, then closes every client in order; that takes less
+    /// than a second.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut accepting = JoinSet::new();
+        for listener in self.listeners {
+            accepting.spawn(accept(listener, Arc::clone(&self.shared)));
+        }
+        stop.await;
+        self.shared.stopping.send_replace(true);
+        accepting.abort_all();
+        // A connection task holds a receiver for as long as it lives.
+        let _ = tokio::time::timeout(FAREWELL, self.shared.stopping.closed()).await;
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().map_err(|source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::AddrInUse => ServerError::InUse { address },
+        _ => ServerError::Listen { address, source },
+    })
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => match Arc::clone(&shared.places).try_acquire_owned() {
+                Ok(place) => {
+                    // Subscribed here, so that `run` waits for a task that has not started yet.
+                    let stopping = shared.stopping.subscribe();
+                    let shared = Arc::clone(&shared);
+                    tokio::spawn(async move {
+                        connection::serve(stream, peer, shared, stopping).await;
+                        drop(place);
+                    });
+                }
+                Err(_) => connection::turn_away(stream),
+            },
+            Err(error) => {
+                // Out of descriptors, mostly; those who wait in the backlog are served
+                // as soon as somebody leaves.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Answers that are a sentence.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use source::Error;
+
+/// A request that is not granted: the status, and why in one sentence.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    what: String,
+    retry_after_s: Option<u32>,
+    allow: Option<&'static str>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, what: impl Into<String>) -> Self {
+        Self { status, what: what.into(), retry_after_s: None, allow: None }
+    }
+
+    pub(crate) fn bad_request(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, what)
+    }
+
+    pub(crate) fn not_found(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, what)
+    }
+
+    pub(crate) fn method(allow: &'static str) -> Self {
+        let what = format!("this path takes {allow} only");
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, what) }
+    }
+
+    pub(crate) fn too_many() -> Self {
+        let what = "too many connections; try again, or raise --max-connections";
+        Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, what) }
+    }
+
+    /// A source that gives no picture.
+    pub(crate) fn source(name: &str, error: &Error) -> Self {
+        let status = match error {
+            Error::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Error::Ended { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        Self { retry_after_s: Some(2), ..Self::new(status, format!("{name}: {error}")) }
+    }
+
+    /// A source that gave no picture in time, for no known reason.
+    pub(crate) fn silent(name: &str) -> Self {
+        let what = format!("{name}: no picture yet; the source is being opened");
+        Self { retry_after_s: Some(2), ..Self::new(StatusCode::GATEWAY_TIMEOUT, what) }
+    }
+
+    /// As the whole answer of a connection that hyper does not see.
+    pub(crate) fn to_http(&self) -> String {
+        let retry = self.retry_after_s.map(|s| format!("Retry-After: {s}\r\n")).unwrap_or_default();
+        format!(
+            "HTTP/1.1 {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n{retry}Connection: close\r\n\r\n{}\n",
+            self.status,
+            self.what.len() + 1,
+            self.what
+        )
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, format!("{}\n", self.what)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}

@@ -1,0 +1,150 @@
+//! One connection, from its first byte to its last.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use super::io::Io;
+use super::takeover::{Socket, Takeover};
+use super::{Refusal, Shared};
+
+/// How long a client may take for its request, and may stay idle between two.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Most bytes of a request's head: what hyper reads before it answers 431.
+const MOST_HEAD: usize = 16 << 10;
+/// Most header lines of a request.
+const MOST_HEADERS: usize = 64;
+
+/// Serves `stream` until either side is done.
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    // Nothing but the socket is held for a client that says nothing: ten thousand of
+    // them cost no more than their descriptors.
+    tokio::select! {
+        ready = timeout(REQUEST_TIMEOUT, stream.readable()) => if !matches!(ready, Ok(Ok(()))) { return },
+        _ = stopping.wait_for(|stop| *stop) => return,
+    }
+    let mut first = [0; 24];
+    let told = match stream.peek(&mut first).await {
+        Ok(0) | Err(_) => return,
+        Ok(count) => first[..count].to_vec(),
+    };
+    if let Some(refusal) = not_http(&told) {
+        return say(stream, &refusal).await;
+    }
+
+    let takeover = Takeover::new(peer);
+    let in_request = takeover.clone();
+    let router = shared.router.clone().map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(in_request.clone());
+        request.map(axum::body::Body::new)
+    });
+    let (io, flushed) = Io::new(stream);
+    let mut http = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_TIMEOUT)
+        .max_buf_size(MOST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .half_close(false)
+        .serve_connection(io, TowerToHyperService::new(router));
+
+    let order = {
+        let mut taken = std::pin::pin!(takeover.taken());
+        let mut stop = std::pin::pin!(stopping.wait_for(|stop| *stop));
+        let mut told_to_stop = false;
+        let mut order = None;
+        poll_fn(|cx| {
+            if !told_to_stop && stop.as_mut().poll(cx).is_ready() {
+                told_to_stop = true;
+                Pin::new(&mut http).graceful_shutdown();
+            }
+            if Pin::new(&mut http).poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            if order.is_none()
+                && let Poll::Ready(given) = taken.as_mut().poll(cx)
+            {
+                order = Some(given);
+            }
+            // Answers to earlier requests on this connection go out first.
+            match flushed.load(Relaxed) {
+                true => order.take().map_or(Poll::Pending, |order| Poll::Ready(Some(order))),
+                false => Poll::Pending,
+            }
+        })
+        .await
+    };
+    if let Some(order) = order {
+        let parts = http.into_parts();
+        drop(takeover);
+        // What the client may have sent behind its request is nothing to a stream.
+        order(Socket { stream: parts.io.into_inner(), stopping }).await;
+    }
+}
+
+/// What to say to a client that does not speak HTTP, by its first bytes.
+fn not_http(first: &[u8]) -> Option<Refusal> {
+    let is_method = first.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let what = match first {
+        [0x16, 0x03, ..] => "this port speaks plain HTTP and the client began TLS; use http:// instead of https://",
+        _ if first.starts_with(b"GET ") || first.starts_with(b"HEAD ") => return None,
+        _ if is_method >= 3 && first.get(is_method).is_none_or(|b| *b == b' ') => return None,
+        // The rest of a method may still be on its way.
+        _ if is_method == first.len() && is_method < 3 => return None,
+        _ => "the request does not begin with an HTTP method; expected a line such as GET /cam.mjpeg HTTP/1.1",
+    };
+    Some(Refusal::bad_request(what))
+}
+
+/// Answers without hyper.
+async fn say(mut stream: TcpStream, refusal: &Refusal) {
+    let _ = timeout(Duration::from_secs(1), async {
+        stream.write_all(refusal.to_http().as_bytes()).await?;
+        // What the client sent is read, or closing would reset the connection before
+        // the client has seen the answer.
+        let mut rest = [0; 4096];
+        for _ in 0..16 {
+            match stream.try_read(&mut rest) {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        stream.shutdown().await
+    })
+    .await;
+}
+
+/// Answers a connection for which there is no place.
+pub(crate) fn turn_away(stream: TcpStream) {
+    let refusal = Refusal::too_many();
+    // The buffer of a new socket takes it at once, or the client goes without.
+    let _ = stream.try_write(refusal.to_http().as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_http_is_told_apart_by_its_first_bytes() {
+        for http in [&b"GET / HTTP/1.1\r\n"[..], b"OPTIONS * HTTP/1.1", b"DESCRIBE rtsp://", b"G", b"POS"] {
+            assert!(not_http(http).is_none(), "{http:?}");
+        }
+        for other in [&b"\x16\x03\x01\x02\x00"[..], b"\0\0\0\0", b"get / HTTP/1.1", b"\xff\xfe", b"GE\0"] {
+            assert!(not_http(other).is_some(), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Paths and who answers them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, Version, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+
+use super::{Refusal, Takeover};
+use crate::output::{Ask, FORMATS};
+use crate::{Relay, metrics, status};
+
+type Shared = State<Arc<Relay>>;
+
+/// A file of the pages, from the program itself.
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    text: &'static str,
+}
+
+static ASSETS: &[Asset] = &[
+    Asset { path: "/assets/page.css", content_type: "text/css; charset=utf-8", text: include_str!("../../assets/page.css") },
+    Asset { path: "/assets/page.js", content_type: "text/javascript; charset=utf-8", text: include_str!("../../assets/page.js") },
+    Asset { path: "/favicon.ico", content_type: "image/svg+xml", text: include_str!("../../assets/icon.svg") },
+];
+
+const INDEX: &str = include_str!("../../assets/index.html");
+
+pub(crate) fn router(relay: Arc<Relay>) -> Router {
+    let mut router = Router::new()
+        .route("/", get(|| async { page(INDEX) }))
+        .route("/status", get(|State(relay): Shared| async move { page(&status::page(&relay.snapshot())) }))
+        .route("/status.json", get(|State(relay): Shared| async move { json(&relay.snapshot()) }))
+        .route("/metrics", get(|State(relay): Shared| async move { metrics::answer(&relay) }))
+        .route("/healthz", get(|| async { ([(header::CACHE_CONTROL, "no-store")], "ok\n") }));
+    for asset in ASSETS {
+        let answer = || async { ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, "no-cache")], asset.text) };
+        router = router.route(asset.path, get(answer));
+    }
+    router
+        .method_not_allowed_fallback(|| async { Refusal::method("GET, HEAD") })
+        .fallback(stream)
+        .with_state(relay)
+}
+
+/// `/NAME.EXT`: a source in a format.
+async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let path = parts.uri.path();
+    let file = path.trim_start_matches('/');
+    let Some((name, extension)) = file.rsplit_once('.') else {
+        if relay.source(file).is_some() && matches!(parts.method, Method::GET | Method::HEAD) {
+            return Ok(Redirect::temporary(&format!("/#{file}")).into_response());
+        }
+        return Err(missing(&relay, file));
+    };
+    let source = relay.source(name).ok_or_else(|| missing(&relay, name))?.clone();
+    let Some(format) = FORMATS.iter().find(|format| format.extension == extension) else {
+        let all: Vec<_> = FORMATS.iter().map(|format| format!(".{} ({})", format.extension, format.doc)).collect();
+        return Err(Refusal::not_found(format!(".{}: unknown format; {name} is there as {}", short(extension), all.join(", "))));
+    };
+    let takeover = parts.extensions.get::<Takeover>().cloned();
+    let ask = Ask {
+        source,
+        method: parts.method,
+        query: parts.uri.query().unwrap_or("").into(),
+        headers: parts.headers,
+        takeover: takeover.ok_or_else(|| Refusal::bad_request("streams need a connection of their own"))?,
+        old: parts.version < Version::HTTP_11,
+        relay,
+    };
+    (format.serve)(ask).await
+}
+
+fn missing(relay: &Relay, name: &str) -> Refusal {
+    const MOST: usize = 8;
+    let mut names: Vec<_> = relay.sources().map(|source| source.name()).take(MOST + 1).collect();
+    if names.len() > MOST {
+        names[MOST] = "…";
+    }
+    let there = if names.is_empty() { "none is configured".into() } else { format!("there is {}", names.join(", ")) };
+    Refusal::not_found(format!("no source is called {:?}; {there}", short(name)))
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+fn page(html: &str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"),
+    ];
+    (headers, html.to_owned()).into_response()
+}
+
+fn json(snapshot: &crate::Snapshot) -> Response {
+    match serde_json::to_vec(snapshot) {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "status cannot be written as JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! How a handler gets the socket.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+
+/// A socket that hyper has let go of.
+pub(crate) struct Socket {
+    pub(crate) stream: TcpStream,
+    /// Turns true when the server stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// What to do with the socket: everything from the first byte of the answer on.
+pub(crate) type Order = Box<dyn FnOnce(Socket) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// A handler's way to its connection; in the extensions of every request.
+#[derive(Clone)]
+pub(crate) struct Takeover(Arc<Slot>);
+
+struct Slot {
+    peer: SocketAddr,
+    order: Mutex<Option<Order>>,
+    given: Notify,
+}
+
+impl Takeover {
+    pub(crate) fn new(peer: SocketAddr) -> Self {
+        Self(Arc::new(Slot { peer, order: Mutex::default(), given: Notify::new() }))
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.0.peer
+    }
+
+    /// Hands the socket over to `order`. Never returns: the connection drops the
+    /// handler together with hyper's state.
+    pub(crate) async fn give<T>(&self, order: Order) -> T {
+        *self.0.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
+        self.0.given.notify_one();
+        std::future::pending().await
+    }
+
+    /// Waits for an order.
+    pub(crate) async fn taken(&self) -> Order {
+        loop {
+            self.0.given.notified().await;
+            if let Some(order) = self.0.order.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return order;
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! One snapshot of everything, for `/status`, `/status.json` and `/metrics` alike.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Instant, SystemTime};
+
+use media::Redacted;
+use serde::Serialize;
+use source::{State, Supervisor};
+
+use crate::session::Totals;
+use crate::{Relay, clock};
+
+/// What a relay is doing. Its JSON form is documented in `docs/API.md`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Now, in seconds since 1970.
+    pub time: f64,
+    /// Seconds since the start.
+    pub uptime_s: f64,
+    /// The sources, by name.
+    pub sources: Vec<SourceStatus>,
+    /// Those who are reading a stream.
+    pub clients: Vec<ClientStatus>,
+    #[serde(skip)]
+    pub(crate) totals: Vec<((String, &'static str), Totals)>,
+}
+
+/// A source in a [`Snapshot`].
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its URL, without the password.
+    pub url: String,
+    /// `idle`, `opening`, `live`, `waiting` or `ended`.
+    pub state: &'static str,
+    /// What an attempt is waiting for.
+    pub phase: Option<String>,
+    /// Since when it is in this state; while it is not live, since when there are no
+    /// pictures; seconds since 1970.
+    pub since: f64,
+    /// Why the last attempt failed; gone as soon as there are pictures.
+    pub error: Option<String>,
+    /// Seconds to the next attempt.
+    pub retry_in_s: Option<f64>,
+    /// Attempts that failed in a row.
+    pub failures: u32,
+    /// Times it came back.
+    pub reconnects: u32,
+    /// How its bytes come.
+    pub protocol: String,
+    /// Their container.
+    pub container: String,
+    /// Codec of the pictures, by FFmpeg's name.
+    pub codec: Option<String>,
+    /// Pixels in a row; 0 when unknown.
+    pub width: u32,
+    /// Rows; 0 when unknown.
+    pub height: u32,
+    /// Pictures a second, measured.
+    pub fps: f64,
+    /// Pictures a second, as declared.
+    pub fps_declared: Option<f64>,
+    /// Keyframes a second, measured.
+    pub keyframe_rate: f64,
+    /// Packets that came.
+    pub packets: u64,
+    /// Of them, pictures.
+    pub pictures: u64,
+    /// Pictures known to be damaged.
+    pub corrupt: u64,
+    /// Bytes that came.
+    pub bytes: u64,
+    /// Bytes in the feed's ring.
+    pub ring_bytes: usize,
+    /// Age of the newest picture.
+    pub age_ms: Option<u64>,
+    /// Clients of its streams.
+    pub viewers: usize,
+    /// Variants that are being made.
+    pub variants: Vec<VariantStatus>,
+}
+
+/// A variant in a [`SourceStatus`].
+#[derive(Clone, Debug, Serialize)]
+pub struct VariantStatus {
+    /// As in a query, empty for the source's own size as JPEG.
+    pub variant: String,
+    /// Its readers, snapshots that are kept fresh included.
+    pub readers: usize,
+    /// Pictures made.
+    pub pictures: u64,
+    /// Pictures decoded but not encoded for want of time.
+    pub dropped: u64,
+}
+
+/// A client in a [`Snapshot`].
+#[derive(Clone, Debug, Serialize)]
+pub struct ClientStatus {
+    /// Running number.
+    pub id: u64,
+    /// Address and port.
+    pub peer: String,
+    /// What it calls itself.
+    pub agent: String,
+    /// The source it reads.
+    pub source: String,
+    /// The format it reads.
+    pub format: &'static str,
+    /// The variant it asked for.
+    pub variant: String,
+    /// Seconds since it came.
+    pub connected_s: f64,
+    /// Pictures sent.
+    pub pictures: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// Pictures it missed because it was slow.
+    pub dropped: u64,
+    /// Pictures held back to keep to its `max_age`.
+    pub late: u64,
+    /// Its `max_age`.
+    pub max_age_ms: Option<u64>,
+    /// Age of its last picture when the last byte of it left.
+    pub age_ms: f64,
+}
+
+pub(crate) fn take(relay: &Relay) -> Snapshot {
+    let sessions = relay.sessions.open();
+    let clients = sessions.iter().map(|session| ClientStatus {
+        id: session.id,
+        peer: session.peer.to_string(),
+        agent: session.agent.clone(),
+        source: session.source.clone(),
+        format: session.format,
+        variant: session.variant.clone(),
+        connected_s: session.since.elapsed().as_secs_f64(),
+        pictures: session.counts.pictures.load(Relaxed),
+        bytes: session.counts.bytes.load(Relaxed),
+        dropped: session.counts.dropped.load(Relaxed),
+        late: session.counts.late.load(Relaxed),
+        max_age_ms: session.max_age.and_then(|age| u64::try_from(age.as_millis()).ok()),
+        age_ms: session.counts.age_us.load(Relaxed) as f64 / 1000.0,
+    });
+    let clients: Vec<ClientStatus> = clients.collect();
+    let viewers = |name: &str| clients.iter().filter(|client| client.source == name).count();
+    Snapshot {
+        version: env!("CARGO_PKG_VERSION"),
+        time: seconds(SystemTime::now()),
+        uptime_s: relay.started.elapsed().as_secs_f64(),
+        sources: relay.sources().map(|source| source_status(source, viewers(source.name()))).collect(),
+        clients,
+        totals: relay.sessions.totals().into_iter().collect(),
+    }
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    clock::since_epoch(time).as_secs_f64()
+}
+
+fn source_status(source: &Supervisor, viewers: usize) -> SourceStatus {
+    let status = source.status().borrow().clone();
+    let counters = source.counters();
+    let track = status.tracks.video();
+    let video = track.and_then(|track| track.video());
+    let newest = source.feed().peek_newest();
+    let age = newest.as_ref().map(|packet| packet.received.elapsed());
+    SourceStatus {
+        name: source.name().into(),
+        url: Redacted(source.url()).to_string(),
+        state: status.state.name(),
+        phase: match status.state {
+            State::Opening(phase) => Some(phase.to_string()),
+            _ => None,
+        },
+        since: seconds(status.since),
+        error: status.error.as_ref().map(ToString::to_string),
+        retry_in_s: match status.state {
+            State::Waiting(at) => Some(at.saturating_duration_since(Instant::now()).as_secs_f64()),
+            _ => None,
+        },
+        failures: status.failures,
+        reconnects: status.reconnects,
+        protocol: status.about.protocol,
+        container: status.about.container,
+        codec: track.map(|track| track.codec.name().into()),
+        width: video.map_or(0, |video| video.size.width),
+        height: video.map_or(0, |video| video.size.height),
+        fps: counters.fps,
+        fps_declared: video.and_then(|video| video.frame_rate).map(media::Rational::as_f64),
+        keyframe_rate: counters.key_rate,
+        packets: counters.packets,
+        pictures: counters.pictures,
+        corrupt: counters.corrupt,
+        bytes: counters.bytes,
+        ring_bytes: source.feed().bytes(),
+        age_ms: age.and_then(|age| u64::try_from(age.as_millis()).ok()),
+        viewers,
+        variants: source
+            .variants()
+            .making()
+            .into_iter()
+            .map(|making| VariantStatus {
+                variant: making.variant.to_string(),
+                readers: making.readers,
+                pictures: making.pictures,
+                dropped: making.dropped,
+            })
+            .collect(),
+    }
+}
+
+/// The snapshot as a page for people, which brings itself up to date.
+pub(crate) fn page(snapshot: &Snapshot) -> String {
+    let mut html = String::from(HEAD);
+    let rows = |html: &mut String, heads: &[&str], rows: Vec<Vec<String>>| {
+        let cells = |tag: &str, cells: &mut dyn Iterator<Item = String>| {
+            cells.map(|cell| format!("<{tag}>{cell}</{tag}>")).collect::<String>()
+        };
+        let head = cells("th", &mut heads.iter().map(|head| (*head).to_owned()));
+        html.push_str(&format!("<table><thead><tr>{head}</tr></thead><tbody>"));
+        for row in rows {
+            html.push_str(&format!("<tr>{}</tr>", cells("td", &mut row.iter().map(|cell| escape(cell)))));
+        }
+        html.push_str("</tbody></table>");
+    };
+    let sources = snapshot.sources.iter().map(|s| {
+        vec![
+            s.name.clone(),
+            s.state.into(),
+            s.error.clone().or_else(|| s.phase.clone()).unwrap_or_default(),
+            s.codec.clone().unwrap_or_default(),
+            if s.width > 0 { format!("{}x{}", s.width, s.height) } else { String::new() },
+            format!("{:.1}", s.fps),
+            s.viewers.to_string(),
+            s.reconnects.to_string(),
+            size(s.bytes),
+            s.url.clone(),
+        ]
+    });
+    html.push_str("<h2>Sources</h2>");
+    let heads = ["name", "state", "", "codec", "size", "fps", "viewers", "reconnects", "received", "URL"];
+    rows(&mut html, &heads, sources.collect());
+    let clients = snapshot.clients.iter().map(|c| {
+        vec![
+            c.peer.clone(),
+            format!("/{}.{}{}{}", c.source, c.format, if c.variant.is_empty() { "" } else { "?" }, c.variant),
+            c.pictures.to_string(),
+            c.dropped.to_string(),
+            c.late.to_string(),
+            format!("{:.0} ms", c.age_ms),
+            size(c.bytes),
+            format!("{:.0} s", c.connected_s),
+            c.agent.clone(),
+        ]
+    });
+    html.push_str("<h2>Clients</h2>");
+    let heads = ["address", "stream", "pictures", "dropped", "late", "age", "sent", "connected", "program"];
+    rows(&mut html, &heads, clients.collect());
+    html.push_str(&format!("<footer>headwater {}, up {:.0} s · <a href=\"/status.json\">JSON</a> · <a href=\"/metrics\">metrics</a> · <a href=\"/\">pictures</a></footer></body></html>", snapshot.version, snapshot.uptime_s));
+    html
+}
+
+const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"2\"><title>headwater: status</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status\"><h1>Status</h1>";
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
+        10_000_000..10_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

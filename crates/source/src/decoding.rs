@@ -1,0 +1,177 @@
+//! From a feed's packets to decoded pictures.
+//!
+//! What every reader of pictures has to get right: starting at a keyframe, starting anew
+//! when codec or size change or packets were lost, and giving each picture the arrival
+//! time of its own packet although the decoder may hand it out later and out of order.
+
+use std::collections::VecDeque;
+use std::time::{Instant, SystemTime};
+
+use feed::Entry;
+use ffmpeg::{Decoder, DecoderOptions, Frame, Skip};
+use media::{Codec, Packet, Timestamp, Track, TrackId, Tracks};
+
+use crate::Error;
+
+/// Most pictures a decoder may hold back for reordering (H.264 annex A allows 16).
+const MOST_DELAYED: usize = 64;
+/// Codecs whose every picture stands alone, so that any of them may be left out.
+const INTRA_ONLY: &[&str] = &["mjpeg", "rawvideo", "dvvideo", "jpeg2000", "png", "prores", "huffyuv", "ffvhuff"];
+
+/// A decoded picture.
+pub struct Decoded {
+    /// Its pixels.
+    pub frame: Frame,
+    /// When to show it, on the feed's timeline.
+    pub pts: Timestamp,
+    /// When the last byte of its packet arrived.
+    pub received: Instant,
+    /// When the camera took it, where the protocol tells.
+    pub captured: Option<SystemTime>,
+    /// The source or the decoder knows that it is damaged.
+    pub corrupt: bool,
+}
+
+/// What is wanted of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// Its picture.
+    Picture,
+    /// Only what other pictures refer to.
+    ForOthers,
+    /// Its picture, which is a keyframe, at once; the packets behind it are left out.
+    Alone,
+}
+
+/// A decoder for the first video track of a feed.
+#[derive(Default)]
+pub struct Decoding {
+    decoder: Option<Decoder>,
+    tracks: Tracks,
+    video: Option<TrackId>,
+    intra_only: bool,
+    /// The decoder has had a keyframe since its start or the last gap.
+    in_step: bool,
+    /// What is in the decoder: place, arrival, camera's time, damage.
+    inside: VecDeque<(Timestamp, Instant, Option<SystemTime>, bool)>,
+}
+
+impl Decoding {
+    /// A decoder that takes the first packet's tracks.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gets ready for `entry`: for its tracks, if they are new, and for a gap before it.
+    /// Returns whether the tracks were new.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when there is no decoder for the codec.
+    pub fn adopt(&mut self, entry: &Entry) -> Result<bool, Error> {
+        let new = !entry.tracks.same(&self.tracks);
+        if new {
+            self.open(&entry.tracks)?;
+        }
+        if entry.lost > 0 || (entry.packet.discontinuity && self.is_video(&entry.packet)) {
+            self.lose_step();
+        }
+        Ok(new)
+    }
+
+    /// Whether `packet` is one of the track that is decoded.
+    #[must_use]
+    pub fn is_video(&self, packet: &Packet) -> bool {
+        self.video == Some(packet.track)
+    }
+
+    /// Whether any picture may be left out without harm to the others.
+    #[must_use]
+    pub fn is_intra_only(&self) -> bool {
+        self.intra_only
+    }
+
+    /// The codec of the track that is decoded.
+    #[must_use]
+    pub fn codec(&self) -> Option<Codec> {
+        self.track().map(|track| track.codec)
+    }
+
+    /// The track that is decoded.
+    #[must_use]
+    pub fn track(&self) -> Option<&Track> {
+        self.tracks.video()
+    }
+
+    /// Forgets what came before: the next packet that is decoded is a keyframe.
+    pub fn lose_step(&mut self) {
+        self.in_step = false;
+        self.inside.clear();
+        if let Some(decoder) = &mut self.decoder {
+            decoder.flush();
+        }
+    }
+
+    /// Decodes a packet of the video track; returns the pictures that are ready. Packets
+    /// before the first keyframe give none, and neither does one that cannot be decoded.
+    pub fn decode(&mut self, packet: &Packet, wanted: Wanted) -> Vec<Decoded> {
+        self.in_step |= packet.key;
+        let Some(decoder) = self.decoder.as_mut().filter(|_| self.in_step) else {
+            return Vec::new();
+        };
+        decoder.skip(if wanted == Wanted::ForOthers { Skip::NonRef } else { Skip::None });
+        if self.inside.len() == MOST_DELAYED {
+            self.inside.pop_front();
+        }
+        self.inside.push_back((packet.pts, packet.received, packet.captured, packet.corrupt));
+        let sent = decoder.send(&packet.data, packet.pts, packet.key);
+        // Nothing follows a lone keyframe that would push it out of the decoder.
+        let sent = if wanted == Wanted::Alone { sent.and_then(|()| decoder.drain()) } else { sent };
+        if let Err(error) = sent {
+            tracing::debug!(%error, "packet not decoded");
+        }
+        let mut frames = Vec::new();
+        loop {
+            match decoder.receive() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "picture not decoded");
+                    break;
+                }
+            }
+        }
+        let pictures = frames.into_iter().map(|frame| self.arrived(frame, packet)).collect();
+        if wanted == Wanted::Alone {
+            self.lose_step();
+        }
+        pictures
+    }
+
+    fn open(&mut self, tracks: &Tracks) -> Result<(), Error> {
+        self.tracks = tracks.clone();
+        self.in_step = false;
+        self.inside.clear();
+        self.decoder = None;
+        self.video = None;
+        if let Some(track) = tracks.video() {
+            self.video = Some(track.id);
+            self.intra_only = INTRA_ONLY.contains(&track.codec.name());
+            let options = DecoderOptions { threads: 1, low_delay: true };
+            let decoder = Decoder::new(track, &options);
+            self.decoder = Some(decoder.map_err(|error| Error::Unsupported { what: error.to_string() })?);
+        }
+        Ok(())
+    }
+
+    /// Gives a frame what is known of the packet it was in.
+    fn arrived(&mut self, frame: Frame, newest: &Packet) -> Decoded {
+        let pts = frame.pts().unwrap_or(newest.pts);
+        let place = self.inside.iter().position(|(at, ..)| *at == pts);
+        let (_, received, captured, corrupt) = place
+            .and_then(|place| self.inside.remove(place))
+            .unwrap_or((pts, newest.received, newest.captured, newest.corrupt));
+        let corrupt = corrupt || frame.corrupt();
+        Decoded { frame, pts, received, captured, corrupt }
+    }
+}
