@@ -11,7 +11,7 @@
 
 mod reader;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use reader::{Part, Reader};
 
@@ -31,11 +31,16 @@ pub struct Head {
     pub length: usize,
     /// When it was taken, or came here; goes out as `X-Timestamp` in seconds since 1970.
     pub captured: SystemTime,
+    /// The picture's number, which rises; goes out as `X-Sequence`.
+    pub sequence: u64,
+    /// How old it is as it goes out and how many pictures this reader has missed so far, for
+    /// readers who asked: `X-Age` in milliseconds and `X-Dropped`.
+    pub report: Option<(Duration, u64)>,
 }
 
 impl Head {
     /// What [`Head::write`] appends at most, in bytes.
-    pub const MAX: usize = 128;
+    pub const MAX: usize = 256;
 
     /// Appends the lines to `out`; does not allocate where it has [`Head::MAX`] bytes of
     /// room. A time before 1970 is sent as 0.
@@ -47,6 +52,14 @@ impl Head {
         write_number(out, since.as_secs(), 1);
         out.push(b'.');
         write_number(out, u64::from(since.subsec_micros()), 6);
+        out.extend_from_slice(b"\r\nX-Sequence: ");
+        write_number(out, self.sequence, 1);
+        if let Some((age, dropped)) = self.report {
+            out.extend_from_slice(b"\r\nX-Age: ");
+            write_number(out, u64::try_from(age.as_millis()).unwrap_or(u64::MAX), 1);
+            out.extend_from_slice(b"\r\nX-Dropped: ");
+            write_number(out, dropped, 1);
+        }
         out.extend_from_slice(b"\r\n\r\n");
     }
 }
@@ -65,8 +78,6 @@ fn write_number(out: &mut Vec<u8>, mut number: u64, width: usize) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -79,12 +90,24 @@ mod tests {
             (usize::MAX, i64::MAX as u64, "18446744073709551615\r\nX-Timestamp: 9223372036854.775807"),
         ] {
             out.clear();
-            Head { length, captured: UNIX_EPOCH + Duration::from_micros(micros) }.write(&mut out);
-            let expected = format!("Content-Type: image/jpeg\r\nContent-Length: {expected}\r\n\r\n");
+            let captured = UNIX_EPOCH + Duration::from_micros(micros);
+            Head { length, captured, sequence: micros, report: None }.write(&mut out);
+            let expected =
+                format!("Content-Type: image/jpeg\r\nContent-Length: {expected}\r\nX-Sequence: {micros}\r\n\r\n");
             assert_eq!(String::from_utf8_lossy(&out), expected);
             assert!(out.len() <= Head::MAX);
         }
         assert_eq!(out.as_ptr(), place);
+    }
+
+    #[test]
+    fn a_reader_that_asked_is_told_age_and_losses() {
+        let mut out = Vec::new();
+        let report = Some((Duration::from_millis(1234), u64::MAX));
+        Head { length: usize::MAX, captured: UNIX_EPOCH, sequence: u64::MAX, report }.write(&mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.ends_with("\r\nX-Age: 1234\r\nX-Dropped: 18446744073709551615\r\n\r\n"), "{text}");
+        assert!(text.len() <= Head::MAX, "{}", text.len());
     }
 
     #[test]
