@@ -18,6 +18,7 @@ mod mms;
 mod pattern;
 mod picture;
 mod progress;
+mod rtsp;
 mod scheme;
 mod sink;
 mod status;

@@ -30,11 +30,11 @@ pub(crate) static HTTPS: Scheme = Scheme {
     port: Some(443),
     connect,
 };
-pub(crate) static RTSP: Scheme = Scheme {
-    names: &["rtsp", "rtsps"],
-    example: "rtsp://user:password@host/stream",
-    doc: "an IP camera; TCP unless told otherwise",
-    port: Some(554),
+pub(crate) static RTSPS: Scheme = Scheme {
+    names: &["rtsps"],
+    example: "rtsps://user:password@host/stream",
+    doc: "an IP camera over TLS, through FFmpeg",
+    port: Some(322),
     connect,
 };
 pub(crate) static RTMP: Scheme = Scheme {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::{Error, Options, Sink, http, libav, mms, pattern};
+use crate::{Error, Options, Sink, http, libav, mms, pattern, rtsp};
 
 /// What to open.
 #[derive(Clone, Debug)]
@@ -38,7 +38,8 @@ pub struct Scheme {
 /// Everything that can be opened. The last row takes what no other one names.
 pub static SCHEMES: &[&Scheme] = &[
     &http::SCHEME,
-    &libav::RTSP,
+    &rtsp::SCHEME,
+    &libav::RTSPS,
     &mms::SCHEME,
     &libav::MMS_BY_NAME,
     &libav::HTTPS,

@@ -6,9 +6,13 @@
 //! than [`JUMP`] (a camera's clock was set, a counter wrapped, a file began again) move
 //! it, and the packet is marked.
 
+mod reorder;
+
 use std::time::{Duration, Instant};
 
 use media::{Timestamp, Unit};
+
+use self::reorder::Reorder;
 
 /// The largest step between two packets that counts as the same clock going on.
 const JUMP: Duration = Duration::from_secs(5);
@@ -17,8 +21,15 @@ pub(crate) struct Timeline {
     zero: Instant,
     /// Nanoseconds to add to the connection's stamps.
     offset: Option<i128>,
-    /// The last decoding time given, per track.
-    last: Vec<Option<Timestamp>>,
+    /// Per track.
+    tracks: Vec<Track>,
+}
+
+#[derive(Default, Clone)]
+struct Track {
+    /// The last decoding time given.
+    last: Option<Timestamp>,
+    reorder: Reorder,
 }
 
 /// Where a unit stands on the feed's timeline.
@@ -31,25 +42,28 @@ pub(crate) struct Placed {
 
 impl Timeline {
     pub(crate) fn new(zero: Instant) -> Self {
-        Self { zero, offset: None, last: Vec::new() }
+        Self { zero, offset: None, tracks: Vec::new() }
     }
 
     /// A new connection: its clock has nothing to do with the last one's.
     pub(crate) fn restart(&mut self) {
         self.offset = None;
+        for track in &mut self.tracks {
+            track.reorder = Reorder::default();
+        }
     }
 
     pub(crate) fn place(&mut self, unit: &Unit, received: Instant) -> Placed {
         let arrival = i128::try_from(received.saturating_duration_since(self.zero).as_nanos()).unwrap_or(i128::MAX);
         let stamp = unit.dts.or(unit.pts).map(|at| i128::from(at.as_nanos()));
         let track = usize::from(unit.track.0);
-        if self.last.len() <= track {
-            self.last.resize(track + 1, None);
+        if self.tracks.len() <= track {
+            self.tracks.resize(track + 1, Track::default());
         }
-        let last = self.last[track];
+        let last = self.tracks[track].last.map(|last| i128::from(last.as_nanos()));
         let mut jumped = false;
 
-        let mut dts = match (stamp, self.offset) {
+        let at = match (stamp, self.offset) {
             (None, _) => arrival,
             (Some(stamp), None) => {
                 self.offset = Some(arrival - stamp);
@@ -58,9 +72,10 @@ impl Timeline {
             (Some(stamp), Some(offset)) => {
                 let at = stamp + offset;
                 let jump = JUMP.as_nanos().cast_signed();
-                let far = last.is_some_and(|last| (at - i128::from(last.as_nanos())).abs() > jump);
-                if far && (at - arrival).abs() > jump {
+                let far = last.is_some_and(|last| (at - last).abs() > jump) && (at - arrival).abs() > jump;
+                if far || (unit.dts.is_none() && self.tracks[track].reorder.is_beyond(at)) {
                     jumped = true;
+                    self.tracks.iter_mut().for_each(|track| track.reorder.clear());
                     self.offset = Some(arrival - stamp);
                     arrival
                 } else {
@@ -68,17 +83,17 @@ impl Timeline {
                 }
             }
         };
+        let track = &mut self.tracks[track];
+        let nanos = |at| Timestamp::from_nanos(i64::try_from(at).unwrap_or(i64::MAX));
         // Decoding times of a track rise, whatever the camera says.
-        if let Some(last) = last {
-            dts = dts.max(i128::from(last.as_nanos()) + 1);
-        }
-        let lead = match (unit.pts, unit.dts) {
-            (Some(pts), Some(dts)) => pts.saturating_since(dts),
-            _ => Duration::ZERO,
+        let rising = |at: i128| nanos(last.map_or(at, |last| at.max(last + 1)));
+        let (pts, dts) = match (unit.pts, unit.dts) {
+            (Some(_), None) => (nanos(at), rising(track.reorder.decode_at(at))),
+            (Some(pts), Some(dts)) => (rising(at) + pts.saturating_since(dts).min(JUMP), rising(at)),
+            (None, _) => (rising(at), rising(at)),
         };
-        let dts = Timestamp::from_nanos(i64::try_from(dts).unwrap_or(i64::MAX));
-        self.last[track] = Some(dts);
-        Placed { pts: dts + lead.min(JUMP), dts, jumped }
+        track.last = Some(dts);
+        Placed { pts, dts, jumped }
     }
 }
 
@@ -120,6 +135,36 @@ mod tests {
     #[test]
     fn a_pause_of_the_camera_is_no_jump() {
         assert_eq!(place(&[(Some(0), 0), (Some(20_000), 20_001)]), "0 20000");
+    }
+
+    #[test]
+    fn presentation_times_alone_are_kept_exact_and_decoding_times_rise() {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        let mut last = None;
+        for (place, ms) in [0, 120, 40, 80, 240, 160, 200, 360, 280, 320].into_iter().enumerate() {
+            let unit = Unit { dts: None, ..unit(Some(9000 + ms)) };
+            let placed = line.place(&unit, zero + Duration::from_millis(40 * place as u64));
+            assert_eq!((placed.pts.to_ticks(1, 1000), placed.jumped), (ms, false));
+            assert!(last.is_none_or(|last| placed.dts > last));
+            last = Some(placed.dts);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_is_no_reordering() {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        let mut place = |ms: u64, arrival: u64| {
+            let unit = Unit { dts: None, ..unit(Some(ms.cast_signed())) };
+            let placed = line.place(&unit, zero + Duration::from_millis(arrival));
+            (placed.pts.to_ticks(1, 1000), placed.jumped)
+        };
+        for picture in 0..50 {
+            place(picture * 40, picture * 40);
+        }
+        assert_eq!(place(0, 2000), (2000, true));
+        assert_eq!(place(40, 2040), (2040, false));
     }
 
     #[test]

@@ -1,0 +1,204 @@
+//! `rtsp://`: an IP camera, each picture handed on at its RTP marker bit.
+//!
+//! H.264, H.265 and JPEG over TCP or UDP are ours (by the crate `retina`); libavformat's
+//! demuxer gives a picture only when the next one begins and takes a second to open. What
+//! `retina` lacks goes to it all the same, within the same attempt: other codecs,
+//! redirects, what it cannot make sense of, and whenever options for libavformat are given.
+
+mod clock;
+mod failure;
+mod nal;
+mod player;
+mod tracks;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use retina::client::{
+    Credentials, Described, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session, SessionGroup,
+    SessionIdPolicy, SessionOptions, SetupOptions, UnknownRtcpSsrcPolicy,
+};
+use retina::codec::{FrameFormat, ParameterSetInsertion, aac, h26x};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use crate::location::Location;
+use crate::scheme::{Connection, Request, Scheme};
+use crate::{Error, Phase, Sink, Transport};
+
+use self::player::Player;
+use self::tracks::Plan;
+
+/// The port of `rtsp`.
+const PORT: u16 = 554;
+const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
+/// A server that has not answered for so long is asked whether it takes connections at
+/// all, so that a time-out can say what it hung in.
+const KNOCK: Duration = Duration::from_millis(500);
+/// How long the end of our session may take before libavformat begins its own; many
+/// cameras serve few at once.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+pub(crate) static SCHEME: Scheme = Scheme {
+    names: &["rtsp"],
+    example: "rtsp://user:password@host/stream",
+    doc: "an IP camera; TCP unless told otherwise; codecs other than H.264, H.265 and JPEG through FFmpeg",
+    port: Some(PORT),
+    connect,
+};
+
+/// Annex B that a decoder can join at any keyframe; sound as in a file.
+const FORMAT: FrameFormat = FrameFormat {
+    h26x_framing: h26x::Framing::AnnexB,
+    parameter_set_insertion: ParameterSetInsertion::EachKeyFrame,
+    aac_framing: aac::Framing::Raw,
+};
+
+/// Why a session ended.
+enum End {
+    /// For good, as far as this attempt goes.
+    Failed(Error),
+    /// libavformat may do better, for this reason.
+    Elsewhere(String),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn connect(request: Request, sink: Sink) -> Connection {
+    Box::pin(async move {
+        let group = Arc::new(SessionGroup::default());
+        let why = match run(&request, &sink, &group).await {
+            Err(End::Failed(error)) => return error,
+            Err(End::Elsewhere(why)) => why,
+        };
+        tracing::info!(why, "opening through FFmpeg");
+        let _ = timeout(FAREWELL, group.await_teardown()).await;
+        let url = Location::parse(&request.url).map_or_else(|_| Arc::clone(&request.url), |l| l.to_url().into());
+        crate::libav::connect(Request { url, ..request }, sink).await
+    })
+}
+
+/// Runs one session.
+async fn run(request: &Request, sink: &Sink, group: &Arc<SessionGroup>) -> Result<Infallible, End> {
+    let location = Location::parse(&request.url)?;
+    if !request.options.libav.is_empty() {
+        return Err(End::Elsewhere("options for libavformat are given".into()));
+    }
+    let url = url_of(&location)?;
+    let port = location.port.unwrap_or(PORT);
+    sink.phase(Phase::Resolve);
+    if let Err(error) = lookup_host((&*location.host, port)).await {
+        return Err(Error::from_io(&location.host, &error).into());
+    }
+
+    let mut session = describe(&location, url, sink, group).await?;
+    let plan = Plan::of(session.streams())?;
+    let transport = request.options.transport;
+    let udp = set_up(&mut session, &location, &plan, transport).await?;
+    let options = PlayOptions::default()
+        // Cameras tell wrong ones, and what was before the first packet is none of our business.
+        .initial_seq(InitialSequenceNumberPolicy::Ignore)
+        .initial_timestamp(InitialTimestampPolicy::Permissive)
+        .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::ProcessPackets);
+    let session = session.play(options).await.map_err(|error| failure::of_request(&error, &location))?;
+    sink.phase(Phase::FirstFrame);
+    let session = session.demuxed().map_err(|error| failure::of_request(&error, &location))?;
+    Player::new(&location, plan, session, sink).run(udp, request.options.open_timeout / 2).await
+}
+
+/// The URL without user and password.
+fn url_of(location: &Location) -> Result<Url, End> {
+    let bare = Location { user: None, password: None, ..location.clone() };
+    if location.host.contains('%') {
+        return Err(End::Elsewhere("the address has a zone".into()));
+    }
+    Url::parse(&bare.to_url()).map_err(|error| {
+        let hint = "expected something like rtsp://host/path".into();
+        End::Failed(Error::BadUrl { what: format!("{location}: {error}"), hint })
+    })
+}
+
+async fn describe(
+    location: &Location,
+    url: Url,
+    sink: &Sink,
+    group: &Arc<SessionGroup>,
+) -> Result<Session<Described>, End> {
+    let credentials = location.user.clone().map(|username| {
+        let password = location.password.clone().unwrap_or_default();
+        Credentials { username, password }
+    });
+    let options = SessionOptions::default()
+        .creds(credentials)
+        .user_agent(AGENT.into())
+        .session_id(SessionIdPolicy::UseFirst)
+        .session_group(Arc::clone(group));
+    sink.phase(Phase::Connect);
+    let described = knocking(location, sink, Session::describe(url, options)).await;
+    let session = match described {
+        Ok(session) => session,
+        Err(error) if failure::is_gibberish(&error) => return Err(failure::look_closer(location, &error).await),
+        Err(error) => return Err(failure::of_request(&error, location)),
+    };
+    sink.phase(Phase::Handshake);
+    Ok(session)
+}
+
+/// Waits for `answer`; finds out meanwhile whether the server takes connections.
+async fn knocking<T>(location: &Location, sink: &Sink, answer: impl Future<Output = T>) -> T {
+    let knock = async {
+        sleep(KNOCK).await;
+        if TcpStream::connect((&*location.host, location.port.unwrap_or(PORT))).await.is_ok() {
+            sink.phase(Phase::Handshake);
+        }
+        std::future::pending::<T>().await
+    };
+    tokio::select! {
+        answer = answer => answer,
+        never = knock => never,
+    }
+}
+
+/// Sets the tracks of `plan` up; returns whether they come by UDP.
+async fn set_up(
+    session: &mut Session<Described>,
+    location: &Location,
+    plan: &Plan,
+    wish: Transport,
+) -> Result<bool, End> {
+    let mut udp = wish == Transport::Udp;
+    let video = session.setup(plan.video, setup_options(udp)).await;
+    let video = match video {
+        Err(error) if error.status_code() == Some(461) && wish == Transport::Auto => {
+            tracing::info!("no RTP over TCP here (461), taking UDP");
+            udp = true;
+            session.setup(plan.video, setup_options(udp)).await
+        }
+        done => done,
+    };
+    video.map_err(|error| failure::of_request(&error, location))?;
+    if let Some(audio) = plan.audio
+        && let Err(error) = session.setup(audio, setup_options(udp)).await
+    {
+        match error.status_code() {
+            Some(status) => tracing::info!(status, "no sound: the server refuses its track"),
+            None => return Err(failure::of_request(&error, location)),
+        }
+    }
+    Ok(udp)
+}
+
+fn setup_options(udp: bool) -> SetupOptions {
+    let transport = match udp {
+        true => retina::client::Transport::Udp(Default::default()),
+        false => retina::client::Transport::Tcp(Default::default()),
+    };
+    SetupOptions::default().transport(transport).frame_format(FORMAT)
+}

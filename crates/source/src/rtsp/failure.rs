@@ -1,0 +1,169 @@
+//! What a failure of `retina` means to the user.
+//!
+//! Its errors are texts, apart from a response's status. What kind they are is told by
+//! the name of the variant, with which their `Debug` form begins.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{End, PORT};
+use crate::Error;
+use crate::location::Location;
+
+/// How long a server that does not speak RTSP has to show what it speaks instead.
+const CLOSER_LOOK: Duration = Duration::from_secs(2);
+/// How much of it is shown, in bytes.
+const SHOWN: usize = 60;
+
+/// Why a request (DESCRIBE, SETUP, PLAY) came to nothing.
+pub(super) fn of_request(error: &retina::Error, location: &Location) -> End {
+    tracing::debug!(%error, "request failed");
+    let text = error.to_string();
+    if let Some(status) = error.status_code() {
+        return of_status(status, &text, location);
+    }
+    match kind(error).as_str() {
+        "ConnectError" => {
+            let place = format!("{}:{}", location.host, location.port.unwrap_or(PORT));
+            End::Failed(Error::from_io(&place, &system_error(&text)))
+        }
+        "RtspReadError" | "WriteError" => {
+            let how = match system_error(&text) {
+                error if error.raw_os_error().is_some() => sentence(&error),
+                _ => "the server closed the connection without an answer".into(),
+            };
+            End::Failed(Error::Unreachable { what: format!("{location}: {how}") })
+        }
+        _ => End::Elsewhere(first_line(&text)),
+    }
+}
+
+fn of_status(status: u16, text: &str, location: &Location) -> End {
+    let method = text.split_once(" response to ").and_then(|(_, rest)| rest.split(' ').next()).unwrap_or("us");
+    let what = format!("{location} answered {status} {} to {method}", reason(status)).replace("  ", " ");
+    End::Failed(match (status, &location.user) {
+        // A good answer that `retina` makes nothing of; a place that it does not go to.
+        (200..=399, _) => return End::Elsewhere(first_line(text)),
+        (401, _) if text.contains("understand WWW-Authenticate") => return End::Elsewhere(first_line(text)),
+        (401 | 403, Some(user)) => Error::Unauthorized { what: format!("{what} from user {user}") },
+        (401 | 403, None) => Error::Unauthorized { what },
+        (404 | 410, _) => Error::NotFound { what },
+        _ => Error::Server { status, what },
+    })
+}
+
+/// What a running session makes of an error.
+pub(super) enum Fault {
+    /// A packet is no good; the next one may be.
+    Packet,
+    /// The session is over.
+    Over(End),
+}
+
+/// What an error in mid-stream means.
+pub(super) fn of_stream(error: &retina::Error, location: &Location) -> Fault {
+    let text = error.to_string();
+    let line = first_line(&text);
+    match kind(error).as_str() {
+        // Another sender, or a counter that went back: nothing that follows fits.
+        "RtpPacketError" if line.starts_with("wrong ssrc") || line.starts_with("Out-of-order") => {
+            Fault::Over(End::Failed(Error::Ended { what: Some(format!("{location}: {line}")) }))
+        }
+        "RtpPacketError" | "PacketError" => Fault::Packet,
+        // The camera streams on and only leaves this unanswered; libavformat does not mind.
+        "RtspReadError" if line.contains("respond to keepalive") => Fault::Over(End::Elsewhere(line)),
+        "RtspReadError" | "WriteError" | "UdpRecvError" => {
+            let what = format!("{location}: {}", sentence(&system_error(&text)));
+            Fault::Over(End::Failed(Error::Ended { what: Some(what) }))
+        }
+        _ => Fault::Over(End::Failed(Error::Broken { what: format!("{location}: {line}") })),
+    }
+}
+
+/// Whether the server's bytes are no RTSP to `retina`.
+pub(super) fn is_gibberish(error: &retina::Error) -> bool {
+    kind(error) == "RtspFramingError"
+}
+
+/// Asks a server that sent gibberish once more, and reads for ourselves what it says.
+pub(super) async fn look_closer(location: &Location, error: &retina::Error) -> End {
+    let said = timeout(CLOSER_LOOK, first_words(location)).await.ok().and_then(Result::ok).unwrap_or_default();
+    if said.starts_with("RTSP/") || said.is_empty() {
+        return End::Elsewhere(first_line(&error.to_string()));
+    }
+    let hint = match said.starts_with("HTTP/") {
+        true => "this port speaks HTTP; is it http://, or another port for rtsp://?",
+        false => "is an RTSP server listening on this port?",
+    };
+    End::Failed(Error::Broken { what: format!("{location}: expected an answer that begins with RTSP/, found {said:?}; {hint}") })
+}
+
+async fn first_words(location: &Location) -> io::Result<String> {
+    let mut stream = TcpStream::connect((&*location.host, location.port.unwrap_or(PORT))).await?;
+    stream.write_all(format!("OPTIONS {location} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes()).await?;
+    let mut words = Vec::new();
+    let mut buffer = [0; SHOWN];
+    while words.len() < SHOWN && !words.contains(&b'\n') {
+        match stream.read(&mut buffer).await {
+            Ok(count) if count > 0 => words.extend_from_slice(&buffer[..count]),
+            _ => break,
+        }
+    }
+    let line = words.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).into_owned())
+}
+
+fn kind(error: &retina::Error) -> String {
+    format!("{error:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
+}
+
+/// The error of the system that a text ends in, as in `… (os error 104)`.
+fn system_error(text: &str) -> io::Error {
+    let number = text.split_once("(os error ").and_then(|(_, rest)| rest.split(')').next()?.parse().ok());
+    number.map_or_else(|| io::Error::other(first_line(text)), io::Error::from_raw_os_error)
+}
+
+/// A system error as a part of a sentence.
+fn sentence(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// What `retina` says, without where in the connection.
+pub(super) fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim_end_matches([':', ' ']).into()
+}
+
+/// RFC 2326 section 7.1.1.
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Time-out",
+        410 => "Gone",
+        415 => "Unsupported Media Type",
+        451 => "Parameter Not Understood",
+        453 => "Not Enough Bandwidth",
+        454 => "Session Not Found",
+        455 => "Method Not Valid in This State",
+        457 => "Invalid Range",
+        459 => "Aggregate Operation Not Allowed",
+        460 => "Only Aggregate Operation Allowed",
+        461 => "Unsupported Transport",
+        462 => "Destination Unreachable",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "RTSP Version Not Supported",
+        551 => "Option Not Supported",
+        _ => "",
+    }
+}

@@ -1,0 +1,103 @@
+//! Where a decoder can start in H.264 and H.265 that has no keyframes.
+//!
+//! Cameras with gradual refresh send no IDR picture after the first, but say in a
+//! recovery point SEI message from where the picture becomes whole (H.264 D.2.8, H.265
+//! D.2.8).
+
+use media::Codec;
+use memchr::memmem;
+
+const START_CODE: [u8; 3] = [0, 0, 1];
+/// H.264 table 7-1.
+const H264_SEI: u8 = 6;
+/// H.265 table 7-1, PREFIX_SEI_NUT.
+const H265_SEI: u8 = 39;
+/// H.265 table 7-1: below are the slices.
+const H265_NON_VCL: u8 = 32;
+const RECOVERY_POINT: u32 = 6;
+
+/// Whether an access unit, in Annex B, has a recovery point before its first slice.
+pub(super) fn recovers(codec: Codec, data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some(at) = memmem::find(rest, &START_CODE) {
+        rest = &rest[at + START_CODE.len()..];
+        let Some(first) = rest.first() else { return false };
+        let (is_sei, is_slice, header) = match codec {
+            Codec::H264 => (first & 0x1f == H264_SEI, matches!(first & 0x1f, 1..=5), 1),
+            _ => (first >> 1 & 0x3f == H265_SEI, (first >> 1 & 0x3f) < H265_NON_VCL, 2),
+        };
+        if is_slice {
+            return false;
+        }
+        let end = memmem::find(rest, &START_CODE).unwrap_or(rest.len());
+        if is_sei && rest.get(header..end).is_some_and(has_recovery_point) {
+            return true;
+        }
+    }
+    false
+}
+
+/// H.264 7.3.2.3: messages of type, size and payload, until the trailing bits.
+fn has_recovery_point(sei: &[u8]) -> bool {
+    let mut bytes = unescape(sei).into_iter().peekable();
+    let number = |bytes: &mut std::iter::Peekable<std::vec::IntoIter<u8>>| {
+        let mut sum = 0;
+        loop {
+            let byte = bytes.next()?;
+            sum += u32::from(byte);
+            if byte != 0xff {
+                return Some(sum);
+            }
+        }
+    };
+    while let (Some(kind), Some(size)) = (number(&mut bytes), number(&mut bytes)) {
+        if kind == RECOVERY_POINT {
+            return true;
+        }
+        if size > 0 && bytes.nth(size as usize - 1).is_none() {
+            return false;
+        }
+    }
+    false
+}
+
+/// Takes the emulation prevention bytes out (H.264 7.4.1).
+fn unescape(nal: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(nal.len());
+    let mut zeros = 0;
+    for byte in nal {
+        if zeros >= 2 && *byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if *byte == 0 { zeros + 1 } else { 0 };
+        plain.push(*byte);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recovery_point_is_found_before_the_first_slice_only() {
+        let slice = [0, 0, 0, 1, 0x41, 0x9a, 0x00];
+        let point = [0, 0, 0, 1, 0x06, 0x06, 0x01, 0xc4, 0x80];
+        let timing_then_point = [0, 0, 0, 1, 0x06, 0x01, 0x04, 0, 0, 3, 1, 9, 0x06, 0x01, 0xc4, 0x80];
+        let timing = [0, 0, 0, 1, 0x06, 0x01, 0x02, 6, 6, 0x80];
+        for (units, expected) in [
+            (&[&point[..], &slice][..], true),
+            (&[&timing_then_point, &slice], true),
+            (&[&timing, &slice], false),
+            (&[&slice, &point], false),
+            (&[&slice], false),
+            (&[&[0, 0, 1]], false),
+        ] {
+            assert_eq!(recovers(Codec::H264, &units.concat()), expected, "{units:02x?}");
+        }
+        let h265 = [0, 0, 0, 1, 39 << 1, 1, 0x06, 0x01, 0x80, 0, 0, 1, 1 << 1, 1, 0x80];
+        assert!(recovers(Codec::HEVC, &h265));
+        assert!(!recovers(Codec::HEVC, &h265[9..]));
+    }
+}

@@ -1,0 +1,201 @@
+//! A session that plays: what comes is declared, stamped and published.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use media::{Codec, Timestamp, Track, Unit};
+use retina::client::Demuxed;
+use retina::codec::{AudioFrame, CodecItem, VideoFrame};
+use retina::rtcp::ReceivedCompoundPacket;
+use tokio::time::sleep;
+
+use super::clock::Clocks;
+use super::failure::{self, Fault};
+use super::tracks::Plan;
+use super::{End, nal};
+use crate::location::Location;
+use crate::{About, Error, Sink};
+
+/// How long bad packets may come without a picture between them.
+const BAD_PATCH: Duration = Duration::from_secs(3);
+/// After so long without a datagram none will come: a firewall takes them.
+const UDP_SILENCE: Duration = Duration::from_secs(3);
+/// Keyframes in a row that bring other parameters of the same picture size: the stream
+/// has several sets side by side, of which `retina` keeps one.
+const MOST_CHANGES: u32 = 3;
+/// RFC 3550 section 6.6.
+const RTCP_BYE: u8 = 203;
+
+pub(super) struct Player<'a> {
+    location: &'a Location,
+    plan: Plan,
+    session: Demuxed,
+    sink: &'a Sink,
+    clocks: Clocks,
+    /// As last declared.
+    tracks: Vec<Track>,
+    /// Something was lost that the next picture does not know of.
+    lost: bool,
+    /// Whole pictures that came, keyframes or not.
+    pictures: u64,
+    /// When the first bad packet since the last picture came.
+    bad_since: Option<Instant>,
+    changes: u32,
+    /// What was wrong with the last packet, if it was bad.
+    complaint: Option<String>,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(location: &'a Location, plan: Plan, session: Demuxed, sink: &'a Sink) -> Self {
+        Self {
+            location,
+            plan,
+            session,
+            sink,
+            clocks: Clocks::default(),
+            tracks: Vec::new(),
+            lost: false,
+            pictures: 0,
+            bad_since: None,
+            changes: 0,
+            complaint: None,
+        }
+    }
+
+    /// Plays to the end. When after `patience` there is no picture although packets come,
+    /// or with `udp` nothing comes, libavformat is to have a try.
+    pub(super) async fn run(mut self, udp: bool, patience: Duration) -> Result<Infallible, End> {
+        self.declare()?;
+        let patience = sleep(if udp { patience.min(UDP_SILENCE) } else { patience });
+        tokio::pin!(patience);
+        let mut patient = true;
+        loop {
+            let item = tokio::select! {
+                item = self.session.next() => item,
+                () = &mut patience, if patient => {
+                    patient = false;
+                    match (self.pictures, self.bad_since) {
+                        (0, Some(_)) => return Err(End::Elsewhere("no picture could be put together".into())),
+                        (0, None) if udp => return Err(End::Elsewhere("nothing comes over UDP".into())),
+                        _ => continue,
+                    }
+                }
+            };
+            if matches!(item, Some(Ok(_))) {
+                self.complaint = None;
+            }
+            match item {
+                Some(Ok(CodecItem::VideoFrame(frame))) => self.picture(frame)?,
+                Some(Ok(CodecItem::AudioFrame(frame))) => self.sound(&frame),
+                Some(Ok(CodecItem::Rtcp(packet))) => self.control(&packet)?,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => self.fault(&error)?,
+                // `retina` gives up at some bad packets, as if the stream had ended.
+                None => return Err(Error::Ended { what: self.complaint.take() }.into()),
+            }
+        }
+    }
+
+    /// Declares the tracks if they are known and other than before.
+    fn declare(&mut self) -> Result<(), End> {
+        let Some(tracks) = self.plan.tracks(self.session.streams()) else { return Ok(()) };
+        let size = |tracks: &[Track]| tracks.first().and_then(Track::video).map(|video| video.size);
+        if tracks == self.tracks {
+            return Ok(());
+        }
+        if size(&tracks).is_some_and(|size| size.width == 0 || size.height == 0) {
+            return Err(End::Elsewhere("pictures too large for the RTP payload format of JPEG".into()));
+        }
+        let repeated = self.pictures > 0 && size(&tracks) == size(&self.tracks);
+        self.changes = if repeated { self.changes + 1 } else { 0 };
+        if self.changes >= MOST_CHANGES {
+            return Err(End::Elsewhere("several parameter sets side by side".into()));
+        }
+        let about = About {
+            protocol: "rtsp".into(),
+            container: "rtsp".into(),
+            server: self.session.tool().map(|tool| tool.to_string()),
+            title: None,
+            duration: None,
+            live: true,
+        };
+        self.sink.declare(about, tracks.clone())?;
+        self.tracks = tracks;
+        Ok(())
+    }
+
+    fn picture(&mut self, frame: VideoFrame) -> Result<(), End> {
+        let now = Instant::now();
+        self.bad_since = None;
+        let key = frame.is_random_access_point();
+        if frame.has_new_parameters() || self.tracks.is_empty() {
+            self.declare()?;
+        } else if key {
+            self.changes = 0;
+        }
+        self.pictures += 1;
+        let lost = frame.loss() > 0 || std::mem::take(&mut self.lost);
+        let stream = frame.stream_id();
+        let Some(track) = self.plan.track(stream) else { return Ok(()) };
+        let unit = Unit {
+            pts: Some(self.clocks.place(stream, frame.timestamp(), now)),
+            captured: self.clocks.captured(stream, frame.timestamp()),
+            key,
+            corrupt: lost,
+            discontinuity: lost,
+            ..Unit::picture(track, frame.into_data().into())
+        };
+        self.sink.publish(if key { unit } else { self.recovering(unit) });
+        Ok(())
+    }
+
+    /// Makes a keyframe of a picture from which a decoder can start without being one.
+    fn recovering(&self, mut unit: Unit) -> Unit {
+        let codec = self.plan.codec;
+        if codec != Codec::MJPEG && nal::recovers(codec, &unit.data) {
+            let parameters = self.tracks.first().map_or(&[][..], |track| &track.extradata);
+            unit.data = [parameters, &unit.data].concat().into();
+            unit.key = true;
+        }
+        unit
+    }
+
+    fn sound(&mut self, frame: &AudioFrame) {
+        let stream = frame.stream_id();
+        let Some(track) = self.plan.track(stream) else { return };
+        let at = frame.timestamp();
+        let length = Timestamp::from_ticks(i64::from(frame.frame_length().get()), 1, at.clock_rate().get());
+        self.sink.publish(Unit {
+            pts: Some(self.clocks.place(stream, at, Instant::now())),
+            duration: Some(length.saturating_since(Timestamp::ZERO)),
+            captured: self.clocks.captured(stream, at),
+            discontinuity: frame.loss() > 0,
+            ..Unit::picture(track, Bytes::copy_from_slice(frame.data()))
+        });
+    }
+
+    fn control(&mut self, packet: &ReceivedCompoundPacket) -> Result<(), End> {
+        self.clocks.report(packet);
+        let bye = packet.stream_id() == self.plan.video && packet.pkts().any(|part| part.payload_type() == RTCP_BYE);
+        if bye { Err(Error::Ended { what: None }.into()) } else { Ok(()) }
+    }
+
+    fn fault(&mut self, error: &retina::Error) -> Result<(), End> {
+        match failure::of_stream(error, self.location) {
+            Fault::Over(end) => return Err(end),
+            Fault::Packet => {}
+        }
+        tracing::debug!(%error, "bad packet");
+        let line = failure::first_line(&error.to_string());
+        self.lost = true;
+        let since = *self.bad_since.get_or_insert_with(Instant::now);
+        if self.pictures > 0 && since.elapsed() > BAD_PATCH {
+            let what = format!("{}: no good packet for {BAD_PATCH:?}: {line}", self.location);
+            return Err(Error::Broken { what }.into());
+        }
+        self.complaint = Some(format!("{}: {line}", self.location));
+        Ok(())
+    }
+}
