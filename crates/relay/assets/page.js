@@ -1,0 +1,348 @@
+// The page of live pictures.
+//
+// A browser opens at most six connections to one server. So a few sources are shown as
+// endless MJPEG streams, and many are fetched one picture after the other over a few
+// connections. Pictures are asked for only where somebody can see them: the relay closes
+// cameras that nobody watches, and this page must not keep them open.
+
+const MOST_STREAMS = 4;
+const MOST_REQUESTS = 3;
+const STATUS_EVERY_MS = 1000;
+const STATUS_TIMEOUT_MS = 8000;
+const PICTURE_EVERY_MS = 200;
+/** A source without pictures has only its placeholder to show, which changes slowly. */
+const PLACEHOLDER_EVERY_MS = 1000;
+const PICTURE_TIMEOUT_MS = 15000;
+/** The pause before the next attempt, from one second to ten. */
+const delayAfter = (failures) => Math.min(500 * 2 ** failures, 10000);
+const FILTER_FROM = 9;
+/** Widest picture that is worth its bytes in a card, by how it is fetched. */
+const WIDTH = { stream: 640, picture: 480 };
+const STREAM_FPS = 12;
+
+const parts = ["back", "count", "empty", "filter", "grid", "nothing", "said", "foot", "template"];
+const page = Object.fromEntries(parts.map((name) => [name, document.querySelector(`.${name}`)]));
+page.input = page.filter.querySelector("input");
+
+/** The cards by name, as it stands in an address. */
+const cards = new Map();
+/** The relay's newest answer, and whether it answers at all. */
+let snapshot = null;
+let offline = false;
+let mostStreams = MOST_STREAMS;
+let requests = 0;
+let pumpTimer = 0;
+let statusTimer = 0;
+let askingStatus = false;
+
+// What is to be seen.
+
+/** The name after the `#`, empty while all sources are shown. */
+function alone() {
+  return location.hash.slice(1);
+}
+
+function isShown(card) {
+  if (alone()) return card.key === alone();
+  const wanted = page.filter.hidden ? "" : page.input.value.trim().toLowerCase();
+  return `${card.source.name} ${card.source.state}`.toLowerCase().includes(wanted);
+}
+
+/** Shows the cards that are wanted, and starts and stops their pictures. */
+function arrange() {
+  if (!snapshot) return;
+  const [name, all] = [alone(), [...cards.values()]];
+  page.filter.hidden = Boolean(name) || all.length < FILTER_FROM;
+  const shown = all.filter(isShown);
+  for (const card of all) card.element.hidden = !shown.includes(card);
+  document.body.classList.toggle("alone", Boolean(name));
+  document.title = name ? `${name} – Headwater` : "Headwater";
+  page.back.hidden = !name;
+  page.grid.className = `grid ${shown.length === 1 ? "one" : ""} ${shown.length <= MOST_STREAMS ? "few" : ""}`;
+  page.empty.hidden = all.length > 0;
+  page.nothing.hidden = all.length === 0 || shown.length > 0;
+  page.nothing.textContent = name ? `No source is called ${name}.` : "No source matches the filter.";
+  for (const card of all) direct(card, shown);
+  pump();
+}
+
+/** Decides how the pictures of a card are fetched now. */
+function direct(card, shown) {
+  const visible = !document.hidden && card.inView && shown.includes(card);
+  if (!visible) return stop(card);
+  if (alone()) return stream(card, `/${card.key}.mjpeg?placeholder=1`);
+  // The size decides what to ask a stream for. Until it is known, single pictures do.
+  if (shown.length <= mostStreams && card.width > 0) return stream(card, `/${card.key}.mjpeg?${streamQuery(card)}`);
+  const limit = shown.length <= mostStreams ? WIDTH.stream : WIDTH.picture;
+  const width = card.width > 0 && card.width <= limit ? "" : `width=${limit}&`;
+  // A camera that is slow to open must not hold one of the few requests.
+  poll(card, `/${card.key}.jpg?${width}placeholder=1&timeout=500ms`);
+}
+
+function streamQuery(card) {
+  if (card.width > WIDTH.stream) return `width=${WIDTH.stream}&fps=${STREAM_FPS}&placeholder=1`;
+  // The pictures of a small MJPEG camera pass through the relay as they are.
+  return card.codec === "mjpeg" ? "placeholder=1" : `fps=${STREAM_FPS}&placeholder=1`;
+}
+
+// Streams.
+
+function stream(card, address) {
+  if (card.stream === address) return;
+  stop(card);
+  card.stream = address;
+  startStream(card);
+}
+
+/** Under an address of its own each time: browsers take a stream that ended for the whole
+ * picture and show it again, and let a second window wait for the end of the first one's. */
+function startStream(card) {
+  card.image.src = `${card.stream}&_=${Date.now()}`;
+}
+
+/** Ends what is under way for a card; the last single picture stays to be seen. */
+function stop(card) {
+  clearTimeout(card.retry);
+  card.request?.abort();
+  if (card.stream) card.image.removeAttribute("src");
+  card.stream = card.picture = null;
+}
+
+function streamFailed(card) {
+  if (!card.stream) return;
+  clearTimeout(card.retry);
+  card.retry = setTimeout(startStream, delayAfter(++card.failures), card);
+}
+
+// Single pictures.
+
+function poll(card, address) {
+  if (card.stream) stop(card);
+  if (card.picture !== address) card.tag = null;
+  card.picture = address;
+}
+
+/** Starts the requests that are due, the longest overdue first, then waits for the next. */
+function pump() {
+  clearTimeout(pumpTimer);
+  const now = performance.now();
+  const turns = [...cards.values()].filter((card) => card.picture && !card.request).sort((a, b) => a.due - b.due);
+  while (requests < MOST_REQUESTS && turns.length > 0 && turns[0].due <= now) fetchPicture(turns.shift());
+  if (requests < MOST_REQUESTS && turns.length > 0) pumpTimer = setTimeout(pump, turns[0].due - now);
+}
+
+async function fetchPicture(card) {
+  const began = performance.now();
+  const request = new AbortController();
+  const timeout = setTimeout(() => request.abort(), PICTURE_TIMEOUT_MS);
+  card.request = request;
+  requests++;
+  try {
+    // With a tag of its own the request goes past the browser's cache, which pictures
+    // would only fill, and an unchanged picture costs no more than its headers.
+    const headers = card.tag ? { "If-None-Match": card.tag } : {};
+    const answer = await fetch(card.picture, { signal: request.signal, cache: "no-store", headers });
+    if (answer.status !== 304) {
+      if (!answer.ok) throw new Error(`${answer.status} for ${card.picture}`);
+      showPicture(card, await answer.blob());
+      card.tag = answer.headers.get("etag");
+    }
+    card.failures = 0;
+    card.due = began + (card.source.state === "live" ? PICTURE_EVERY_MS : PLACEHOLDER_EVERY_MS);
+  } catch {
+    // A request that the page itself gave up is no failure of the source.
+    card.due = performance.now() + (card.picture ? delayAfter(++card.failures) : 0);
+  }
+  clearTimeout(timeout);
+  card.request = null;
+  requests--;
+  pump();
+}
+
+function showPicture(card, blob) {
+  if (card.url) URL.revokeObjectURL(card.url);
+  card.url = URL.createObjectURL(blob);
+  card.image.src = card.url;
+}
+
+// Cards.
+
+const inView = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    const card = cards.get(entry.target.dataset.key);
+    if (card) card.inView = entry.isIntersecting;
+  }
+  arrange();
+});
+
+function makeCard(key, source) {
+  const element = page.template.content.firstElementChild.cloneNode(true);
+  const part = (name) => element.querySelector(`.${name}`);
+  const card = {
+    key, source, element, part, image: element.querySelector("img"), width: 0, codec: null, inView: false,
+    stream: null, picture: null, request: null, tag: null, url: null, due: 0, failures: 0, retry: 0,
+  };
+  element.dataset.key = key;
+  part("name").textContent = part("name").title = source.name;
+  part("screen").href = part("full").href = `#${key}`;
+  part("screen").ariaLabel = `Live picture of ${source.name}`;
+  part("full").ariaLabel = `Full view of ${source.name}`;
+  part("mjpeg").href = `/${key}.mjpeg`;
+  part("jpeg").href = `/${key}.jpg`;
+  part("fill").hidden = !document.fullscreenEnabled;
+  part("fill").addEventListener("click", () => fillScreen(card));
+  part("copy").addEventListener("click", () => copyAddress(card));
+  card.image.addEventListener("load", () => (card.failures = 0));
+  card.image.addEventListener("error", () => streamFailed(card));
+  cards.set(key, card);
+  page.grid.append(element);
+  inView.observe(element);
+  return card;
+}
+
+function removeCard(card) {
+  stop(card);
+  inView.unobserve(card.element);
+  card.element.remove();
+  if (card.url) URL.revokeObjectURL(card.url);
+  cards.delete(card.key);
+}
+
+/** Sets a text if it is another one, so that a selection in it lives on. */
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function updateCard(card, source) {
+  card.source = source;
+  // What is known of a source that went away stays, so that its stream need not change.
+  card.width = source.width || card.width;
+  card.codec = source.codec ?? card.codec;
+  card.part("badge").className = `badge ${source.state}`;
+  card.part("note").title = source.error ?? "";
+  for (const [name, text] of Object.entries(texts(source))) say(card.part(name), text);
+}
+
+/** What there is to read on a card, by the class of its place. */
+function texts(source) {
+  const live = source.state === "live";
+  const picture = [source.codec, source.width > 0 && `${source.width}×${source.height}`].filter(Boolean).join(" · ");
+  const viewers = source.viewers === 1 ? "1 viewer" : `${source.viewers || "no"} viewers`;
+  const since = duration(snapshot.time - source.since);
+  const spell = { live: `live for ${since}`, idle: `idle for ${since}`, ended: `ended ${since} ago` };
+  const retry = source.retry_in_s !== null && `retry in ${Math.ceil(source.retry_in_s)} s`;
+  const state = [spell[source.state] ?? `no picture for ${since}`, viewers, retry].filter(Boolean).join(" · ");
+  return {
+    badge: source.state,
+    facts: live ? `${picture} · ${source.fps.toFixed(1)} fps` : state,
+    note: live ? state : source.error ?? source.phase ?? "",
+    url: source.url,
+    form: [picture, source.container, source.protocol].filter(Boolean).join(" · ") || "not known yet",
+    received: `${size(source.bytes)}, ${source.pictures} pictures, ${source.corrupt} of them damaged`,
+    returns: source.reconnects === 1 ? "once" : `${source.reconnects} times`,
+  };
+}
+
+function duration(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  const [minutes, hours, days] = [Math.floor(s / 60), Math.floor(s / 3600), Math.floor(s / 86400)];
+  if (days > 0) return `${days} d ${hours % 24} h`;
+  if (hours > 0) return `${hours} h ${minutes % 60} min`;
+  return minutes > 0 ? `${minutes} min` : `${s} s`;
+}
+
+function size(bytes) {
+  const [unit, by] = bytes < 1e7 ? ["kB", 1e3] : bytes < 1e10 ? ["MB", 1e6] : ["GB", 1e9];
+  return `${(bytes / by).toFixed(unit === "GB" ? 1 : 0)} ${unit}`;
+}
+
+// The relay's status.
+
+async function askStatus() {
+  clearTimeout(statusTimer);
+  if (document.hidden || askingStatus) return;
+  askingStatus = true;
+  try {
+    const answer = await fetch("/status.json", { signal: AbortSignal.timeout(STATUS_TIMEOUT_MS), cache: "no-store" });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    take(await answer.json());
+  } catch (error) {
+    // Other windows on this relay may hold all connections with their streams. Single
+    // pictures need fewer.
+    if (error.name === "TimeoutError") mostStreams = 0;
+    offline = true;
+    document.body.classList.add("offline");
+    say(page.count, "The relay does not answer");
+  }
+  askingStatus = false;
+  statusTimer = setTimeout(askStatus, STATUS_EVERY_MS);
+}
+
+function take(answer) {
+  const isBack = offline || (snapshot && answer.uptime_s < snapshot.uptime_s);
+  offline = false;
+  snapshot = answer;
+  const sources = new Map(answer.sources.map((source) => [encodeURIComponent(source.name), source]));
+  for (const card of [...cards.values()]) {
+    if (!sources.has(card.key)) removeCard(card);
+    // Streams that ended with the relay look like still pictures; nothing tells the page.
+    else if (isBack && card.stream) stop(card);
+  }
+  for (const [key, source] of sources) updateCard(cards.get(key) ?? makeCard(key, source), source);
+  const live = answer.sources.filter((source) => source.state === "live").length;
+  document.body.classList.remove("offline");
+  say(page.count, sources.size > 0 ? `${live} of ${sources.size} live` : "");
+  say(page.foot, `Headwater ${answer.version}, up ${duration(answer.uptime_s)}`);
+  page.foot.hidden = false;
+  arrange();
+}
+
+// What the user does.
+
+function leave() {
+  const card = cards.get(alone());
+  history.pushState(null, "", location.pathname);
+  arrange();
+  card?.element.scrollIntoView({ block: "nearest" });
+  card?.part("screen").focus({ preventScroll: true });
+}
+
+function fillScreen(card) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else card?.part("screen").requestFullscreen?.().catch(() => {});
+}
+
+async function copyAddress(card) {
+  const address = new URL(`/${card.key}.mjpeg`, location.href).href;
+  const done = await navigator.clipboard?.writeText(address).then(() => true, () => false) || copyBySelection(address, card);
+  say(card.part("copy"), done ? "Copied" : "Not copied");
+  say(page.said, done ? `Copied ${address}` : `Cannot copy; the address is ${address}`);
+  setTimeout(() => say(card.part("copy"), "Copy URL"), 2000);
+}
+
+/** For pages without TLS, which have no clipboard to write to. */
+function copyBySelection(text, card) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "unseen";
+  card.element.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  card.part("copy").focus();
+  return done;
+}
+
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target === page.input || !alone()) return;
+  if (event.key === "Escape" && !document.fullscreenElement) leave();
+  if (event.key === "f") fillScreen(cards.get(alone()));
+}
+
+page.back.addEventListener("click", leave);
+page.input.addEventListener("input", arrange);
+addEventListener("popstate", arrange);
+addEventListener("hashchange", () => alone() && scrollTo(0, 0));
+addEventListener("keydown", pressed);
+document.addEventListener("visibilitychange", () => { arrange(); askStatus(); });
+askStatus();
