@@ -1,0 +1,29 @@
+//! The program as its users meet it: the real binary, and strangers as its clients.
+//!
+//! A test that needs a tool fails without it and names the package that has it; `make
+//! test` installs them all. Nothing leaves this machine. What has to happen is waited
+//! for, never slept for, and a wait that is too long is a failure that shows the log.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+
+// mod bad_requests;
+// mod bad_sources;
+// mod colours;
+// mod commands;
+// mod crowd;
+// mod damage;
+// mod end;
+// mod examples;
+mod numbers;
+// mod page;
+// mod pass_through;
+// mod players;
+// mod reconnect;
+// mod sharing;
+// mod slow;
+// mod snapshot;
+// mod variants;
+// mod window;
