@@ -8,11 +8,10 @@
 const MOST_STREAMS = 4;
 const MOST_REQUESTS = 3;
 const STATUS_EVERY_MS = 1000;
-const STATUS_TIMEOUT_MS = 8000;
+const TIMEOUT_MS = 8000;
 const PICTURE_EVERY_MS = 200;
 /** A source without pictures has only its placeholder to show, which changes slowly. */
 const PLACEHOLDER_EVERY_MS = 1000;
-const PICTURE_TIMEOUT_MS = 15000;
 /** The pause before the next attempt, from one second to ten. */
 const delayAfter = (failures) => Math.min(500 * 2 ** failures, 10000);
 const FILTER_FROM = 9;
@@ -20,22 +19,19 @@ const FILTER_FROM = 9;
 const WIDTH = { stream: 640, picture: 480 };
 const STREAM_FPS = 12;
 
-const parts = ["back", "count", "empty", "filter", "grid", "nothing", "said", "foot", "template"];
+const parts = ["back", "count", "empty", "filter", "grid", "nothing", "said", "foot", "input", "template"];
 const page = Object.fromEntries(parts.map((name) => [name, document.querySelector(`.${name}`)]));
-page.input = page.filter.querySelector("input");
 
 /** The cards by name, as it stands in an address. */
 const cards = new Map();
 /** The relay's newest answer, and whether it answers at all. */
 let snapshot = null;
 let offline = false;
+let askingStatus = false;
+let statusTimer = 0;
 let mostStreams = MOST_STREAMS;
 let requests = 0;
 let pumpTimer = 0;
-let statusTimer = 0;
-let askingStatus = false;
-
-// What is to be seen.
 
 /** The name after the `#`, empty while all sources are shown. */
 function alone() {
@@ -85,8 +81,6 @@ function streamQuery(card) {
   return card.codec === "mjpeg" ? "placeholder=1" : `fps=${STREAM_FPS}&placeholder=1`;
 }
 
-// Streams.
-
 function stream(card, address) {
   if (card.stream === address) return;
   stop(card);
@@ -98,6 +92,14 @@ function stream(card, address) {
  * picture and show it again, and let a second window wait for the end of the first one's. */
 function startStream(card) {
   card.image.src = `${card.stream}&_=${Date.now()}`;
+  card.retry = setTimeout(saveConnections, TIMEOUT_MS);
+}
+
+/** Other windows on this relay may hold all connections with their streams; single
+ * pictures need fewer. */
+function saveConnections() {
+  mostStreams = 0;
+  arrange();
 }
 
 /** Ends what is under way for a card; the last single picture stays to be seen. */
@@ -134,7 +136,7 @@ function pump() {
 async function fetchPicture(card) {
   const began = performance.now();
   const request = new AbortController();
-  const timeout = setTimeout(() => request.abort(), PICTURE_TIMEOUT_MS);
+  const timeout = setTimeout(() => request.abort(), TIMEOUT_MS);
   card.request = request;
   requests++;
   try {
@@ -192,7 +194,7 @@ function makeCard(key, source) {
   part("fill").hidden = !document.fullscreenEnabled;
   part("fill").addEventListener("click", () => fillScreen(card));
   part("copy").addEventListener("click", () => copyAddress(card));
-  card.image.addEventListener("load", () => (card.failures = 0));
+  card.image.addEventListener("load", () => { clearTimeout(card.retry); card.failures = 0; });
   card.image.addEventListener("error", () => streamFailed(card));
   cards.set(key, card);
   page.grid.append(element);
@@ -263,13 +265,11 @@ async function askStatus() {
   if (document.hidden || askingStatus) return;
   askingStatus = true;
   try {
-    const answer = await fetch("/status.json", { signal: AbortSignal.timeout(STATUS_TIMEOUT_MS), cache: "no-store" });
+    const answer = await fetch("/status.json", { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     take(await answer.json());
   } catch (error) {
-    // Other windows on this relay may hold all connections with their streams. Single
-    // pictures need fewer.
-    if (error.name === "TimeoutError") mostStreams = 0;
+    if (error.name === "TimeoutError") saveConnections();
     offline = true;
     document.body.classList.add("offline");
     say(page.count, "The relay does not answer");
