@@ -1,0 +1,32 @@
+#!/bin/sh
+# The figures, each against its floor measured in the same run; see bench/README.md.
+#
+#   bench/run.sh              all of them
+#   bench/run.sh fanout …     some: fanout crowd transcode pass delay first idle slow
+#
+# BENCH_ROUNDS (3), BENCH_SECONDS (6) a measurement, BENCH_CLIENTS ("1 100 500 1000"),
+# BENCH_PEERS=1 measures VLC beside ours where it is installed.
+set -eu
+cd "$(dirname "$0")/.."
+work=${BENCH_WORK:-$PWD/target/bench}
+export BENCH_WORK="$work"
+mkdir -p "$work/bin" "$work/clips"
+
+cargo build --quiet --release -p cli
+for name in source floor load; do
+    cc -O2 -Wall -Wextra -o "$work/bin/$name" "bench/$name.c"
+done
+# shellcheck disable=SC2046 # words on purpose
+cc -O2 -Wall -Wextra -o "$work/bin/codec_floor" bench/codec_floor.c \
+    $(pkg-config --cflags --libs libavformat libavcodec libavutil libjpeg)
+bench/clips.sh "$work/clips"
+
+[ $# -gt 0 ] || set -- fanout crowd transcode pass delay first idle slow
+: > "$work/results.jsonl"
+: > "$work/stderr.log"
+status=0
+for name; do
+    python3 "bench/$name.py" || status=1
+done
+python3 bench/table.py
+exit $status
