@@ -188,7 +188,8 @@ impl Grab {
     /// The picture wished for.
     pub fn variant(&self) -> Result<Variant, exit::Failure> {
         let mut variant = Variant::default();
-        let wishes = [("size", &self.size), ("width", &self.width), ("height", &self.height), ("quality", &self.quality)];
+        let wishes =
+            [("size", &self.size), ("width", &self.width), ("height", &self.height), ("quality", &self.quality)];
         for (key, value) in wishes {
             if let Some(value) = value {
                 variant.set(key, value).map_err(|error| exit::Failure::Usage(format!("--{error}")))?;
@@ -234,7 +235,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         Some(local(port))
     };
     let parsed = text.parse().ok().or_else(|| port_alone.ok().map(local)).or_else(named);
-    parsed.ok_or_else(|| "expected ADDRESS:PORT, as 127.0.0.1:8090, 0.0.0.0:8090 (the whole network) or [::]:8090".into())
+    parsed
+        .ok_or_else(|| "expected ADDRESS:PORT, as 127.0.0.1:8090, 0.0.0.0:8090 (the whole network) or [::]:8090".into())
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ pub fn run(args: &Grab) -> anyhow::Result<()> {
     let variant = args.variant()?;
     let extension = Path::new(&args.output).extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     if args.output != "-" && !matches!(extension.as_deref(), Some("jpg" | "jpeg")) {
-        let what = format!("-o {}: pictures are written as JPEG; expected a name that ends in .jpg, or - for stdout", args.output);
+        let what = format!(
+            "-o {}: pictures are written as JPEG; expected a name that ends in .jpg, or - for stdout",
+            args.output
+        );
         return Err(Failure::Usage(what).into());
     }
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -41,7 +44,8 @@ async fn grab(args: &Grab, variant: media::Variant) -> anyhow::Result<()> {
     options.repeat_files = args.every.is_some();
     // Between two pictures that are far apart the camera is left alone.
     options.linger = Duration::from_secs(5);
-    let source = Supervisor::new("grab", &args.url, options).map_err(|error| Failure::Source { url: url.clone(), error })?;
+    let source =
+        Supervisor::new("grab", &args.url, options).map_err(|error| Failure::Source { url: url.clone(), error })?;
     let spinner = Spinner::start(&format!("opening {url}"));
     let Some(every) = args.every else {
         let picture = first(&source, variant, &url).await?;
@@ -67,7 +71,8 @@ async fn grab(args: &Grab, variant: media::Variant) -> anyhow::Result<()> {
             }
             Err(error) => {
                 failed += 1;
-                tracing::warn!("{error:#}");
+                spinner.say(format!("{saved} pictures, {failed} missed"));
+                anstream::eprintln!("headwater: {error:#}");
             }
         }
         if args.count == Some(saved) {
@@ -129,7 +134,8 @@ fn save(output: &str, picture: &Picture) -> anyhow::Result<PathBuf> {
     let taken = picture.captured.unwrap_or_else(|| SystemTime::now() - picture.received.elapsed());
     let path = PathBuf::from(named(output, taken)?);
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        std::fs::create_dir_all(directory).with_context(|| format!("cannot make the directory {}", directory.display()))?;
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("cannot make the directory {}", directory.display()))?;
     }
     let part = path.with_extension("jpg.part");
     std::fs::write(&part, &picture.data)
@@ -143,7 +149,9 @@ fn named(output: &str, taken: SystemTime) -> anyhow::Result<String> {
     if !output.contains('%') {
         return Ok(output.into());
     }
-    let local: Zoned = jiff::Timestamp::try_from(taken).context("the picture's time is out of range")?.to_zoned(TimeZone::system());
-    jiff::fmt::strtime::format(output, &local)
-        .map_err(|error| Failure::Usage(format!("-o {output}: {error}; expected strftime's letters, as in %Y%m%d-%H%M%S.jpg")).into())
+    let local: Zoned =
+        jiff::Timestamp::try_from(taken).context("the picture's time is out of range")?.to_zoned(TimeZone::system());
+    jiff::fmt::strtime::format(output, &local).map_err(|error| {
+        Failure::Usage(format!("-o {output}: {error}; expected strftime's letters, as in %Y%m%d-%H%M%S.jpg")).into()
+    })
 }

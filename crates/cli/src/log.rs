@@ -28,10 +28,12 @@ enum Format {
     Json,
 }
 
-/// Starts logging. `HEADWATER_LOG` (as `RUST_LOG` elsewhere) has the last word.
-pub fn start(log: &Log) {
+/// Starts logging; `is_server` has more to tell unasked than a command that ends with
+/// its one message. `HEADWATER_LOG` (as `RUST_LOG` elsewhere) has the last word.
+pub fn start(log: &Log, is_server: bool) {
     let default = match (log.quiet, log.verbose) {
         (true, _) => "error",
+        (_, 0) if !is_server => "off",
         (_, 0) => "info,ffmpeg=off,retina=error",
         (_, 1) => "debug,ffmpeg=warn,retina=info,hyper=info,winit=info,calloop=info,sctk=info",
         _ => "trace,hyper=info,winit=info,calloop=info,sctk=info",

@@ -23,7 +23,7 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    log::start(&args.log);
+    log::start(&args.log, matches!(args.command, Command::Serve(_)));
     ffmpeg::init();
     let result = match &args.command {
         Command::Serve(serve) => serve::run(serve),

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 /// Splits `NAME=URL`; without a name, one is made of the URL.
 pub fn split(text: &str, taken: &BTreeSet<String>) -> (String, String) {
-    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let plain =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     match text.split_once('=') {
         Some((name, url)) if plain(name) && !url.is_empty() => (name.into(), url.into()),
         _ => (free(&name_of(text), taken), text.into()),

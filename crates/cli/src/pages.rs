@@ -22,7 +22,8 @@ pub fn man(directory: Option<&Path>) -> anyhow::Result<()> {
     match directory {
         Some(directory) => {
             std::fs::create_dir_all(directory)?;
-            clap_mangen::generate_to(command, directory).with_context(|| format!("cannot write to {}", directory.display()))
+            clap_mangen::generate_to(command, directory)
+                .with_context(|| format!("cannot write to {}", directory.display()))
         }
         None => {
             let mut page = Vec::new();

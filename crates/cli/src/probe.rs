@@ -83,7 +83,11 @@ impl Found {
         text.push_str(&format!(
             "  measured over {:.1} s: {fps:.2} pictures/s, {}, {:.0} kbit/s{}\n",
             self.measured.as_secs_f64(),
-            if key_rate > 0.0 { format!("a keyframe every {:.2} s", 1.0 / key_rate) } else { "less than two keyframes".into() },
+            if key_rate > 0.0 {
+                format!("a keyframe every {:.2} s", 1.0 / key_rate)
+            } else {
+                "less than two keyframes".into()
+            },
             self.bit_rate() / 1000.0,
             if corrupt > 0 { format!(", {corrupt} damaged") } else { String::new() },
         ));

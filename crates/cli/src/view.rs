@@ -23,9 +23,11 @@ pub fn run(args: &View) -> anyhow::Result<()> {
             waker.wake();
         }
     };
-    let capture = Capture::open_with(&args.url, options, wake).map_err(|error| Failure::Source { url: url.clone(), error })?;
+    let capture =
+        Capture::open_with(&args.url, options, wake).map_err(|error| Failure::Source { url: url.clone(), error })?;
     let name = crate::names::split(&args.url, &std::collections::BTreeSet::new()).0;
-    let options = Options { name, fullscreen: args.fullscreen, overlay: args.info, snapshot_dir: args.snapshots.clone() };
+    let options =
+        Options { name, fullscreen: args.fullscreen, overlay: args.info, snapshot_dir: args.snapshots.clone() };
     ::view::run(options, move |given| {
         end_on_signals(given.clone());
         let _ = waker.set(given);

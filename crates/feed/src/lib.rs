@@ -50,7 +50,9 @@ impl Default for Limits {
 
 /// A packet that no ring of this size can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a packet of {size} bytes does not fit into the feed's {limit}; raise the feed's limit or lower the camera's bit rate")]
+#[error(
+    "a packet of {size} bytes does not fit into the feed's {limit}; raise the feed's limit or lower the camera's bit rate"
+)]
 pub struct TooLarge {
     /// Bytes of the packet.
     pub size: usize,

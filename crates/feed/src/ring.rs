@@ -131,7 +131,8 @@ impl Ring {
     /// The newest packet of the first video track (of any, where there is none) from
     /// `from` on.
     pub(crate) fn newest_video(&self, from: u64) -> Option<Entry> {
-        let wanted = |entry: &&Entry| entry.tracks.same(&self.tracks) && self.video.is_none_or(|v| v == entry.packet.track);
+        let wanted =
+            |entry: &&Entry| entry.tracks.same(&self.tracks) && self.video.is_none_or(|v| v == entry.packet.track);
         self.entries.iter().rev().take_while(|entry| entry.seq >= from).find(wanted).cloned()
     }
 }

@@ -12,8 +12,23 @@ use std::fmt;
 pub struct Redacted<'a>(pub &'a str);
 
 /// Query parameters whose value is a secret at some maker or other.
-const SECRET_KEYS: &[&str] =
-    &["password", "passwd", "pass", "pwd", "pw", "psw", "loginpas", "token", "auth", "key", "secret", "sig", "signature", "access_token", "api_key"];
+const SECRET_KEYS: &[&str] = &[
+    "password",
+    "passwd",
+    "pass",
+    "pwd",
+    "pw",
+    "psw",
+    "loginpas",
+    "token",
+    "auth",
+    "key",
+    "secret",
+    "sig",
+    "signature",
+    "access_token",
+    "api_key",
+];
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,7 +115,14 @@ mod tests {
 
     #[test]
     fn what_holds_no_secret_is_left_alone() {
-        for url in ["clip.wmv", "/dev/video0", "pattern:?size=640x480", "http://h:8554/a@b", "http://h/a?b=c", "rtsp://[::1]:554/x"] {
+        for url in [
+            "clip.wmv",
+            "/dev/video0",
+            "pattern:?size=640x480",
+            "http://h:8554/a@b",
+            "http://h/a?b=c",
+            "rtsp://[::1]:554/x",
+        ] {
             assert_eq!(shown(url), url);
         }
     }

@@ -89,6 +89,7 @@ pub struct Relay {
     sources: BTreeMap<String, Supervisor>,
     sessions: session::Sessions,
     desks: output::Desks,
+    fans: output::Fans,
     started: Instant,
 }
 
@@ -113,8 +114,13 @@ impl Relay {
                 .map_err(|source| ConfigError::Source { name: config.name.clone(), source })?;
             sources.insert(config.name.clone(), supervisor);
         }
-        let (sessions, desks) = (session::Sessions::default(), output::Desks::default());
-        Ok(Arc::new(Self { sources, sessions, desks, started: Instant::now() }))
+        Ok(Arc::new(Self {
+            sources,
+            sessions: session::Sessions::default(),
+            desks: output::Desks::default(),
+            fans: output::Fans::default(),
+            started: Instant::now(),
+        }))
     }
 
     /// The source called `name`.

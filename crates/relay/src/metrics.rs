@@ -44,7 +44,13 @@ impl Sheet {
         self.0.register(name, help, family);
     }
 
-    fn gauge<'a>(&mut self, name: &str, help: &str, unit: Option<Unit>, rows: impl Iterator<Item = (Labels, f64)> + 'a) {
+    fn gauge<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<Unit>,
+        rows: impl Iterator<Item = (Labels, f64)> + 'a,
+    ) {
         let family = Gauges::default();
         for (labels, value) in rows {
             family.get_or_create(&labels).set(value);
@@ -59,17 +65,32 @@ impl Sheet {
 fn text(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
     let mut sheet = Sheet(Registry::with_prefix("headwater"));
     let sources = || snapshot.sources.iter().map(|source| (vec![("source", source.name.clone())], source));
-    sheet.gauge("up", "1 while pictures are coming", None, sources().map(|(l, s)| (l, f64::from(u8::from(s.state == "live")))));
+    sheet.gauge(
+        "up",
+        "1 while pictures are coming",
+        None,
+        sources().map(|(l, s)| (l, f64::from(u8::from(s.state == "live")))),
+    );
     sheet.counter("source_packets", "Packets that came from the source", sources().map(|(l, s)| (l, s.packets)));
     sheet.counter("source_pictures", "Pictures that came from the source", sources().map(|(l, s)| (l, s.pictures)));
     sheet.counter("source_corrupt", "Packets known to be damaged", sources().map(|(l, s)| (l, s.corrupt)));
     sheet.counter("source_received_bytes", "Bytes that came from the source", sources().map(|(l, s)| (l, s.bytes)));
     sheet.counter("source_reconnects", "Times the source came back", sources().map(|(l, s)| (l, s.reconnects.into())));
     sheet.gauge("source_fps", "Pictures a second, measured", None, sources().map(|(l, s)| (l, s.fps)));
-    sheet.gauge("source_keyframe_rate", "Keyframes a second, measured", None, sources().map(|(l, s)| (l, s.keyframe_rate)));
+    sheet.gauge(
+        "source_keyframe_rate",
+        "Keyframes a second, measured",
+        None,
+        sources().map(|(l, s)| (l, s.keyframe_rate)),
+    );
     let age = sources().filter_map(|(l, s)| Some((l, s.age_ms? as f64 / 1000.0)));
     sheet.gauge("source_age", "Age of the newest picture", Some(Unit::Seconds), age);
-    sheet.gauge("source_ring", "Bytes in the ring", Some(Unit::Bytes), sources().map(|(l, s)| (l, s.ring_bytes as f64)));
+    sheet.gauge(
+        "source_ring",
+        "Bytes in the ring",
+        Some(Unit::Bytes),
+        sources().map(|(l, s)| (l, s.ring_bytes as f64)),
+    );
     sheet.gauge("viewers", "Clients of the source's streams", None, sources().map(|(l, s)| (l, s.viewers as f64)));
 
     let variants = || {
@@ -90,7 +111,8 @@ fn text(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
     sheet.counter("client_late", "Pictures held back to keep to max_age", totals().map(|(l, t)| (l, t.late)));
 
     let clients = snapshot.clients.iter().map(|client| {
-        let labels = vec![("client", client.id.to_string()), ("source", client.source.clone()), ("peer", client.peer.clone())];
+        let labels =
+            vec![("client", client.id.to_string()), ("source", client.source.clone()), ("peer", client.peer.clone())];
         (labels, client.age_ms / 1000.0)
     });
     sheet.gauge("client_age", "Age of the client's last picture when its last byte left", Some(Unit::Seconds), clients);

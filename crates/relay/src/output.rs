@@ -1,5 +1,6 @@
 //! What a source's URLs give: a row per extension.
 
+mod fan;
 mod mjpeg;
 mod query;
 mod snapshot;
@@ -9,7 +10,9 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use source::Supervisor;
+use tokio::sync::watch;
 
+pub(crate) use fan::Fans;
 pub(crate) use snapshot::Desks;
 
 use crate::Relay;
@@ -24,6 +27,8 @@ pub(crate) struct Ask {
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) takeover: Takeover,
+    /// Turns true when the server stops.
+    pub(crate) stopping: watch::Receiver<bool>,
     /// The client speaks HTTP/1.0.
     pub(crate) old: bool,
 }

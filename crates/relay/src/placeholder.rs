@@ -86,7 +86,8 @@ fn draw(size: Size, name: &str, text: &str) -> Option<Bytes> {
         let mut canvas = Plane { stride: plane.stride, data: plane.data, width, height };
         canvas.fill_rect(0, 0, width, height, BACKGROUND);
         let scale = (width / 320).clamp(1, 6);
-        let middle = |part: usize| (i32::try_from(width / 2).unwrap_or(0), i32::try_from(height * part / 100).unwrap_or(0));
+        let middle =
+            |part: usize| (i32::try_from(width / 2).unwrap_or(0), i32::try_from(height * part / 100).unwrap_or(0));
         let (x, y) = middle(35);
         canvas.text_centred(x, y, scale * 2, TITLE, name);
         let (x, y) = middle(62);

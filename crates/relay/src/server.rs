@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 pub(crate) use answer::Refusal;
@@ -65,6 +65,14 @@ pub(crate) struct Shared {
     places: Arc<Semaphore>,
 }
 
+/// A connection's place among [`Config::max_connections`], and its part in the end of
+/// the server: [`Server::run`] waits until the last one is dropped.
+pub(crate) struct Place {
+    /// Turns true when everything is to end.
+    pub(crate) stopping: watch::Receiver<bool>,
+    _permit: OwnedSemaphorePermit,
+}
+
 impl Server {
     /// Listens on the addresses of `config` for `relay`.
     ///
@@ -96,9 +104,14 @@ impl Server {
         stop.await;
         self.shared.stopping.send_replace(true);
         accepting.abort_all();
-        // A connection task holds a receiver for as long as it lives.
+        // Each connection holds a receiver in its place for as long as it lives.
         let _ = tokio::time::timeout(FAREWELL, self.shared.stopping.closed()).await;
     }
+}
+
+/// Waits until the server stops.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
@@ -118,14 +131,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => match Arc::clone(&shared.places).try_acquire_owned() {
-                Ok(place) => {
-                    // Subscribed here, so that `run` waits for a task that has not started yet.
-                    let stopping = shared.stopping.subscribe();
-                    let shared = Arc::clone(&shared);
-                    tokio::spawn(async move {
-                        connection::serve(stream, peer, shared, stopping).await;
-                        drop(place);
-                    });
+                Ok(permit) => {
+                    let place = Place { stopping: shared.stopping.subscribe(), _permit: permit };
+                    tokio::spawn(connection::serve(stream, peer, Arc::clone(&shared), place));
                 }
                 Err(_) => connection::turn_away(stream),
             },

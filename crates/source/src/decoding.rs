@@ -130,7 +130,31 @@ impl Decoding {
         if let Err(error) = sent {
             tracing::debug!(%error, "packet not decoded");
         }
+        let pictures = self.receive().into_iter().map(|frame| self.arrived(frame, packet)).collect();
+        if wanted == Wanted::Alone {
+            self.lose_step();
+        }
+        pictures
+    }
+
+    /// The pictures that the decoder still holds back, when no packet will follow.
+    pub fn drain(&mut self) -> Vec<Decoded> {
+        let drained = self.decoder.as_mut().filter(|_| self.in_step).is_some_and(|decoder| decoder.drain().is_ok());
+        let frames = if drained { self.receive() } else { Vec::new() };
+        let pictures = frames.into_iter().filter_map(|frame| {
+            let place = self.inside.iter().position(|(at, ..)| Some(*at) == frame.pts())?;
+            let (pts, received, captured, corrupt) = self.inside.remove(place)?;
+            Some(Decoded { corrupt: corrupt || frame.corrupt(), frame, pts, received, captured })
+        });
+        let pictures = pictures.collect();
+        self.lose_step();
+        pictures
+    }
+
+    /// The pictures that are ready.
+    fn receive(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
+        let Some(decoder) = &mut self.decoder else { return frames };
         loop {
             match decoder.receive() {
                 Ok(Some(frame)) => frames.push(frame),
@@ -141,11 +165,7 @@ impl Decoding {
                 }
             }
         }
-        let pictures = frames.into_iter().map(|frame| self.arrived(frame, packet)).collect();
-        if wanted == Wanted::Alone {
-            self.lose_step();
-        }
-        pictures
+        frames
     }
 
     fn open(&mut self, tracks: &Tracks) -> Result<(), Error> {
@@ -168,9 +188,12 @@ impl Decoding {
     fn arrived(&mut self, frame: Frame, newest: &Packet) -> Decoded {
         let pts = frame.pts().unwrap_or(newest.pts);
         let place = self.inside.iter().position(|(at, ..)| *at == pts);
-        let (_, received, captured, corrupt) = place
-            .and_then(|place| self.inside.remove(place))
-            .unwrap_or((pts, newest.received, newest.captured, newest.corrupt));
+        let (_, received, captured, corrupt) = place.and_then(|place| self.inside.remove(place)).unwrap_or((
+            pts,
+            newest.received,
+            newest.captured,
+            newest.corrupt,
+        ));
         let corrupt = corrupt || frame.corrupt();
         Decoded { frame, pts, received, captured, corrupt }
     }

@@ -49,7 +49,7 @@ pub enum Error {
         what: String,
     },
     /// The server wants other credentials (401, 403), or the file other rights.
-    #[error("{what}; give user and password as in rtsp://USER:PASSWORD@host/")]
+    #[error("{what}; check user and password, given as in //USER:PASSWORD@host/")]
     Unauthorized {
         /// Who refused, with the status.
         what: String,
@@ -103,6 +103,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// What happened, without the advice: for a sentence made of several.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::BadUrl { what, .. }
+            | Self::NotFound { what }
+            | Self::Unauthorized { what }
+            | Self::Unreachable { what }
+            | Self::Server { what, .. }
+            | Self::NotVideo { what }
+            | Self::Unsupported { what }
+            | Self::Broken { what } => what.clone(),
+            Self::Timeout { phase, after } => format!("no picture within {after:?} ({phase})"),
+            Self::Ended { .. } => self.to_string(),
+        }
+    }
+
     /// Whether to try again much later only: cameras lock the account that knocks with a
     /// wrong password every second.
     #[must_use]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ffmpeg::{Input, InputOptions, Read};
 use media::{Redacted, Timestamp};
 
+use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme};
 use crate::{About, Error, Phase, Sink, Stop, Transport, on_thread};
 
@@ -93,7 +94,7 @@ impl Way {
         let (url, protocol) = match (scheme, device) {
             (_, Some(device)) => (device, "v4l2"),
             ("" | "file", None) => (file_path(url), "file"),
-            (name, None) => (url.to_owned(), protocol_name(name)),
+            (name, None) => (escaped(url), protocol_name(name)),
         };
         match protocol {
             "v4l2" => {
@@ -133,6 +134,14 @@ fn file_path(url: &str) -> String {
     format!("file:{path}")
 }
 
+/// A URL whose password is written as libavformat wants it, whatever characters are in it.
+fn escaped(url: &str) -> String {
+    match Location::parse(url) {
+        Ok(location) if url.contains('@') => location.to_url(),
+        _ => url.to_owned(),
+    }
+}
+
 fn protocol_name(scheme: &str) -> &'static str {
     const NAMES: &[&str] =
         &["http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "mmsh", "mmst", "udp", "rtp", "srt", "tcp", "hls", "dash"];
@@ -167,9 +176,9 @@ pub(crate) fn open(way: &Way, stop: &Stop) -> Result<Input, Error> {
         && let Some(any) = without_input_format(&way.options)
     {
         // The webcam makes no JPEG.
-        return Input::open(&way.url, &any, || false).map_err(|error| explain(&way.url, error));
+        return Input::open(&way.url, &any, || false).map_err(explain);
     }
-    input.map_err(|error| explain(&way.url, error))
+    input.map_err(explain)
 }
 
 fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
@@ -213,11 +222,11 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
                 read_any = false;
                 pace = Pace::default();
                 if let Err(error) = input.rewind() {
-                    return explain(&way.url, error);
+                    return explain(error);
                 }
             }
             Ok(Read::End) => return Error::Ended { what: None },
-            Err(error) => return explain(&way.url, error),
+            Err(error) => return explain(error),
         }
     }
     Error::Ended { what: None }
@@ -258,8 +267,8 @@ impl Pace {
 }
 
 /// An FFmpeg failure in our terms.
-pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
-    let what = format!("{}: {error}", Redacted(url.strip_prefix("file:").unwrap_or(url)));
+pub(crate) fn explain(error: ffmpeg::Error) -> Error {
+    let what = Redacted(&error.to_string()).to_string();
     match error {
         ffmpeg::Error::NotFound { .. } => Error::NotFound { what },
         ffmpeg::Error::Unauthorized { .. } => Error::Unauthorized { what },

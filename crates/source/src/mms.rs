@@ -73,7 +73,7 @@ async fn attempt(request: &Request, scheme: &str) -> Result<(Way, Input), Error>
 /// One error for both: what was tried, and why each failed. A refusal of the login or
 /// of the path weighs more than a port that is closed.
 fn both(http: Error, tcp: Error) -> Error {
-    let what = format!("over HTTP: {http}; over TCP: {tcp}");
+    let what = format!("over HTTP: {}; over TCP: {}", http.what(), tcp.what());
     match (http, tcp) {
         (Error::Unauthorized { .. }, _) | (_, Error::Unauthorized { .. }) => Error::Unauthorized { what },
         (Error::NotFound { .. }, _) | (_, Error::NotFound { .. }) => Error::NotFound { what },

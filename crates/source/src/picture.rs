@@ -36,6 +36,14 @@ pub struct Picture {
     pub corrupt: bool,
 }
 
+impl Picture {
+    /// A picture that no source sent: a placeholder.
+    #[must_use]
+    pub fn made_here(data: Bytes, at: Instant) -> Self {
+        Self { data, seq: 0, pts: Timestamp::ZERO, received: at, captured: None, lost: 0, corrupt: false }
+    }
+}
+
 impl fmt::Debug for Picture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Picture({} {:?} {} bytes)", self.seq, self.pts, self.data.len())
@@ -183,7 +191,8 @@ impl Gate {
         let Some(rate) = self.rate else { return true };
         // On the beat if the camera keeps it, else from this picture on.
         let on_beat = self.due.map(|due| due + rate.interval());
-        self.due = on_beat.filter(|next| *next > pts && *next < pts + rate.interval() * 2).or(Some(pts + rate.interval()));
+        self.due =
+            on_beat.filter(|next| *next > pts && *next < pts + rate.interval() * 2).or(Some(pts + rate.interval()));
         true
     }
 }

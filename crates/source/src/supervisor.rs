@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, sleep_until, timeout};
 
+use crate::location::Location;
 use crate::progress::{Counters, Progress};
 use crate::scheme::{Request, Scheme, scheme_of};
 use crate::sink::Sink;
@@ -247,16 +248,13 @@ async fn unwanted(readers: &mut watch::Receiver<usize>, options: &Options) {
 /// on is seen within half a second however long it was off, while the attempts
 /// themselves, which cost it more, keep to their back-off.
 async fn sign_of_life(url: &str, scheme: &Scheme) {
-    let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
-    let host = authority.and_then(|authority| authority.rsplit('@').next()).unwrap_or("");
-    let (Some(port), false) = (scheme.port, host.is_empty()) else {
+    let (Some(port), Ok(location)) = (scheme.port, Location::parse(url)) else {
         return std::future::pending().await;
     };
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let address = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+    let port = location.port.unwrap_or(port);
     loop {
         sleep(KNOCK_INTERVAL).await;
-        if matches!(timeout(KNOCK_INTERVAL, TcpStream::connect(&address)).await, Ok(Ok(_))) {
+        if matches!(timeout(KNOCK_INTERVAL, TcpStream::connect((&*location.host, port))).await, Ok(Ok(_))) {
             return;
         }
     }

@@ -22,11 +22,8 @@ use crate::clock;
 use crate::placeholder::Placeholder;
 use crate::server::Refusal;
 
-pub(super) const FORMAT: Format = Format {
-    extension: "jpg",
-    doc: "the freshest picture",
-    serve: |ask| Box::pin(serve(ask)),
-};
+pub(super) const FORMAT: Format =
+    Format { extension: "jpg", doc: "the freshest picture", serve: |ask| Box::pin(serve(ask)) };
 pub(super) const FORMAT_JPEG: Format = Format { extension: "jpeg", ..FORMAT };
 
 const KNOWN: Known = &["max_age", "placeholder", "newer_than", "timeout"];
@@ -150,7 +147,8 @@ fn answer(picture: &Picture, asked: &HeaderMap) -> Response {
     let sequence = clock::sequence(picture.received);
     let tag = format!("\"{sequence:x}-{:x}\"", picture.data.len());
     let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let not_modified = known.flat_map(|list| list.split(',')).any(|known| matches!(known.trim(), t if t == tag || t == "*"));
+    let not_modified =
+        known.flat_map(|list| list.split(',')).any(|known| matches!(known.trim(), t if t == tag || t == "*"));
     let mut headers = HeaderMap::new();
     let mut set = |name: &'static str, value: String| {
         // Digits, dots and quotes: always a valid value.

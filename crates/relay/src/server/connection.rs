@@ -13,13 +13,12 @@ use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::io::Io;
 use super::takeover::{Socket, Takeover};
-use super::{Refusal, Shared};
+use super::{Place, Refusal, Shared, stopped};
 
 /// How long a client may take for its request, and may stay idle between two.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -29,13 +28,14 @@ const MOST_HEAD: usize = 16 << 10;
 const MOST_HEADERS: usize = 64;
 
 /// Serves `stream` until either side is done.
-pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, place: Place) {
+    let mut stopping = place.stopping.clone();
     let _ = stream.set_nodelay(true);
     // Nothing but the socket is held for a client that says nothing: ten thousand of
     // them cost no more than their descriptors.
     tokio::select! {
         ready = timeout(REQUEST_TIMEOUT, stream.readable()) => if !matches!(ready, Ok(Ok(()))) { return },
-        _ = stopping.wait_for(|stop| *stop) => return,
+        () = stopped(&mut stopping) => return,
     }
     let mut first = [0; 24];
     let told = match stream.peek(&mut first).await {
@@ -46,7 +46,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         return say(stream, &refusal).await;
     }
 
-    let takeover = Takeover::new(peer);
+    let takeover = Takeover::new(peer, stopping.clone());
     let in_request = takeover.clone();
     let router = shared.router.clone().map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(in_request.clone());
@@ -63,7 +63,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
 
     let order = {
         let mut taken = std::pin::pin!(takeover.taken());
-        let mut stop = std::pin::pin!(stopping.wait_for(|stop| *stop));
+        let mut stop = std::pin::pin!(stopped(&mut stopping));
         let mut told_to_stop = false;
         let mut order = None;
         poll_fn(|cx| {
@@ -91,7 +91,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         let parts = http.into_parts();
         drop(takeover);
         // What the client may have sent behind its request is nothing to a stream.
-        order(Socket { stream: parts.io.into_inner(), stopping }).await;
+        order(Socket { stream: parts.io.into_inner(), place });
     }
 }
 

@@ -22,8 +22,16 @@ struct Asset {
 }
 
 static ASSETS: &[Asset] = &[
-    Asset { path: "/assets/page.css", content_type: "text/css; charset=utf-8", text: include_str!("../../assets/page.css") },
-    Asset { path: "/assets/page.js", content_type: "text/javascript; charset=utf-8", text: include_str!("../../assets/page.js") },
+    Asset {
+        path: "/assets/page.css",
+        content_type: "text/css; charset=utf-8",
+        text: include_str!("../../assets/page.css"),
+    },
+    Asset {
+        path: "/assets/page.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("../../assets/page.js"),
+    },
     Asset { path: "/favicon.ico", content_type: "image/svg+xml", text: include_str!("../../assets/icon.svg") },
 ];
 
@@ -37,13 +45,12 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/metrics", get(|State(relay): Shared| async move { metrics::answer(&relay) }))
         .route("/healthz", get(|| async { ([(header::CACHE_CONTROL, "no-store")], "ok\n") }));
     for asset in ASSETS {
-        let answer = || async { ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, "no-cache")], asset.text) };
+        let answer = || async {
+            ([(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, "no-cache")], asset.text)
+        };
         router = router.route(asset.path, get(answer));
     }
-    router
-        .method_not_allowed_fallback(|| async { Refusal::method("GET, HEAD") })
-        .fallback(stream)
-        .with_state(relay)
+    router.method_not_allowed_fallback(|| async { Refusal::method("GET, HEAD") }).fallback(stream).with_state(relay)
 }
 
 /// `/NAME.EXT`: a source in a format.
@@ -60,15 +67,21 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
     let source = relay.source(name).ok_or_else(|| missing(&relay, name))?.clone();
     let Some(format) = FORMATS.iter().find(|format| format.extension == extension) else {
         let all: Vec<_> = FORMATS.iter().map(|format| format!(".{} ({})", format.extension, format.doc)).collect();
-        return Err(Refusal::not_found(format!(".{}: unknown format; {name} is there as {}", short(extension), all.join(", "))));
+        return Err(Refusal::not_found(format!(
+            ".{}: unknown format; {name} is there as {}",
+            short(extension),
+            all.join(", ")
+        )));
     };
     let takeover = parts.extensions.get::<Takeover>().cloned();
+    let takeover = takeover.ok_or_else(|| Refusal::bad_request("streams need a connection of their own"))?;
     let ask = Ask {
         source,
         method: parts.method,
         query: parts.uri.query().unwrap_or("").into(),
         headers: parts.headers,
-        takeover: takeover.ok_or_else(|| Refusal::bad_request("streams need a connection of their own"))?,
+        stopping: takeover.stopping(),
+        takeover,
         old: parts.version < Version::HTTP_11,
         relay,
     };
@@ -94,14 +107,19 @@ fn page(html: &str) -> Response {
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-cache"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'",
+        ),
     ];
     (headers, html.to_owned()).into_response()
 }
 
 fn json(snapshot: &crate::Snapshot) -> Response {
     match serde_json::to_vec(snapshot) {
-        Ok(body) => ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response(),
+        Ok(body) => {
+            ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "status cannot be written as JSON");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

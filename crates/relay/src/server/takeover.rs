@@ -1,21 +1,21 @@
 //! How a handler gets the socket.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
-/// A socket that hyper has let go of.
+use super::Place;
+
+/// A socket that hyper has let go of, with what keeps its connection counted.
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
-    /// Turns true when the server stops.
-    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) place: Place,
 }
 
 /// What to do with the socket: everything from the first byte of the answer on.
-pub(crate) type Order = Box<dyn FnOnce(Socket) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+pub(crate) type Order = Box<dyn FnOnce(Socket) + Send>;
 
 /// A handler's way to its connection; in the extensions of every request.
 #[derive(Clone)]
@@ -23,18 +23,24 @@ pub(crate) struct Takeover(Arc<Slot>);
 
 struct Slot {
     peer: SocketAddr,
+    stopping: watch::Receiver<bool>,
     order: Mutex<Option<Order>>,
     given: Notify,
 }
 
 impl Takeover {
-    pub(crate) fn new(peer: SocketAddr) -> Self {
-        Self(Arc::new(Slot { peer, order: Mutex::default(), given: Notify::new() }))
+    pub(crate) fn new(peer: SocketAddr, stopping: watch::Receiver<bool>) -> Self {
+        Self(Arc::new(Slot { peer, stopping, order: Mutex::default(), given: Notify::new() }))
     }
 
     /// Who is at the other end.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.0.peer
+    }
+
+    /// Turns true when the server stops.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.clone()
     }
 
     /// Hands the socket over to `order`. Never returns: the connection drops the

@@ -99,7 +99,9 @@ pub(super) async fn look_closer(location: &Location, error: &retina::Error) -> E
         true => "this port speaks HTTP; is it http://, or another port for rtsp://?",
         false => "is an RTSP server listening on this port?",
     };
-    End::Failed(Error::Broken { what: format!("{location}: expected an answer that begins with RTSP/, found {said:?}; {hint}") })
+    End::Failed(Error::Broken {
+        what: format!("{location}: expected an answer that begins with RTSP/, found {said:?}; {hint}"),
+    })
 }
 
 async fn first_words(location: &Location) -> io::Result<String> {

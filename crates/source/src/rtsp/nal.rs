@@ -1,8 +1,11 @@
-//! Where a decoder can start in H.264 and H.265 that has no keyframes.
+//! Where a decoder can start in H.264 and H.265 apart from IDR pictures, which are all
+//! that `retina` takes for keyframes.
 //!
-//! Cameras with gradual refresh send no IDR picture after the first, but say in a
-//! recovery point SEI message from where the picture becomes whole (H.264 D.2.8, H.265
-//! D.2.8).
+//! Cameras with gradual refresh send none after the first, but say in a recovery point SEI
+//! message from where the picture becomes whole (H.264 D.2.8, H.265 D.2.8). H.265 encoders
+//! with open groups of pictures send CRA pictures instead.
+
+use std::ops::RangeInclusive;
 
 use media::Codec;
 use memchr::memmem;
@@ -14,20 +17,27 @@ const H264_SEI: u8 = 6;
 const H265_SEI: u8 = 39;
 /// H.265 table 7-1: below are the slices.
 const H265_NON_VCL: u8 = 32;
+/// H.265 table 7-1: BLA, IDR and CRA slices.
+const H265_IRAP: RangeInclusive<u8> = 16..=23;
 const RECOVERY_POINT: u32 = 6;
 
-/// Whether an access unit, in Annex B, has a recovery point before its first slice.
-pub(super) fn recovers(codec: Codec, data: &[u8]) -> bool {
+/// Whether an access unit, in Annex B, is a point of random access or has a recovery point
+/// before its first slice.
+pub(super) fn can_start(codec: Codec, data: &[u8]) -> bool {
     let mut rest = data;
     while let Some(at) = memmem::find(rest, &START_CODE) {
         rest = &rest[at + START_CODE.len()..];
         let Some(first) = rest.first() else { return false };
-        let (is_sei, is_slice, header) = match codec {
-            Codec::H264 => (first & 0x1f == H264_SEI, matches!(first & 0x1f, 1..=5), 1),
-            _ => (first >> 1 & 0x3f == H265_SEI, (first >> 1 & 0x3f) < H265_NON_VCL, 2),
+        let (kind, header) = match codec {
+            Codec::H264 => (first & 0x1f, 1),
+            _ => (first >> 1 & 0x3f, 2),
+        };
+        let (is_sei, is_slice) = match codec {
+            Codec::H264 => (kind == H264_SEI, (1..=5).contains(&kind)),
+            _ => (kind == H265_SEI, kind < H265_NON_VCL),
         };
         if is_slice {
-            return false;
+            return codec == Codec::HEVC && H265_IRAP.contains(&kind);
         }
         let end = memmem::find(rest, &START_CODE).unwrap_or(rest.len());
         if is_sei && rest.get(header..end).is_some_and(has_recovery_point) {
@@ -81,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recovery_point_is_found_before_the_first_slice_only() {
+    fn points_of_random_access_are_found_before_and_in_the_first_slice() {
         let slice = [0, 0, 0, 1, 0x41, 0x9a, 0x00];
         let point = [0, 0, 0, 1, 0x06, 0x06, 0x01, 0xc4, 0x80];
         let timing_then_point = [0, 0, 0, 1, 0x06, 0x01, 0x04, 0, 0, 3, 1, 9, 0x06, 0x01, 0xc4, 0x80];
@@ -94,10 +104,11 @@ mod tests {
             (&[&slice], false),
             (&[&[0, 0, 1]], false),
         ] {
-            assert_eq!(recovers(Codec::H264, &units.concat()), expected, "{units:02x?}");
+            assert_eq!(can_start(Codec::H264, &units.concat()), expected, "{units:02x?}");
         }
         let h265 = [0, 0, 0, 1, 39 << 1, 1, 0x06, 0x01, 0x80, 0, 0, 1, 1 << 1, 1, 0x80];
-        assert!(recovers(Codec::HEVC, &h265));
-        assert!(!recovers(Codec::HEVC, &h265[9..]));
+        assert!(can_start(Codec::HEVC, &h265));
+        assert!(!can_start(Codec::HEVC, &h265[9..]));
+        assert!(can_start(Codec::HEVC, &[0, 0, 0, 1, 21 << 1, 1, 0x80]));
     }
 }

@@ -154,7 +154,7 @@ impl<'a> Player<'a> {
     /// Makes a keyframe of a picture from which a decoder can start without being one.
     fn recovering(&self, mut unit: Unit) -> Unit {
         let codec = self.plan.codec;
-        if codec != Codec::MJPEG && nal::recovers(codec, &unit.data) {
+        if codec != Codec::MJPEG && nal::can_start(codec, &unit.data) {
             let parameters = self.tracks.first().map_or(&[][..], |track| &track.extradata);
             unit.data = [parameters, &unit.data].concat().into();
             unit.key = true;

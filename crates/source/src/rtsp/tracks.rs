@@ -53,7 +53,9 @@ impl Plan {
         let Some(ParametersRef::Video(parameters)) = stream.parameters() else { return None };
         let mut tracks = vec![video_track(self.codec, stream, parameters)];
         // Sound that was set up has a context.
-        tracks.extend(self.audio.and_then(|place| streams.get(place).filter(|s| s.ctx().is_some())).and_then(audio_track));
+        tracks.extend(
+            self.audio.and_then(|place| streams.get(place).filter(|s| s.ctx().is_some())).and_then(audio_track),
+        );
         Some(tracks)
     }
 
@@ -95,11 +97,8 @@ fn audio_track(stream: &Stream) -> Option<Track> {
     let Some(ParametersRef::Audio(parameters)) = stream.parameters() else { return None };
     // G.722 runs at twice its RTP clock (RFC 3551 section 4.5.2).
     let doubled = if codec.name() == "adpcm_g722" { 2 } else { 1 };
-    let audio = Audio {
-        sample_rate: parameters.clock_rate() * doubled,
-        channels: parameters.channels().get(),
-        block_align: 0,
-    };
+    let audio =
+        Audio { sample_rate: parameters.clock_rate() * doubled, channels: parameters.channels().get(), block_align: 0 };
     Some(track(codec, Bytes::copy_from_slice(parameters.extra_data()), Kind::Audio(audio)))
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use feed::{Cursor, Entry, Start};
-use media::{Codec, Packet};
+use media::{Codec, Packet, Timestamp};
 
 use super::job::{Demand, Job};
 use crate::decoding::{Decoded, Decoding, Wanted};
@@ -58,6 +58,8 @@ struct Worker {
     mode: Mode,
     /// Nothing was posted yet: the first picture goes out however old it is.
     fresh: bool,
+    /// The last picture handed out.
+    shown: Option<Timestamp>,
     unread_since: Option<Instant>,
 }
 
@@ -65,17 +67,21 @@ impl Worker {
     fn new(variants: Arc<Variants>) -> Self {
         let cursor = variants.feed().cursor(Start::Keyframe);
         let decoding = Decoding::new();
-        Self { variants, cursor, decoding, mode: Mode::Keyframes, fresh: true, unread_since: None }
+        Self { variants, cursor, decoding, mode: Mode::Keyframes, fresh: true, shown: None, unread_since: None }
     }
 
     fn run(mut self) {
         loop {
-            let waited = wait_for(next_or_job(&mut self.cursor, &self.variants), LOOK).unwrap_or(Ok(None));
+            // Before the wait: a new job may move the cursor back.
             let Some(jobs) = self.jobs() else { return };
+            let waited = wait_for(next_or_job(&mut self.cursor, &self.variants), LOOK).unwrap_or(Ok(None));
             let entry = match waited {
                 Ok(Some(entry)) => entry,
                 Ok(None) => continue,
-                Err(feed::Closed) => return end_all(&self.variants, Some(&Error::Ended { what: None })),
+                Err(feed::Closed) => {
+                    self.finish(&jobs);
+                    return end_all(&self.variants, Some(&Error::Ended { what: None }));
+                }
             };
             if let Err(error) = self.take(entry, &jobs) {
                 return end_all(&self.variants, Some(&error));
@@ -131,11 +137,34 @@ impl Worker {
             // long after its packet went in.
             let late = self.is_late();
             for decoded in self.decoding.decode(packet, wanted).into_iter().filter(|_| !late) {
-                self.fresh = false;
-                hand_out(&decoded, jobs);
+                self.hand_out(&decoded, jobs);
             }
         }
         Ok(())
+    }
+
+    /// Hands out what is still in the decoder when the source is over, each at its time.
+    fn finish(&mut self, jobs: &[Arc<Job>]) {
+        if self.mode == Mode::Keyframes {
+            return;
+        }
+        for decoded in self.decoding.drain() {
+            let since = self.shown.map(|shown| decoded.pts.saturating_since(shown));
+            thread::sleep(since.unwrap_or_default().min(LOOK));
+            self.hand_out(&decoded, jobs);
+        }
+    }
+
+    /// Leaves a picture with every job that is read.
+    fn hand_out(&mut self, decoded: &Decoded, jobs: &[Arc<Job>]) {
+        self.fresh = false;
+        self.shown = Some(decoded.pts);
+        for job in jobs.iter().filter(|job| job.demand().is_some()) {
+            match decoded.frame.try_clone() {
+                Ok(frame) => job.post(Decoded { frame, ..*decoded }),
+                Err(error) => tracing::warn!(%error, "picture not handed on"),
+            }
+        }
     }
 
     /// Ends the jobs that ask for what the source sends anyway.
@@ -171,16 +200,6 @@ impl Worker {
 
     fn is_late(&self) -> bool {
         self.cursor.behind() > MOST_IN_A_BURST && !self.fresh && !self.decoding.is_intra_only()
-    }
-}
-
-/// Leaves a picture with every job that is read.
-fn hand_out(decoded: &Decoded, jobs: &[Arc<Job>]) {
-    for job in jobs.iter().filter(|job| job.demand().is_some()) {
-        match decoded.frame.try_clone() {
-            Ok(frame) => job.post(Decoded { frame, ..*decoded }),
-            Err(error) => tracing::warn!(%error, "picture not handed on"),
-        }
     }
 }
 

@@ -18,7 +18,17 @@ pub(crate) fn start(name: &str, job: Arc<Job>) -> Result<(), Error> {
     spawned.map(|_| ()).map_err(|error| Error::Broken { what: format!("cannot start an encoder thread: {error}") })
 }
 
+/// Closes the job's feed when the encoder is done, or has panicked.
+struct Done<'a>(&'a Job);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 fn run(job: &Job) {
+    let _done = Done(job);
     let mut encoder = Encoder { scaler: Scaler::new(), jpeg: jpeg::Encoder::new(), declared: None };
     while let Some(decoded) = job.take() {
         let pictures = match encoder.encode(&decoded, job.variant) {

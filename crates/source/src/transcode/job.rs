@@ -26,7 +26,7 @@ pub(crate) enum Demand {
 pub(crate) struct Job {
     pub(crate) variant: Variant,
     feed: Feed,
-    /// Taken when the job ends, which closes the feed.
+    /// Taken when the encoder is done, which closes the feed.
     publisher: Mutex<Option<Arc<Publisher>>>,
     leases: AtomicUsize,
     /// Of them, those that want every picture.
@@ -113,15 +113,16 @@ impl Job {
         self.dropped.fetch_add(u64::from(overtaken.is_some()), Relaxed);
     }
 
-    /// The newest picture left, waiting for one; nothing when the job is over.
+    /// The newest picture left, waiting for one; nothing when the job is over and its
+    /// last picture was taken.
     pub(crate) fn take(&self) -> Option<Decoded> {
         let mut mailbox = lock(&self.mailbox);
         loop {
-            if mailbox.closed {
-                return None;
-            }
             if let Some(decoded) = mailbox.newest.take() {
                 return Some(decoded);
+            }
+            if mailbox.closed {
+                return None;
             }
             mailbox = self.posted.wait(mailbox).unwrap_or_else(PoisonError::into_inner);
         }
@@ -132,14 +133,16 @@ impl Job {
         lock(&self.publisher).clone()
     }
 
-    /// Ends the job; readers see `error`, or look for another way where there is none.
+    /// Ends the job after the picture that was left last; readers see `error`, or look
+    /// for another way where there is none.
     pub(crate) fn end(&self, error: Option<Error>) {
         *lock(&self.error) = error;
-        let mut mailbox = lock(&self.mailbox);
-        mailbox.closed = true;
-        mailbox.newest = None;
-        drop(mailbox);
+        lock(&self.mailbox).closed = true;
         self.posted.notify_all();
+    }
+
+    /// Closes the feed: the encoder has published its last picture.
+    pub(crate) fn close(&self) {
         lock(&self.publisher).take();
     }
 }

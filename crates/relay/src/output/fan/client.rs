@@ -1,0 +1,180 @@
+//! One client: what it has had, and what its socket takes.
+
+use std::io::{self, IoSlice};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use formats::multipart::{self, Head};
+use source::Picture;
+use tokio::net::TcpStream;
+
+use super::Share;
+use crate::clock;
+use crate::server::Place;
+use crate::session::{Counts, Entered};
+
+/// A picture with what goes before it on the wire.
+pub(crate) struct Part {
+    pub(crate) picture: Picture,
+    /// The lines above the picture, for all who asked for nothing special.
+    head: Bytes,
+    /// Counts the source's pictures, those the fan missed included.
+    pub(crate) index: u64,
+}
+
+impl Part {
+    pub(crate) fn new(picture: Picture, index: u64) -> Self {
+        let mut head = Vec::with_capacity(Head::MAX);
+        head_of(&picture, None).write(&mut head);
+        Self { picture, head: head.into(), index }
+    }
+}
+
+fn head_of(picture: &Picture, report: Option<(Duration, u64)>) -> Head {
+    Head {
+        length: picture.data.len(),
+        captured: picture.captured.unwrap_or_else(|| clock::wall(picture.received)),
+        sequence: clock::sequence(picture.received),
+        report,
+    }
+}
+
+/// What became of a picture that was offered.
+#[derive(Debug)]
+pub(crate) enum Offered {
+    /// It went out whole, or was left out on purpose.
+    Taken,
+    /// The socket is full: `written` bytes of `head` and picture went out, maybe none.
+    Blocked { head: Bytes, written: usize },
+    /// There is nobody any more.
+    Gone,
+}
+
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
+    /// Its connection's; held for as long as there is a client.
+    pub(crate) _place: Place,
+    pub(crate) session: Entered,
+    pub(crate) share: Share,
+    /// The head of the answer, until it is sent.
+    pub(crate) greeting: Vec<u8>,
+    /// Wants to be told while there are no pictures.
+    pub(crate) placeholder: bool,
+    /// The index of the last picture it was given.
+    pub(crate) last: u64,
+    /// How long the last picture took to go out, if not at once.
+    pub(crate) behind: Option<Duration>,
+}
+
+impl Client {
+    /// Offers a picture newer than the last one.
+    pub(crate) fn offer(&mut self, part: &Part) -> Offered {
+        match self.choose(part) {
+            Some(head) => self.send(part, head),
+            None => Offered::Taken,
+        }
+    }
+
+    /// Offers a picture that is not the source's.
+    pub(crate) fn tell(&mut self, part: &Part) -> Offered {
+        self.send(part, part.head.clone())
+    }
+
+    /// Sends the head of the answer alone, since there is no picture yet.
+    pub(crate) fn greet(&mut self) -> Offered {
+        match self.socket.try_write(&self.greeting) {
+            Ok(written) => _ = self.greeting.drain(..written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return Offered::Gone,
+        }
+        Offered::Taken
+    }
+
+    /// The lines above `part`, which is the next one for this client; nothing when it
+    /// would arrive too old. Counts what was missed on the way to it.
+    pub(super) fn choose(&mut self, part: &Part) -> Option<Bytes> {
+        let counts = &self.session.counts;
+        // Nothing was missed before the first picture.
+        if self.last > 0 {
+            Counts::add(&counts.dropped, part.index.saturating_sub(self.last + 1));
+        }
+        self.last = part.index;
+        let Some(max_age) = self.session.max_age else {
+            return Some(part.head.clone());
+        };
+        let age = part.picture.received.elapsed();
+        if age + self.behind.unwrap_or_default() > max_age {
+            // The client has nothing under way after this: the next one is measured anew.
+            Counts::add(&counts.late, 1);
+            self.behind = None;
+            return None;
+        }
+        let mut head = Vec::with_capacity(Head::MAX);
+        head_of(&part.picture, Some((age, counts.dropped.load(Relaxed)))).write(&mut head);
+        Some(head.into())
+    }
+
+    /// Gives up the picture chosen last, of which nothing has gone out, for a newer one.
+    pub(super) fn pass_over(&self) {
+        Counts::add(&self.session.counts.dropped, 1);
+    }
+
+    fn send(&mut self, part: &Part, head: Bytes) -> Offered {
+        match self.write(part, &head, 0) {
+            Ok(written) if written == self.length(part, &head) => {
+                self.sent(part, written);
+                self.behind = None;
+                Offered::Taken
+            }
+            Ok(written) => Offered::Blocked { head, written },
+            Err(_) => Offered::Gone,
+        }
+    }
+
+    /// Bytes of a part on the wire, with the answer's head if that is still to be sent.
+    pub(super) fn length(&self, part: &Part, head: &[u8]) -> usize {
+        self.greeting.len() + head.len() + part.picture.data.len() + multipart::BETWEEN.len()
+    }
+
+    /// Writes what the socket takes of a part from `written` on; returns how far it is
+    /// then.
+    pub(super) fn write(&self, part: &Part, head: &[u8], mut written: usize) -> io::Result<usize> {
+        let whole = self.length(part, head);
+        while written < whole {
+            let mut slices = [&self.greeting, head, &part.picture.data, multipart::BETWEEN].map(IoSlice::new);
+            let mut left = &mut slices[..];
+            IoSlice::advance_slices(&mut left, written);
+            match self.socket.try_write_vectored(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
+    /// Counts a part that went out whole.
+    pub(super) fn sent(&mut self, part: &Part, bytes: usize) {
+        self.greeting = Vec::new();
+        let counts = &self.session.counts;
+        Counts::add(&counts.pictures, 1);
+        Counts::add(&counts.bytes, bytes as u64);
+        let age = part.picture.received.elapsed();
+        counts.age_us.store(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Whether the client closed its side, as far as can be seen without waiting.
+    pub(crate) fn has_left(&self) -> bool {
+        let mut ignored = [0; 512];
+        loop {
+            match self.socket.try_read(&mut ignored) {
+                Ok(0) => return true,
+                // Nothing is expected from it, so nothing it says matters.
+                Ok(_) => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+}
