@@ -50,7 +50,8 @@ fn every_frame_of_every_codec_arrives_once_and_in_order() {
 fn a_looped_file_goes_on_after_its_last_frame_with_its_first() {
     let server = Server::start([format!("clip={}", H264.path().display())]);
     let mut stream = server.stream("/clip.mjpeg");
-    let numbers: Vec<_> = stream.parts(usize::from(FRAMES) + 12).iter().map(|part| number(&part.data).unwrap()).collect();
+    let numbers: Vec<_> =
+        stream.parts(usize::from(FRAMES) + 12).iter().map(|part| number(&part.data).unwrap()).collect();
     let expected: Vec<_> = (0..FRAMES).cycle().skip(numbers[0].into()).take(numbers.len()).collect();
     assert_eq!(numbers, expected);
 }
@@ -58,7 +59,8 @@ fn a_looped_file_goes_on_after_its_last_frame_with_its_first() {
 #[test]
 fn the_real_samples_arrive_once_and_in_order() {
     let Some(folder) = sample("README.md").map(|readme| readme.parent().unwrap().to_owned()) else { return };
-    let sources = NUMBERED_SAMPLES.iter().enumerate().map(|(at, file)| format!("s{at}={}", folder.join(file).display()));
+    let sources =
+        NUMBERED_SAMPLES.iter().enumerate().map(|(at, file)| format!("s{at}={}", folder.join(file).display()));
     let server = Server::start(sources);
     thread::scope(|scope| {
         for (at, file) in NUMBERED_SAMPLES.iter().enumerate() {
@@ -86,7 +88,17 @@ fn a_windows_media_9_screen_recording_is_shown() {
 
 fn count_of_frames(input: impl AsRef<std::ffi::OsStr>) -> usize {
     let counted = run(tool("ffprobe")
-        .args(["-v", "error", "-select_streams", "v:0", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"])
+        .args([
+            "-v",
+            "error",
+            "-select_streams",
+            "v:0",
+            "-count_frames",
+            "-show_entries",
+            "stream=nb_read_frames",
+            "-of",
+            "csv=p=0",
+        ])
         .arg(input));
     counted.succeeded().text().trim().trim_end_matches(',').parse().unwrap()
 }
@@ -101,8 +113,20 @@ fn ffprobe_counts_every_frame_of_the_stream() {
 fn ffmpeg_reads_every_frame_of_the_stream() {
     let server = serve_once(&[H264]);
     let url = server.url(&format!("/{}.mjpeg", name(&H264)));
-    let read = run(tool("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-i", &url, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"]));
+    let read = run(tool("ffmpeg").args([
+        "-nostdin",
+        "-v",
+        "error",
+        "-i",
+        &url,
+        "-fps_mode",
+        "passthrough",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "gray",
+        "-",
+    ]));
     let frames = read.succeeded().out;
     let numbers: Vec<_> =
         frames.chunks_exact(320 * 240).map(|luma| formats::osd::read_number(luma, 320, 320, 240)).collect();
@@ -137,7 +161,8 @@ fn the_classic_loop_reads_every_frame_of_the_stream() {
     let example = root().join("examples/classic_loop.py");
     let url = server.url(&format!("/{}.mjpeg", name(&H264)));
     let count = FRAMES.to_string();
-    let output = run(python().arg(example).args([&url, "--every", "--frames", &count, "--save"]).arg(folder.join("%04d.jpg")));
+    let output =
+        run(python().arg(example).args([&url, "--every", "--frames", &count, "--save"]).arg(folder.join("%04d.jpg")));
     assert_eq!(saved(output, &folder), (0..FRAMES).collect::<Vec<_>>());
 }
 

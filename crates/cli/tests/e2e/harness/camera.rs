@@ -159,7 +159,8 @@ fn serve(socket: &mut TcpStream, shared: &Shared) {
 fn pictures(socket: &mut TcpStream, shared: &Shared, fps: u32, most: usize) {
     // Notices at once when the other side leaves, also between two pictures.
     let _ = socket.set_nodelay(true);
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=camera\r\nConnection: close\r\n\r\n";
+    let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=camera\r\nConnection: close\r\n\r\n";
     if socket.write_all(head.as_bytes()).is_err() {
         return;
     }
@@ -170,7 +171,8 @@ fn pictures(socket: &mut TcpStream, shared: &Shared, fps: u32, most: usize) {
             return;
         }
         let picture = &shared.pictures[at % shared.pictures.len()];
-        let mut part = format!("--camera\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", picture.len()).into_bytes();
+        let mut part =
+            format!("--camera\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", picture.len()).into_bytes();
         part.extend_from_slice(picture);
         part.extend_from_slice(b"\r\n");
         if socket.write_all(&part).is_err() {

@@ -53,8 +53,14 @@ impl Clip {
 pub fn mpjpeg() -> PathBuf {
     let clip = MJPEG.path();
     made("mjpeg.mpjpeg", |out| {
-        tools::run(tool("ffmpeg").args(["-nostdin", "-v", "error", "-y", "-i"]).arg(&clip).args(["-c", "copy", "-f", "mpjpeg"]).arg(out))
-            .succeeded();
+        tools::run(
+            tool("ffmpeg")
+                .args(["-nostdin", "-v", "error", "-y", "-i"])
+                .arg(&clip)
+                .args(["-c", "copy", "-f", "mpjpeg"])
+                .arg(out),
+        )
+        .succeeded();
     })
 }
 
@@ -94,7 +100,8 @@ pub fn made(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
 /// Numbered frames through an encoder of ffmpeg's.
 pub fn numbered(out: &Path, (width, height): (usize, usize), frames: u16, fps: u32, options: &[&str]) {
     let (size, fps) = (format!("{width}x{height}"), fps.to_string());
-    let input = ["-nostdin", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s", &size, "-r", &fps, "-i", "-"];
+    let input =
+        ["-nostdin", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s", &size, "-r", &fps, "-i", "-"];
     let mut ffmpeg = tool("ffmpeg");
     ffmpeg.args(input).args(["-pix_fmt", "yuv420p"]).args(options).arg(out).stdin(Stdio::piped());
     let mut child = ffmpeg.spawn().unwrap();
