@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ffmpeg::{Input, InputOptions, Read};
-use media::{Redacted, Timestamp};
+use media::{Redacted, Timestamp, Track, Unit};
 
 use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme};
@@ -199,28 +199,39 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
         duration: input.duration(),
         live: !way.paced,
     };
-    if let Err(error) = sink.declare(about.clone(), input.tracks()) {
+    let tracks = input.tracks();
+    let first_video = |tracks: &[Track]| tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
+    let mut video = first_video(&tracks);
+    if let Err(error) = sink.declare(about.clone(), tracks) {
         return error;
     }
-    let mut pace = Pace::default();
+    let (mut pace, mut rounds) = (Pace::default(), Rounds::default());
     let mut read_any = false;
     while !stop.is_set() && !sink.is_cut() {
         match input.read() {
-            Ok(Read::Unit(unit)) => {
+            Ok(Read::Unit(mut unit)) => {
                 read_any = true;
-                if way.paced && !pace.keep(unit.dts.or(unit.pts), stop) {
-                    break;
+                // Sound lies a second before its pictures in some files: what it waits for
+                // would come in bursts.
+                if way.paced && video == Some(unit.track) {
+                    rounds.place(&mut unit);
+                    if !pace.keep(unit.dts.or(unit.pts), stop) {
+                        break;
+                    }
+                } else if way.paced {
+                    rounds.shift(&mut unit);
                 }
                 sink.publish(unit);
             }
             Ok(Read::Tracks(tracks)) => {
+                video = first_video(&tracks);
                 if let Err(error) = sink.declare(about.clone(), tracks) {
                     return error;
                 }
             }
             Ok(Read::End) if way.paced && repeat && read_any => {
                 read_any = false;
-                pace = Pace::default();
+                rounds.again();
                 if let Err(error) = input.rewind() {
                     return explain(error);
                 }
@@ -230,6 +241,46 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
         }
     }
     Error::Ended { what: None }
+}
+
+/// The stamps of a file that is played again and again, as one that goes on: its first
+/// picture follows its last one at the distance of any two.
+#[derive(Default)]
+struct Rounds {
+    /// Nanoseconds to add in this round, once its first picture is known.
+    shift: Option<i64>,
+    /// Where the next picture belongs, with the shift.
+    end: i64,
+    /// The last picture's time, without.
+    last: Option<i64>,
+}
+
+impl Rounds {
+    /// Puts a unit of the pictures' track in its place.
+    fn place(&mut self, unit: &mut Unit) {
+        if let Some(at) = unit.dts.or(unit.pts).map(Timestamp::as_nanos) {
+            let end = self.end;
+            let shift = *self.shift.get_or_insert_with(|| if end == 0 { 0 } else { end.saturating_sub(at) });
+            let step = self.last.map(|last| at.saturating_sub(last)).filter(|step| *step > 0);
+            let long = unit.duration.and_then(|long| i64::try_from(long.as_nanos()).ok()).filter(|long| *long > 0);
+            self.end = at.saturating_add(shift).saturating_add(long.or(step).unwrap_or(0));
+            self.last = Some(at);
+        }
+        self.shift(unit);
+    }
+
+    /// Moves a unit as the pictures of its round.
+    fn shift(&self, unit: &mut Unit) {
+        let shift = self.shift.unwrap_or(0);
+        for at in [&mut unit.pts, &mut unit.dts].into_iter().flatten() {
+            *at = Timestamp::from_nanos(at.as_nanos().saturating_add(shift));
+        }
+    }
+
+    /// The file begins anew.
+    fn again(&mut self) {
+        (self.shift, self.last) = (None, None);
+    }
 }
 
 /// Holds a file to real time.
