@@ -1,9 +1,10 @@
 //! `rtsp://`: an IP camera, each picture handed on at its RTP marker bit.
 //!
-//! H.264, H.265 and JPEG over TCP or UDP are ours (by the crate `retina`); libavformat's
-//! demuxer gives a picture only when the next one begins and takes a second to open. What
-//! `retina` lacks goes to it all the same, within the same attempt: other codecs,
-//! redirects, what it cannot make sense of, and whenever options for libavformat are given.
+//! H.264 and H.265, and JPEG over TCP, are ours (by the crate `retina`); libavformat's
+//! demuxer gives a picture only when the next one begins, and takes up to a second to open.
+//! What `retina` lacks goes to it all the same, within the same attempt: other codecs, JPEG
+//! over UDP, redirects, what makes no sense to `retina`, and whenever options for
+//! libavformat are given.
 
 mod clock;
 mod failure;
@@ -16,6 +17,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media::Codec;
 use retina::client::{
     Credentials, Described, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session, SessionGroup,
     SessionIdPolicy, SessionOptions, SetupOptions, UnknownRtcpSsrcPolicy,
@@ -80,9 +82,22 @@ fn connect(request: Request, sink: Sink) -> Connection {
         };
         tracing::info!(why, "opening through FFmpeg");
         let _ = timeout(FAREWELL, group.await_teardown()).await;
-        let url = Location::parse(&request.url).map_or_else(|_| Arc::clone(&request.url), |l| l.to_url().into());
-        crate::libav::connect(Request { url, ..request }, sink).await
+        crate::libav::connect(for_libav(request), sink).await
     })
+}
+
+/// The same with a URL by the book, and TCP first but not only.
+fn for_libav(mut request: Request) -> Request {
+    if let Ok(location) = Location::parse(&request.url) {
+        request.url = location.to_url().into();
+    }
+    let options = Arc::make_mut(&mut request.options);
+    let is_given = options.libav.iter().any(|(name, _)| name.starts_with("rtsp_"));
+    if options.transport == Transport::Auto && !is_given {
+        let wanted = [("rtsp_transport", "tcp+udp"), ("rtsp_flags", "prefer_tcp")];
+        options.libav.extend(wanted.map(|(name, value)| (name.into(), value.into())));
+    }
+    request
 }
 
 /// Runs one session.
@@ -102,6 +117,10 @@ async fn run(request: &Request, sink: &Sink, group: &Arc<SessionGroup>) -> Resul
     let plan = Plan::of(session.streams())?;
     let transport = request.options.transport;
     let udp = set_up(&mut session, &location, &plan, transport).await?;
+    if udp && plan.codec == Codec::MJPEG {
+        // `retina` puts a picture together from what is left of it, and does not tell.
+        return Err(End::Elsewhere("of JPEG over UDP, whole pictures only".into()));
+    }
     let options = PlayOptions::default()
         // Cameras tell wrong ones, and what was before the first packet is none of our business.
         .initial_seq(InitialSequenceNumberPolicy::Ignore)

@@ -148,6 +148,15 @@ async fn a_camera_that_refuses_tcp_is_asked_for_udp() {
 }
 
 #[tokio::test]
+async fn a_camera_that_refuses_tcp_is_asked_for_udp_through_ffmpeg_too() {
+    let server = Server::start(&["--udp-only"]);
+    for path in ["jpeg", "vp8"] {
+        let (_source, mut cursor) = open(&server.url(path), Options::default());
+        assert!(run_on(&numbers(&video(&mut cursor, 10).await)), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn digest_takes_a_password_as_it_is_typed() {
     let server = Server::start(&["--login", "admin:p@ss/w:rd#1"]);
     let url = format!("rtsp://admin:p@ss/w:rd#1@127.0.0.1:{}/h264", server.port);
