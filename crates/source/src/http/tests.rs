@@ -331,17 +331,17 @@ async fn refusals_say_who_refused_what() {
         (
             "",
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
-            "http://cam/video answered 401 Unauthorized; give user and password as in rtsp://USER:PASSWORD@host/",
+            "http://cam/video answered 401 Unauthorized; check user and password, given as in //USER:PASSWORD@host/",
         ),
         (
             "u:secret@",
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
-            "http://cam/video answered 401 Unauthorized to user u; give user and password as in rtsp://USER:PASSWORD@host/",
+            "http://cam/video answered 401 Unauthorized to user u; check user and password, given as in //USER:PASSWORD@host/",
         ),
         (
             "u:secret@",
             "HTTP/1.1 403 Forbidden\r\n\r\n",
-            "http://cam/video answered 403 Forbidden to user u; give user and password as in rtsp://USER:PASSWORD@host/",
+            "http://cam/video answered 403 Forbidden to user u; check user and password, given as in //USER:PASSWORD@host/",
         ),
         ("", "HTTP/1.1 404 Not Found\r\n\r\n", "http://cam/video answered 404 Not Found; is the path right?"),
         ("", "HTTP/1.0 503\r\n\r\n", "http://cam/video answered 503"),
@@ -411,7 +411,7 @@ async fn a_password_goes_to_no_other_host() {
     assert_eq!(
         error.to_string(),
         format!(
-            "http://localhost:{port}/ answered 401 Unauthorized; give user and password as in rtsp://USER:PASSWORD@host/"
+            "http://localhost:{port}/ answered 401 Unauthorized; check user and password, given as in //USER:PASSWORD@host/"
         )
     );
 }
