@@ -73,9 +73,9 @@ pub enum SizeWish {
     Own,
     /// Exactly this, whatever becomes of the aspect ratio.
     Exact(Size),
-    /// This wide, as high as the aspect ratio wants.
+    /// This wide at most, as high as the aspect ratio wants; a smaller picture stays as it is.
     Width(u32),
-    /// This high, as wide as the aspect ratio wants.
+    /// This high at most, as wide as the aspect ratio wants; a smaller picture stays as it is.
     Height(u32),
 }
 
@@ -92,6 +92,9 @@ impl SizeWish {
         match self {
             Self::Own => own,
             Self::Exact(size) => size,
+            // Made larger it would only cost more to send, and the reader can do that itself.
+            Self::Width(width) if (1..=width).contains(&own.width) => own,
+            Self::Height(height) if (1..=height).contains(&own.height) => own,
             Self::Width(width) => Size::new(width, follow(width, own.width, own.height)),
             Self::Height(height) => Size::new(follow(height, own.height, own.width), height),
         }
@@ -260,7 +263,8 @@ mod tests {
         let own = Size::new(1920, 1080);
         assert_eq!(SizeWish::Width(640).of(own), Size::new(640, 360));
         assert_eq!(SizeWish::Height(360).of(own), Size::new(640, 360));
-        assert_eq!(SizeWish::Width(8192).of(Size::new(2, 8192)), Size::new(8192, 8192));
+        assert_eq!(SizeWish::Width(1280).of(Size::new(640, 481)), Size::new(640, 481));
+        assert_eq!(SizeWish::Width(20).of(Size::new(22, 8192)), Size::new(20, 7448));
         assert_eq!(SizeWish::Width(2).of(Size::new(0, 0)), Size::new(2, 2));
     }
 }

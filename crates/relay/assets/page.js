@@ -229,7 +229,9 @@ function updateCard(card, source) {
 function texts(source) {
   const live = source.state === "live";
   const picture = [source.codec, source.width > 0 && `${source.width}×${source.height}`].filter(Boolean).join(" · ");
-  const viewers = source.viewers === 1 ? "1 viewer" : `${source.viewers || "no"} viewers`;
+  // Pages that fetch single pictures have no connection to count; they are "snapshots".
+  const looking = source.viewers || source.snapshots;
+  const viewers = looking === 1 ? "1 viewer" : `${looking || "no"} viewers`;
   const since = duration(snapshot.time - source.since);
   const spell = { live: `live for ${since}`, idle: `idle for ${since}`, ended: `ended ${since} ago` };
   const retry = source.retry_in_s !== null && `retry in ${Math.ceil(source.retry_in_s)} s`;

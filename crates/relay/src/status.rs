@@ -79,6 +79,8 @@ pub struct SourceStatus {
     pub age_ms: Option<u64>,
     /// Clients of its streams.
     pub viewers: usize,
+    /// Variants of its snapshots that were asked for in the last seconds.
+    pub snapshots: usize,
     /// Variants that are being made.
     pub variants: Vec<VariantStatus>,
 }
@@ -150,7 +152,10 @@ pub(crate) fn take(relay: &Relay) -> Snapshot {
         version: env!("CARGO_PKG_VERSION"),
         time: seconds(SystemTime::now()),
         uptime_s: relay.started.elapsed().as_secs_f64(),
-        sources: relay.sources().map(|source| source_status(source, viewers(source.name()))).collect(),
+        sources: relay
+            .sources()
+            .map(|source| source_status(source, viewers(source.name()), relay.desks.count(source.name())))
+            .collect(),
         clients,
         totals: relay.sessions.totals().into_iter().collect(),
     }
@@ -160,7 +165,7 @@ fn seconds(time: SystemTime) -> f64 {
     clock::since_epoch(time).as_secs_f64()
 }
 
-fn source_status(source: &Supervisor, viewers: usize) -> SourceStatus {
+fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> SourceStatus {
     let status = source.status().borrow().clone();
     let counters = source.counters();
     let track = status.tracks.video();
@@ -198,6 +203,7 @@ fn source_status(source: &Supervisor, viewers: usize) -> SourceStatus {
         ring_bytes: source.feed().bytes(),
         age_ms: age.and_then(|age| u64::try_from(age.as_millis()).ok()),
         viewers,
+        snapshots,
         variants: source
             .variants()
             .making()
@@ -241,7 +247,7 @@ pub(crate) fn page(snapshot: &Snapshot) -> String {
         ]
     });
     html.push_str("<h2>Sources</h2>");
-    let heads = ["name", "state", "", "codec", "size", "fps", "viewers", "reconnects", "received", "URL"];
+    let heads = ["name", "state", "reason", "codec", "size", "fps", "viewers", "reconnects", "received", "URL"];
     rows(&mut html, &heads, sources.collect());
     let clients = snapshot.clients.iter().map(|c| {
         vec![
@@ -263,7 +269,7 @@ pub(crate) fn page(snapshot: &Snapshot) -> String {
     html
 }
 
-const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"2\"><title>headwater: status</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status\"><h1>Status</h1>";
+const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"/favicon.ico\"><script src=\"/assets/status.js\" defer></script><title>headwater: status</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status\"><h1>Status</h1>";
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -217,6 +217,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Desks {
+    /// How many desks read the source called `name`.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        lock(&self.0).keys().filter(|(source, _)| source == name).count()
+    }
+
     fn at(&self, source: &Supervisor, variant: Variant) -> Arc<Desk> {
         let key = (source.name().to_owned(), Variant { rate: None, ..variant });
         let mut desks = lock(&self.0);

@@ -23,6 +23,11 @@ struct Asset {
 
 static ASSETS: &[Asset] = &[
     Asset {
+        path: "/assets/status.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("../../assets/status.js"),
+    },
+    Asset {
         path: "/assets/page.css",
         content_type: "text/css; charset=utf-8",
         text: include_str!("../../assets/page.css"),

@@ -1,0 +1,25 @@
+// Brings the tables of /status up to date in place, so that scrolling stays where it is.
+
+const INTERVAL_MS = 2000;
+
+async function update() {
+  if (!document.hidden) {
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      replaceBodies(fresh);
+    } catch {
+      // The relay is away; the next round may find it again.
+    }
+  }
+  setTimeout(update, INTERVAL_MS);
+}
+
+function replaceBodies(fresh) {
+  for (const part of ["tbody", "footer"]) {
+    const now = document.querySelectorAll(part);
+    fresh.querySelectorAll(part).forEach((body, place) => now[place]?.replaceWith(body));
+  }
+}
+
+setTimeout(update, INTERVAL_MS);
