@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use feed::{Cursor, Entry, Start};
 use media::{Codec, Packet, Timestamp};
@@ -12,7 +12,7 @@ use crate::decoding::{Decoded, Decoding, Wanted};
 use crate::variants::Variants;
 use crate::{Error, wait_for};
 
-/// How long the decoder stays warm after its last reader.
+/// How long a variant stays warm after its last reader, and with the last one the decoder.
 const LINGER: Duration = Duration::from_millis(1500);
 /// How often a decoder without packets looks for readers.
 const LOOK: Duration = Duration::from_millis(250);
@@ -60,14 +60,13 @@ struct Worker {
     fresh: bool,
     /// The last picture handed out.
     shown: Option<Timestamp>,
-    unread_since: Option<Instant>,
 }
 
 impl Worker {
     fn new(variants: Arc<Variants>) -> Self {
         let cursor = variants.feed().cursor(Start::Keyframe);
         let decoding = Decoding::new();
-        Self { variants, cursor, decoding, mode: Mode::Keyframes, fresh: true, shown: None, unread_since: None }
+        Self { variants, cursor, decoding, mode: Mode::Keyframes, fresh: true, shown: None }
     }
 
     fn run(mut self) {
@@ -93,14 +92,16 @@ impl Worker {
     fn jobs(&mut self) -> Option<Vec<Arc<Job>>> {
         let variants = Arc::clone(&self.variants);
         let mut jobs = variants.jobs();
-        if jobs.running.values().any(|job| job.demand().is_some()) {
-            self.unread_since = None;
-        } else if jobs.running.is_empty() || self.unread_since.get_or_insert_with(Instant::now).elapsed() > LINGER {
-            // Under the lock: a lease taken from now on starts a new thread.
-            jobs.decoding = false;
-            for job in std::mem::take(&mut jobs.running).into_values() {
+        // Under the lock: a lease taken from now on finds the job gone and starts another.
+        jobs.running.retain(|_, job| {
+            let wanted = job.unread_for() <= LINGER;
+            if !wanted {
                 job.end(None);
             }
+            wanted
+        });
+        if jobs.running.is_empty() {
+            jobs.decoding = false;
             return None;
         }
         let jobs: Vec<_> = jobs.running.values().cloned().collect();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feed::{Feed, Limits, Publisher};
 use media::{Timestamp, Variant};
@@ -36,6 +36,7 @@ pub(crate) struct Job {
     gate: Mutex<Gate>,
     error: Mutex<Option<Error>>,
     pub(crate) made: AtomicU64,
+    unread_since: Mutex<Option<Instant>>,
     /// Nothing was decoded for it yet.
     new: AtomicBool,
     dropped: AtomicU64,
@@ -68,6 +69,7 @@ impl Job {
             gate: Mutex::new(Gate::new(variant.rate)),
             error: Mutex::default(),
             made: AtomicU64::new(0),
+            unread_since: Mutex::default(),
             new: AtomicBool::new(true),
             dropped: AtomicU64::new(0),
         });
@@ -91,6 +93,16 @@ impl Job {
             (_, 0) => Some(Demand::Keyframes),
             _ => Some(Demand::All),
         }
+    }
+
+    /// How long it has had no reader, as far as was asked.
+    pub(crate) fn unread_for(&self) -> Duration {
+        let mut since = lock(&self.unread_since);
+        match self.demand() {
+            Some(_) => *since = None,
+            None => return since.get_or_insert_with(Instant::now).elapsed(),
+        }
+        Duration::ZERO
     }
 
     /// Whether nobody has looked after it yet; true once.
