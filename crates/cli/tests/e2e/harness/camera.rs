@@ -39,6 +39,9 @@ struct Shared {
     now: AtomicUsize,
     off: AtomicBool,
     requests: Mutex<Vec<String>>,
+    /// Sends pictures of another size.
+    changed: AtomicBool,
+    other: Vec<u8>,
 }
 
 impl Camera {
@@ -51,6 +54,8 @@ impl Camera {
             now: AtomicUsize::new(0),
             off: AtomicBool::new(false),
             requests: Mutex::default(),
+            changed: AtomicBool::new(false),
+            other: clips::other_jpeg(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -80,6 +85,11 @@ impl Camera {
     /// From the next connection on.
     pub fn set(&self, manner: Manner) {
         *self.shared.manner.lock().unwrap() = manner;
+    }
+
+    /// Sends pictures of 640x360 from now on, on the connections that are open.
+    pub fn change_size(&self) {
+        self.shared.changed.store(true, SeqCst);
     }
 
     /// Pulls the plug: connections are cut, new ones refused.
@@ -170,7 +180,10 @@ fn pictures(socket: &mut TcpStream, shared: &Shared, fps: u32, most: usize) {
         if wait(socket, due.saturating_sub(began.elapsed())) {
             return;
         }
-        let picture = &shared.pictures[at % shared.pictures.len()];
+        let picture = match shared.changed.load(SeqCst) {
+            true => &shared.other,
+            false => &shared.pictures[at % shared.pictures.len()],
+        };
         let mut part =
             format!("--camera\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", picture.len()).into_bytes();
         part.extend_from_slice(picture);

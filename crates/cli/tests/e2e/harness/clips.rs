@@ -69,6 +69,12 @@ pub fn jpegs() -> Vec<Vec<u8>> {
     jpegs_of(&std::fs::read(mpjpeg()).unwrap())
 }
 
+/// A picture of 640x360.
+pub fn other_jpeg() -> Vec<u8> {
+    let path = made("other.jpg", |out| numbered(out, (640, 360), 1, 1, &["-c:v", "mjpeg", "-f", "image2", "-update", "1"]));
+    std::fs::read(path).unwrap()
+}
+
 /// The JPEGs of what ffmpeg's muxer `mpjpeg` wrote.
 pub fn jpegs_of(mut rest: &[u8]) -> Vec<Vec<u8>> {
     let find = |data: &[u8], what: &[u8]| data.windows(what.len()).position(|window| window == what);

@@ -19,6 +19,7 @@ pub use tools::{run, tool};
 pub const SOON: Duration = Duration::from_secs(20);
 
 /// Asks until the answer is something; panics with `what` after [`SOON`].
+#[track_caller]
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
