@@ -23,3 +23,14 @@ make small.mjpeg 640 480 50 -c:v mjpeg -q:v 10 -pix_fmt yuvj420p -f mjpeg
 make large.mjpeg 1920 1080 50 -c:v mjpeg -q:v 7.2 -pix_fmt yuvj420p -f mjpeg
 make large.avi 1920 1080 50 -c:v mjpeg -q:v 7.2 -pix_fmt yuvj420p
 make h264.mp4 1920 1080 250 -c:v libx264 -preset medium -b:v 6M -maxrate 8M -bufsize 12M -g 50
+
+# Each picture's place in the clip, as 16 bits of black and white across the top, after one
+# white and one black cell: it survives decoding and coding. As from a camera, no B-frames.
+bits="if(eq(X,0),235,if(eq(X,1),16,if(lt(X,18),16+219*mod(floor(N/pow(2,17-X)),2),128)))"
+if [ ! -s numbered.h264 ]; then
+    ffmpeg -hide_banner -loglevel error -nostdin -y -f lavfi -i "$(scene 1920 1080)" \
+        -f lavfi -i "nullsrc=s=20x2:r=25,format=gray,geq=lum='$bits',scale=1920:108:flags=neighbor" \
+        -filter_complex "[0][1]overlay=format=yuv420" -frames:v 250 -pix_fmt yuv420p -c:v libx264 -preset fast \
+        -tune zerolatency -x264-params sliced-threads=0:bframes=0 -b:v 6M -maxrate 8M -bufsize 12M -g 50 -f h264 making.numbered
+    mv making.numbered numbered.h264
+fi

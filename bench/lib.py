@@ -1,6 +1,7 @@
 """What the benchmarks share: programs started and stopped, rounds, medians, results."""
 
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -8,12 +9,11 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("BENCH_WORK", ROOT / "target" / "bench"))
-HEADWATER = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "headwater"
+HEADWATER = Path(os.environ.get("HEADWATER") or Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "headwater")
 RESULTS = WORK / "results.jsonl"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "6"))
@@ -57,7 +57,7 @@ def running(command, port=None, quiet=True, **more):
             wait_for_port(port, process)
         yield process
         if process.poll() is not None:
-            fail(f"{Path(command[0]).name} ended by itself with status {process.returncode}")
+            fail(f"{Path(str(command[0])).name} ended by itself with status {process.returncode}")
     finally:
         process.terminate()
         try:
@@ -111,9 +111,42 @@ def fail(message):
     broken.append(message)
 
 
-def status(base):
-    with urllib.request.urlopen(f"{base}/status.json", timeout=5) as answer:
-        return json.load(answer)
+def parts(base, path, timeout=30):
+    """Pictures of a stream as they come, each with the microsecond at which it was whole."""
+    host, port = base.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            fail(f"{path}: {answer.status} {answer.read(200)!r}")
+            return
+        while True:
+            length = 0
+            while text := answer.fp.readline():
+                if text.lower().startswith(b"content-length:"):
+                    length = int(text.split(b":")[1])
+                if text == b"\r\n" and length:
+                    break
+            data = answer.fp.read(length)
+            at = time.monotonic_ns() // 1000
+            if not length or len(data) < length:
+                fail(f"{path} ended")
+                return
+            if not (data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9")):
+                fail(f"{path}: a torn picture")
+            yield at, data
+    finally:
+        connection.close()
+
+
+def now_us():
+    return time.monotonic_ns() // 1000
+
+
+def rtsp_camera(port, log):
+    """Sends clips/numbered.h264 and logs what it sends when."""
+    return running(["python3", ROOT / "bench" / "rtsp_camera.py", port, clip("numbered.h264"), log], port)
 
 
 def cpu_seconds(pid):
