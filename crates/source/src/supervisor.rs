@@ -142,8 +142,16 @@ enum Outcome {
 impl Task {
     async fn run(mut self) {
         loop {
-            if !self.request.options.always_on && self.readers.wait_for(|readers| *readers > 0).await.is_err() {
-                return;
+            if !self.request.options.always_on {
+                if self.failures > 0 && *self.readers.borrow() == 0 {
+                    // They left while it was down. Whoever comes next is not told of the last
+                    // attempt but waits for one.
+                    self.publisher.clear();
+                    self.progress.idle();
+                }
+                if self.readers.wait_for(|readers| *readers > 0).await.is_err() {
+                    return;
+                }
             }
             match self.attempt().await {
                 Outcome::Unwanted => self.close(),
