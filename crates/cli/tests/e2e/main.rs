@@ -9,13 +9,13 @@
 
 mod harness;
 
-// mod bad_requests;
-// mod bad_sources;
+mod bad_requests;
+mod bad_sources;
 // mod colours;
 // mod commands;
 // mod crowd;
 // mod damage;
-// mod end;
+mod end;
 // mod examples;
 mod numbers;
 // mod page;
@@ -23,7 +23,7 @@ mod pass_through;
 // mod players;
 mod reconnect;
 mod sharing;
-// mod slow;
-// mod snapshot;
+mod slow;
+mod snapshot;
 mod variants;
 // mod window;

@@ -95,8 +95,8 @@ fn read_headers(reader: &mut impl BufRead) -> io::Result<Headers> {
 }
 
 /// An MJPEG stream, read strictly: every boundary, length and marker has to be right.
-pub struct Stream {
-    reader: BufReader<TcpStream>,
+pub struct Stream<R = TcpStream> {
+    reader: BufReader<R>,
     boundary: String,
     headers: Headers,
 }
@@ -127,9 +127,20 @@ impl Stream {
     }
 
     /// Over a connection that is there already.
-    pub fn over(mut socket: TcpStream, path: &str) -> io::Result<Self> {
-        socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes())?;
-        let mut reader = BufReader::new(socket);
+    pub fn over(socket: TcpStream, path: &str) -> io::Result<Self> {
+        Self::through(socket, path, |socket| socket)
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        self.reader.get_ref()
+    }
+}
+
+impl<R: Read> Stream<R> {
+    /// Over a connection of which `reader` makes what is read from.
+    pub fn through(mut socket: TcpStream, path: &str, reader: impl FnOnce(TcpStream) -> R) -> io::Result<Self> {
+        socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let mut reader = BufReader::new(reader(socket));
         let (status, headers) = read_head(&mut reader)?;
         if status != 200 {
             let mut body = String::new();
@@ -188,9 +199,5 @@ impl Stream {
             true => Ok(Some(Part { headers, data })),
             false => Err(io::Error::other(format!("{:?} after a picture", String::from_utf8_lossy(&found)))),
         }
-    }
-
-    pub fn socket(&self) -> &TcpStream {
-        self.reader.get_ref()
     }
 }
