@@ -54,7 +54,11 @@ fn a_wrong_path_is_answered_with_what_is_there() {
     assert_says(&server.get("/nothing"), 404, &["nothing", "cam"]);
     assert_says(&server.get("/../../etc/passwd"), 404, &["there is cam"]);
     assert_says(&server.get("/%2e%2e/cam.mjpeg"), 404, &["there is cam"]);
-    let post = http::ask(server.address, b"POST /cam.mjpeg HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+    let post = http::ask(
+        server.address,
+        b"POST /cam.mjpeg HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    )
+    .unwrap();
     assert_says(&post, 405, &["GET, HEAD"]);
     assert_eq!(post.header("Allow"), "GET, HEAD");
     let delete = http::ask(server.address, b"DELETE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -111,11 +115,13 @@ fn a_request_with_huge_headers_is_too_large() {
 fn half_a_request_and_then_silence_is_closed_in_time() {
     let server = pattern();
     let mut viewer = server.stream("/cam.mjpeg");
-    let mut halves: Vec<_> = (0..50).map(|_| {
-        let mut socket = http::connect(server.address).unwrap();
-        socket.write_all(b"GET /cam.mjpeg HTTP/1.1\r\nHost: ").unwrap();
-        socket
-    }).collect();
+    let mut halves: Vec<_> = (0..50)
+        .map(|_| {
+            let mut socket = http::connect(server.address).unwrap();
+            socket.write_all(b"GET /cam.mjpeg HTTP/1.1\r\nHost: ").unwrap();
+            socket
+        })
+        .collect();
     let began = Instant::now();
     viewer.parts(25);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?} for a second's pictures", began.elapsed());

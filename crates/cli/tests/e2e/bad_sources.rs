@@ -77,8 +77,15 @@ fn a_login_that_is_wanted_is_said_to_be() {
 #[test]
 fn a_page_in_place_of_a_picture_is_told_from_video() {
     let page = "<!doctype html>\n<html><head><title>Camera</title></head><body>Log in</body></html>\n".repeat(20);
-    let camera = says(&format!("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: {}\n\n{page}", page.replace('\n', "\r\n").len()));
-    assert_refused(&camera.url(), 502, &["an HTML page, \"Camera\"", "the URL of the page is not the URL of the stream"]);
+    let camera = says(&format!(
+        "HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: {}\n\n{page}",
+        page.replace('\n', "\r\n").len()
+    ));
+    assert_refused(
+        &camera.url(),
+        502,
+        &["an HTML page, \"Camera\"", "the URL of the page is not the URL of the stream"],
+    );
 }
 
 #[test]
@@ -105,7 +112,8 @@ fn a_server_that_says_nothing_is_given_up() {
 fn a_codec_that_ffmpeg_lacks_is_named() {
     // The fourcc of a good AVI made one that nobody knows.
     let mut bytes = std::fs::read(crate::harness::clips::MJPEG.path()).unwrap();
-    let places: Vec<_> = bytes.windows(4).enumerate().filter(|(_, four)| *four == b"MJPG").map(|(at, _)| at).take(2).collect();
+    let places: Vec<_> =
+        bytes.windows(4).enumerate().filter(|(_, four)| *four == b"MJPG").map(|(at, _)| at).take(2).collect();
     for at in places {
         bytes[at..at + 4].copy_from_slice(b"ZZ9Q");
     }

@@ -9,8 +9,10 @@ use crate::harness::{Server, http};
 
 fn ends_in_order(signal: Signal) {
     let mut server = Server::start([format!("clip={}", H264.path().display()), "test=pattern:".to_owned()]);
-    let mut streams: Vec<_> =
-        ["/test.mjpeg", "/clip.mjpeg", "/clip.mjpeg?width=64"].iter().flat_map(|path| [server.stream(path), server.stream(path)]).collect();
+    let mut streams: Vec<_> = ["/test.mjpeg", "/clip.mjpeg", "/clip.mjpeg?width=64"]
+        .iter()
+        .flat_map(|path| [server.stream(path), server.stream(path)])
+        .collect();
     streams.iter_mut().for_each(|stream| _ = stream.part());
     // Somebody who is connected and says nothing.
     let silent = http::connect(server.address).unwrap();

@@ -15,7 +15,11 @@ fn serve(camera: &Camera, args: &[&str]) -> Server {
 fn read_until(stream: &mut Stream, numbered: bool) {
     let began = Instant::now();
     while number(&stream.part().expect("an open stream").data).is_some() != numbered {
-        assert!(began.elapsed() < Duration::from_secs(20), "no picture {}", if numbered { "of the camera" } else { "that says so" });
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "no picture {}",
+            if numbered { "of the camera" } else { "that says so" }
+        );
     }
 }
 
@@ -111,7 +115,8 @@ fn a_refused_password_is_a_sentence_and_stands_nowhere() {
     assert!(!log.contains(SECRET), "the log tells the password: {log}");
     // Base64 of it is no better.
     assert!(camera.requests().iter().any(|head| head.contains("Authorization: Basic ")), "{:?}", camera.requests());
-    let header = camera.requests().iter().find_map(|head| Some(head.split("Basic ").nth(1)?.split("\r\n").next()?.to_owned()));
+    let header =
+        camera.requests().iter().find_map(|head| Some(head.split("Basic ").nth(1)?.split("\r\n").next()?.to_owned()));
     assert!(!log.contains(&header.unwrap()), "the log tells the password: {log}");
 }
 

@@ -50,7 +50,9 @@ fn a_higher_quality_is_a_larger_picture() {
 fn rates_are_kept_within_a_tenth() {
     let server = Server::start(["test=pattern:?size=320x240&fps=25"]);
     thread::scope(|scope| {
-        for (query, fps) in [("fps=5", 5.0), ("fps=10&width=160", 10.0), ("fps=0.9&size=64x48", 0.9), ("fps=12.5", 12.5)] {
+        for (query, fps) in
+            [("fps=5", 5.0), ("fps=10&width=160", 10.0), ("fps=0.9&size=64x48", 0.9), ("fps=12.5", 12.5)]
+        {
             let server = &server;
             scope.spawn(move || {
                 let mut stream = server.stream(&format!("/test.mjpeg?{query}"));
@@ -99,7 +101,9 @@ fn a_variant_is_made_once_however_many_read_it() {
     let mut made = variants(&source);
     made.sort_unstable();
     assert_eq!(made.len(), 2, "{made:?}");
-    let pictures = |source: &Value| source["variants"].as_array().unwrap().iter().map(|v| v["pictures"].as_u64().unwrap()).sum::<u64>();
+    let pictures = |source: &Value| {
+        source["variants"].as_array().unwrap().iter().map(|v| v["pictures"].as_u64().unwrap()).sum::<u64>()
+    };
     let (before, began) = (pictures(&source), Instant::now());
     streams.iter_mut().for_each(|stream| _ = stream.parts(10));
     let made = pictures(&server.source("clip")) - before;

@@ -71,7 +71,8 @@ pub fn jpegs() -> Vec<Vec<u8>> {
 
 /// A picture of 640x360.
 pub fn other_jpeg() -> Vec<u8> {
-    let path = made("other.jpg", |out| numbered(out, (640, 360), 1, 1, &["-c:v", "mjpeg", "-f", "image2", "-update", "1"]));
+    let path =
+        made("other.jpg", |out| numbered(out, (640, 360), 1, 1, &["-c:v", "mjpeg", "-f", "image2", "-update", "1"]));
     std::fs::read(path).unwrap()
 }
 

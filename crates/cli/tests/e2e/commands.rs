@@ -1,0 +1,157 @@
+//! The other subcommands.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::clips::{self, H264, MJPEG};
+use crate::harness::server::headwater;
+use crate::harness::tools::{Output, folder, root, wait};
+use crate::harness::{Camera, Manner, Server, number, run, size, tool};
+
+fn say(args: &[&str]) -> Output {
+    run(headwater().args(args))
+}
+
+#[test]
+fn probe_says_what_is_inside() {
+    let path = H264.path();
+    let text = say(&["probe", path.to_str().unwrap(), "--measure", "500ms"]).succeeded().text();
+    for part in ["over file", "video h264 320x240", "10.00 fps declared", "measured over"] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    let json = say(&["probe", path.to_str().unwrap(), "--json"]).succeeded();
+    let json: serde_json::Value = serde_json::from_slice(&json.out).unwrap();
+    assert_eq!(json["tracks"][0]["codec"], "h264");
+    assert_eq!((&json["tracks"][0]["width"], &json["tracks"][0]["height"]), (&320.into(), &240.into()));
+    let fps = json["measured"]["fps"].as_f64().unwrap();
+    assert!((8.0..12.0).contains(&fps), "{json:#}");
+}
+
+#[test]
+fn probe_reads_a_relay_and_ends_with_3_where_there_is_nothing() {
+    let server = Server::start(["cam=pattern:?size=320x240&fps=10"]);
+    let text = say(&["probe", &server.url("/cam.mjpeg")]).succeeded().text();
+    assert!(text.contains("video mjpeg 320x240"), "{text}");
+    let missing = say(&["probe", "/no/such/file.wmv"]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert_eq!(missing.err.lines().filter(|line| line.starts_with("headwater: ")).count(), 1, "{}", missing.err);
+    assert!(!say(&["probe", "http://u:geheim@127.0.0.1:1/x"]).err.contains("geheim"));
+}
+
+#[test]
+fn grab_saves_one_picture_or_writes_it_to_stdout() {
+    let folder = folder("grab-one");
+    let (clip, out) = (MJPEG.path(), folder.join("frame.jpg"));
+    say(&["grab", clip.to_str().unwrap(), "-o", out.to_str().unwrap()]).succeeded();
+    let saved = std::fs::read(&out).unwrap();
+    // The file's own JPEG.
+    assert!(saved == clips::jpegs()[usize::from(number(&saved).unwrap())]);
+    let small = say(&["grab", clip.to_str().unwrap(), "--width", "160", "-o", "-"]).succeeded();
+    assert_eq!(size(&small.out), (160, 120));
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn grab_goes_on_every_so_often_under_the_names_of_the_hour() {
+    let folder = folder("grab-series");
+    let camera = Camera::start(Manner::Pictures { fps: 20 });
+    let pattern = folder.join("%Y/%H%M%S.%3f.jpg");
+    let began = Instant::now();
+    say(&["grab", &camera.url(), "--every", "300ms", "--count", "4", "-o", pattern.to_str().unwrap()]).succeeded();
+    assert!(began.elapsed() > Duration::from_millis(850), "four pictures in {:?}", began.elapsed());
+    let years: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(years.len(), 1, "{years:?}");
+    assert!(years[0].file_name().unwrap().to_str().unwrap().parse::<u16>().unwrap() >= 2024);
+    let mut shots: Vec<_> = std::fs::read_dir(&years[0]).unwrap().map(|entry| entry.unwrap().path()).collect();
+    shots.sort();
+    let numbers: Vec<_> = shots.iter().map(|path| number(&std::fs::read(path).unwrap()).unwrap()).collect();
+    assert!(numbers.len() == 4 && numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+    assert_eq!(camera.connections(), 1);
+}
+
+#[test]
+fn grab_refuses_what_it_cannot_write_and_reports_what_it_cannot_read() {
+    for (args, code, part) in [
+        (&["grab", "pattern:", "-o", "frame.png"][..], 2, ".jpg"),
+        (&["grab", "pattern:", "-o", "x.jpg", "--size", "0x9999"], 2, "WIDTHxHEIGHT"),
+        (&["grab", "pattern:", "-o", "x.jpg", "--count", "3"], 2, "--every"),
+        (&["grab", "/no/such/file.wmv", "-o", "x.jpg"], 3, "is the path right?"),
+        (&["grab", "pattern:", "-o", "/dev/null/x.jpg"], 1, "/dev/null"),
+        (&["grab", "pattern:", "-o", "%!.jpg"], 2, "%!"),
+    ] {
+        let output = say(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", output.err);
+        assert!(output.err.contains(part), "{args:?}: {}", output.err);
+        assert!(!output.err.contains("panicked"), "{args:?}: {}", output.err);
+    }
+}
+
+#[test]
+fn grab_ends_by_ctrl_c_and_leaves_no_half_picture() {
+    let folder = folder("grab-stopped");
+    let pattern = folder.join("%H%M%S%6f.jpg");
+    let mut child = headwater().args(["grab", "pattern:", "--every", "100ms", "-o"]).arg(pattern).spawn().unwrap();
+    crate::harness::eventually("pictures", || (std::fs::read_dir(&folder).ok()?.count() > 3).then_some(()));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let status = wait(&mut child, Duration::from_secs(2)).expect("an end");
+    assert_eq!(status.code(), Some(0));
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let data = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(data.starts_with(&[0xff, 0xd8]) && data.ends_with(&[0xff, 0xd9]));
+    }
+}
+
+#[test]
+fn completions_and_man_pages_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = say(&["completions", shell]).succeeded().text();
+        assert!(script.contains("serve") && script.contains("always-on"), "{shell}: {script}");
+    }
+    let bash = say(&["completions", "bash"]).text();
+    let script = format!(
+        "{bash}\nCOMP_WORDS=(headwater ser); COMP_CWORD=1; _headwater headwater ser headwater; echo \"${{COMPREPLY[@]}}\""
+    );
+    assert_eq!(run(tool("bash").args(["-c", &script])).succeeded().text().trim(), "serve");
+    let page = say(&["man"]).succeeded().text();
+    assert!(page.contains(".TH headwater 1") && page.contains("EXIT STATUS") || page.contains("Exit status"), "{page}");
+    let folder = folder("man");
+    say(&["man", folder.to_str().unwrap()]).succeeded();
+    for name in ["headwater.1", "headwater-serve.1", "headwater-view.1", "headwater-probe.1", "headwater-grab.1"] {
+        assert!(folder.join(name).is_file(), "{name}");
+    }
+}
+
+#[test]
+fn a_pipe_that_is_closed_is_no_error() {
+    let program = env!("CARGO_BIN_EXE_headwater");
+    let output = run(tool("bash").args(["-c", &format!("set -o pipefail; '{program}' completions bash | head -n 1")]))
+        .succeeded();
+    assert!(!output.err.contains("panicked"), "{}", output.err);
+}
+
+#[test]
+fn logs_are_json_when_asked_for() {
+    let server = Server::start(["--log-format", "json", "bad=/no/such/file.wmv"]);
+    server.get("/bad.mjpeg");
+    let line = crate::harness::eventually("a line", || {
+        server.log().lines().find(|line| line.starts_with('{')).map(str::to_owned)
+    });
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(json["level"], "WARN");
+    assert!(json["error"].as_str().unwrap().contains("is the path right?"), "{json:#}");
+}
+
+#[test]
+fn a_relay_says_how_to_open_it_to_the_network() {
+    let server = Server::start(["cam=pattern:"]);
+    assert!(server.address.ip().is_loopback());
+    assert!(
+        server.log().contains("For this machine only; open it to the network with --listen 0.0.0.0:"),
+        "{}",
+        server.log()
+    );
+    assert!(!Path::new(root()).join("nohup.out").exists());
+}

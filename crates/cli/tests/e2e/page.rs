@@ -1,0 +1,53 @@
+//! The page in a real browser.
+
+use crate::harness::tools::{folder, node_modules, root};
+use crate::harness::{Camera, Manner, Server, run, tool};
+
+/// Runs tests/tools/page.mjs, which says what it saw as JSON.
+fn look(server: &Server, name: &str, device: &str) -> serde_json::Value {
+    tool("chromium");
+    let shots = folder(name);
+    let mut node = tool("node");
+    node.arg(root().join("tests/tools/page.mjs")).arg(server.url("/")).arg(shots.join("page.png")).arg(device);
+    node.env("NODE_MODULES", node_modules());
+    let output = run(&mut node).succeeded();
+    println!("see {}", shots.join("page.png").display());
+    serde_json::from_str(&output.text()).unwrap_or_else(|error| panic!("{error}: {}", output.text()))
+}
+
+fn server(camera: &Camera) -> Server {
+    let sources = ["pattern=pattern:?size=640x480&fps=10".to_owned(), format!("camera={}", camera.url())];
+    Server::start(sources.into_iter().chain(["down=http://127.0.0.1:1/video".to_owned()]))
+}
+
+#[test]
+fn the_pictures_on_the_page_move_in_chromium() {
+    let camera = Camera::start(Manner::Pictures { fps: 10 });
+    let server = server(&camera);
+    let seen = look(&server, "page", "desktop");
+    assert_eq!(seen["moving"], serde_json::json!(["camera", "pattern"]), "{seen:#}");
+    let text = seen["text"].as_str().unwrap();
+    for name in ["camera", "pattern", "down"] {
+        assert!(text.contains(name), "{name} is not on the page: {text}");
+    }
+    assert_eq!(seen["errors"], serde_json::json!([]), "{seen:#}");
+    assert_eq!(camera.connections(), 1);
+}
+
+#[test]
+fn the_page_is_usable_on_a_phone() {
+    let camera = Camera::start(Manner::Pictures { fps: 10 });
+    let server = server(&camera);
+    let seen = look(&server, "page-phone", "phone");
+    assert_eq!(seen["moving"], serde_json::json!(["camera", "pattern"]), "{seen:#}");
+    assert!(seen["overflow"].as_i64().unwrap() <= 0, "the page is wider than the screen: {seen:#}");
+}
+
+#[test]
+fn the_status_page_shows_the_clients() {
+    let server = Server::start(["camera=pattern:?size=320x240&fps=10"]);
+    let _stream = server.stream("/camera.mjpeg?fps=5");
+    let status = server.get("/status");
+    assert_eq!(status.status, 200);
+    assert!(status.text().contains("/camera.mjpeg?fps=5"), "{}", status.text());
+}
