@@ -35,7 +35,7 @@ typedef struct {
     int64_t pictures, bytes, missed, whole;
 } client;
 
-typedef struct { double cpu, user, system; long rss_kb, peak_kb, switches, threads; } usage;
+typedef struct { double cpu; long rss_kb, peak_kb, switches, threads; } usage;
 typedef struct { int *us; size_t n, room; } ages;
 
 static int polling, measuring, pid, receive_buffer = 16384;
@@ -85,12 +85,6 @@ static usage measure(void) {
         u.threads++;
     }
     closedir(tasks);
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    slurp(path, text, sizeof text);
-    unsigned long user = 0, system = 0;
-    char *after = strrchr(text, ')');
-    if (after) sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-    u.user = user / (double)sysconf(_SC_CLK_TCK), u.system = system / (double)sysconf(_SC_CLK_TCK);
     snprintf(path, sizeof path, "/proc/%d/status", pid);
     slurp(path, text, sizeof text);
     u.rss_kb = field(text, "VmRSS:"), u.peak_kb = field(text, "VmHWM:");
@@ -305,16 +299,15 @@ int main(int argc, char **argv) {
     }
     qsort(fps, healthy, sizeof *fps, by_value);
     qsort(first, seen, sizeof *first, by_value);
-    double cpu = after.cpu - before.cpu, ticks = after.user - before.user + after.system - before.system;
-    double user = ticks > 0 ? (after.user - before.user) / ticks : 0;
+    double cpu = after.cpu - before.cpu;
 #define SECONDS(r) ((r).ru_utime.tv_sec + (r).ru_stime.tv_sec + ((r).ru_utime.tv_usec + (r).ru_stime.tv_usec) / 1e6)
     printf("{\"clients\":%d,\"slow\":%d,\"window_s\":%.3f,\"pictures\":%lld,\"bytes\":%lld,\"missed\":%lld,", n, slow, window, pictures, bytes, missed);
     printf("\"fps_min\":%.2f,\"fps_median\":%.2f,", part(fps, healthy, 0), part(fps, healthy, .5));
     printf("\"first_ms\":{\"p50\":%.2f,\"p99\":%.2f,\"max\":%.2f},", part(first, seen, .5), part(first, seen, .99), part(first, seen, 1));
     print_ages("age", &age[0]);
     if (slow) printf("\"slow_pictures\":%lld,\"slow_missed\":%lld,", slow_pictures, slow_missed), print_ages("slow_age", &age[1]);
-    printf("\"cpu_s\":%.4f,\"user_share\":%.3f,\"ms_per_mb\":%.4f,\"us_per_picture\":%.2f,\"switches\":%ld,\"threads\":%ld,\"rss_kb\":%ld,\"peak_kb\":%ld,",
-           cpu, user, bytes ? cpu * 1e9 / bytes : 0, pictures ? cpu * 1e6 / (pictures + slow_pictures) : 0,
+    printf("\"cpu_s\":%.4f,\"ms_per_mb\":%.4f,\"us_per_picture\":%.2f,\"switches\":%ld,\"threads\":%ld,\"rss_kb\":%ld,\"peak_kb\":%ld,",
+           cpu, bytes ? cpu * 1e9 / bytes : 0, pictures ? cpu * 1e6 / (pictures + slow_pictures) : 0,
            after.switches - before.switches, after.threads, after.rss_kb, after.peak_kb);
     printf("\"load_cpu_s\":%.3f,\"unstamped\":%ld,\"torn\":%ld,\"disorder\":%ld,\"refused\":%ld,\"closed\":%ld,\"empty\":%d,\"complaint\":\"",
            measuring ? SECONDS(mine) - SECONDS(ours) : 0, unstamped, torn, disorder, refused, closed, empty);
