@@ -81,7 +81,8 @@ fn mentions(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
-        !(word.starts_with(goes_on) && before.is_some_and(goes_on)) && !after.is_some_and(goes_on)
+        let begins = !word.starts_with(goes_on) || !before.is_some_and(goes_on);
+        begins && !after.is_some_and(goes_on)
     })
 }
 

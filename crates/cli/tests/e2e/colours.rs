@@ -48,10 +48,10 @@ fn white_is_white_black_is_black_and_red_is_red() {
     let sources = SOURCES.iter().enumerate().map(|(at, source)| format!("s{at}={}", stripes(source).display()));
     let server = Server::start(sources);
     let saved = folder("colours");
-    for at in 0..SOURCES.len() {
+    for (at, source) in SOURCES.iter().enumerate() {
         for (suffix, query) in [("own", ""), ("scaled", "?width=96")] {
             let answer = server.get(&format!("/s{at}.jpg{query}"));
-            assert_eq!(answer.status, 200, "{:?}: {}", SOURCES[at], answer.text());
+            assert_eq!(answer.status, 200, "{source:?}: {}", answer.text());
             std::fs::write(saved.join(format!("{at}-{suffix}.jpg")), &answer.body).unwrap();
         }
     }

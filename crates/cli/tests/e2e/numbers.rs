@@ -57,7 +57,7 @@ fn a_looped_file_goes_on_after_its_last_frame_with_its_first() {
 }
 
 #[test]
-fn the_real_samples_arrive_once_and_in_order() {
+fn the_real_samples_arrive_in_order_and_what_a_busy_machine_leaves_out_is_counted() {
     let Some(folder) = sample("README.md").map(|readme| readme.parent().unwrap().to_owned()) else { return };
     let sources =
         NUMBERED_SAMPLES.iter().enumerate().map(|(at, file)| format!("s{at}={}", folder.join(file).display()));
@@ -66,13 +66,26 @@ fn the_real_samples_arrive_once_and_in_order() {
         for (at, file) in NUMBERED_SAMPLES.iter().enumerate() {
             let server = &server;
             scope.spawn(move || {
-                let mut stream = server.stream(&format!("/s{at}.mjpeg"));
+                let name = format!("s{at}");
+                let mut stream = server.stream(&format!("/{name}.mjpeg"));
                 let numbers: Vec<_> = stream.parts(40).iter().map(|part| number(&part.data).unwrap()).collect();
-                let expected: Vec<_> = (numbers[0]..).take(numbers.len()).collect();
-                assert_eq!(numbers, expected, "{file}");
+                let counted = dropped(server, &name);
+                assert!(numbers.is_sorted_by(|a, b| a < b), "{file}: {numbers:?}");
+                let missing = u64::from(numbers[39] - numbers[0]) - 39;
+                assert!(missing <= counted, "{file}: {missing} are missing, {counted} counted: {numbers:?}");
+                assert!(missing <= 10, "{file}: {missing} are missing: {numbers:?}");
             });
         }
     });
+}
+
+/// Pictures of a source that were left out, as its status counts them.
+fn dropped(server: &Server, name: &str) -> u64 {
+    let status = server.status();
+    let made = status["sources"].as_array().unwrap().iter().filter(|source| source["name"] == name);
+    let made = made.flat_map(|source| source["variants"].as_array().unwrap());
+    let sent = status["clients"].as_array().unwrap().iter().filter(|client| client["source"] == name);
+    made.chain(sent).map(|counted| counted["dropped"].as_u64().unwrap()).sum()
 }
 
 #[test]
