@@ -8,6 +8,7 @@
 
 mod client;
 mod drain;
+mod pace;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -41,8 +42,8 @@ type Map = Arc<Mutex<HashMap<Key, Arc<Fan>>>>;
 pub(crate) struct Fans(Map);
 
 pub(crate) struct Fan {
-    /// Those who come, or come back.
-    inbox: Mutex<Vec<Client>>,
+    /// Those who come, or come back; nothing when the fan is over.
+    inbox: Mutex<Option<Vec<Client>>>,
     arrived: Notify,
     /// Shares, each of a client or of a request that may become one.
     shares: AtomicUsize,
@@ -78,7 +79,7 @@ impl Fans {
                 Some(fan) => Arc::clone(fan),
                 None => {
                     let fan = Arc::new(Fan {
-                        inbox: Mutex::default(),
+                        inbox: Mutex::new(Some(Vec::new())),
                         arrived: Notify::new(),
                         shares: AtomicUsize::new(0),
                         newest: watch::Sender::default(),
@@ -117,7 +118,10 @@ impl Share {
 
     /// Puts a client into the fan. Its own share keeps the fan running.
     fn enter(fan: &Arc<Fan>, client: Client) {
-        lock(&fan.inbox).push(client);
+        match &mut *lock(&fan.inbox) {
+            Some(inbox) => inbox.push(client),
+            None => return drain::farewell(client, true),
+        }
         fan.arrived.notify_one();
     }
 }
@@ -184,9 +188,9 @@ impl Blades {
         // Requests under way that were given a share still get an answer: a fan that
         // is gone from the table is only let go of, not taken from them.
         lock(&self.fans).remove(&self.key);
-        self.admit();
-        for client in self.clients.drain(..) {
-            drain::farewell(client);
+        let waiting = lock(&self.fan.inbox).take().unwrap_or_default();
+        for client in self.clients.drain(..).chain(waiting) {
+            drain::farewell(client, true);
         }
     }
 
@@ -206,7 +210,7 @@ impl Blades {
             Newest::Part(part) => Some(Arc::clone(part)),
             _ => None,
         };
-        let came = std::mem::take(&mut *lock(&self.fan.inbox));
+        let came = lock(&self.fan.inbox).as_mut().map(std::mem::take).unwrap_or_default();
         let is_live = matches!(self.source.status().borrow().state, State::Live);
         for mut client in came {
             let offered = match &newest {

@@ -45,7 +45,8 @@ fn head_of(picture: &Picture, report: Option<(Duration, u64)>) -> Head {
 pub(crate) enum Offered {
     /// It went out whole, or was left out on purpose.
     Taken,
-    /// The socket is full: `written` bytes of `head` and picture went out, maybe none.
+    /// The socket is full, or the client wants to be watched over: `written` bytes of
+    /// `head` and picture went out, maybe none.
     Blocked { head: Bytes, written: usize },
     /// There is nobody any more.
     Gone,
@@ -63,7 +64,7 @@ pub(crate) struct Client {
     pub(crate) placeholder: bool,
     /// The index of the last picture it was given.
     pub(crate) last: u64,
-    /// How long the last picture took to go out, if not at once.
+    /// How long a picture takes to be read, where that is known.
     pub(crate) behind: Option<Duration>,
 }
 
@@ -71,6 +72,8 @@ impl Client {
     /// Offers a picture newer than the last one.
     pub(crate) fn offer(&mut self, part: &Part) -> Offered {
         match self.choose(part) {
+            // Somebody has to watch over it: not the fan.
+            Some(head) if self.session.max_age.is_some() => Offered::Blocked { head, written: 0 },
             Some(head) => self.send(part, head),
             None => Offered::Taken,
         }
@@ -105,14 +108,22 @@ impl Client {
         };
         let age = part.picture.received.elapsed();
         if age + self.behind.unwrap_or_default() > max_age {
-            // The client has nothing under way after this: the next one is measured anew.
             Counts::add(&counts.late, 1);
-            self.behind = None;
             return None;
         }
+        Some(self.lines(part))
+    }
+
+    /// The lines above `part` for this client.
+    pub(super) fn lines(&mut self, part: &Part) -> Bytes {
+        self.last = part.index;
+        if self.session.max_age.is_none() {
+            return part.head.clone();
+        }
         let mut head = Vec::with_capacity(Head::MAX);
-        head_of(&part.picture, Some((age, counts.dropped.load(Relaxed)))).write(&mut head);
-        Some(head.into())
+        let dropped = self.session.counts.dropped.load(Relaxed);
+        head_of(&part.picture, Some((part.picture.received.elapsed(), dropped))).write(&mut head);
+        head.into()
     }
 
     /// Gives up the picture chosen last, of which nothing has gone out, for a newer one.
@@ -124,7 +135,6 @@ impl Client {
         match self.write(part, &head, 0) {
             Ok(written) if written == self.length(part, &head) => {
                 self.sent(part, written);
-                self.behind = None;
                 Offered::Taken
             }
             Ok(written) => Offered::Blocked { head, written },
@@ -163,6 +173,18 @@ impl Client {
         Counts::add(&counts.bytes, bytes as u64);
         let age = part.picture.received.elapsed();
         counts.age_us.store(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Waits until the client closes its side, or breaks off.
+    pub(super) async fn leaving(&self) -> io::Error {
+        loop {
+            if let Err(error) = self.socket.readable().await {
+                return error;
+            }
+            if self.has_left() {
+                return io::ErrorKind::UnexpectedEof.into();
+            }
+        }
     }
 
     /// Whether the client closed its side, as far as can be seen without waiting.

@@ -1,0 +1,42 @@
+//! What only the operating system knows, behind one module a system.
+//!
+//! Everything here is safe to call; a system that cannot answer says
+//! [`std::io::ErrorKind::Unsupported`], and callers then do without. It is the second
+//! crate with `unsafe`, since no library asks the kernel for these.
+
+#![deny(unsafe_op_in_unsafe_fn)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+use std::io;
+use std::os::fd::AsFd;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+
+#[cfg(not(target_os = "linux"))]
+mod other;
+#[cfg(not(target_os = "linux"))]
+use other as system;
+
+/// How much of what was written to a TCP socket has got how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendState {
+    /// Bytes in this host's kernel that are not sent yet.
+    pub unsent: u64,
+    /// Bytes sent that the other host has not acknowledged.
+    pub in_flight: u64,
+    /// Bytes that the other host said it would take, in its last acknowledgement. It falls
+    /// as bytes lie there unread by the program. That they were read is often told only with
+    /// the next acknowledgement (RFC 9293 section 3.8.6.2.2).
+    pub window: u64,
+}
+
+/// Asks the kernel about a TCP socket.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::Unsupported`] where it cannot know.
+pub fn send_state(socket: &impl AsFd) -> io::Result<SendState> {
+    system::send_state(socket.as_fd())
+}
