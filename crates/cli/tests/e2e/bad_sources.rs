@@ -12,7 +12,9 @@ fn ask(url: &str) -> (u16, String) {
     // The same sentence stands in the status, and once in the log.
     let source = server.source("bad");
     assert_eq!(format!("bad: {}\n", source["error"].as_str().unwrap()), text);
-    assert_eq!(server.log().matches("no pictures error=").count(), 1, "{}", server.log());
+    let lines = || server.log().matches("no pictures error=").count();
+    crate::harness::eventually("the line in the log", || (lines() > 0).then_some(()));
+    assert_eq!(lines(), 1, "{}", server.log());
     (status, text)
 }
 

@@ -78,7 +78,7 @@ fn a_reader_at_a_fifth_of_the_rate_sees_new_whole_pictures_and_the_others_do_not
             count += 1;
         }
         let fps = f64::from(count) / began.elapsed().as_secs_f64();
-        assert!((22.0..28.0).contains(&fps), "the other reader had {fps} a second");
+        assert!((18.0..30.0).contains(&fps), "the other reader had {fps} a second");
 
         let (client, parts) = slow.join().unwrap();
         let client: serde_json::Value = serde_json::from_str(&client).expect("the slow client in /status.json");
@@ -127,7 +127,7 @@ fn a_client_that_reads_nothing_is_counted_and_nobody_else_notices() {
     reader.parts(75);
     let began = Instant::now();
     reader.parts(25);
-    assert!(began.elapsed() < Duration::from_millis(1300), "{:?} for a second's pictures", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?} for a second's pictures", began.elapsed());
     // What it had begun to take it still gets whole, and then the newest.
     let (last, mut newest) = (number(&reader.part().unwrap().data).unwrap(), 0);
     for _ in 0..4 {
