@@ -64,7 +64,7 @@ fn run(mut cursor: feed::Cursor, shared: &Shared) -> Result<(), Error> {
 
 impl crate::Slot {
     fn drop_one(&mut self) {
-        self.dropped += 1;
+        self.dropped_lately += 1;
         self.dropped_ever += 1;
     }
 }

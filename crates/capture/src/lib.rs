@@ -59,8 +59,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct Slot {
     newest: Option<Shot>,
-    /// Dropped since the last one taken.
-    dropped: u64,
+    /// Since the last one taken.
+    dropped_lately: u64,
     dropped_ever: u64,
     over: Option<Error>,
     closed: bool,
@@ -151,7 +151,7 @@ impl Capture {
 
     /// Pictures left out since the start, for newer ones.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
+    pub fn dropped_ever(&self) -> u64 {
         self.shared.slot().dropped_ever
     }
 }
@@ -168,7 +168,7 @@ impl Drop for Capture {
 impl Slot {
     fn take(&mut self) -> Option<Shot> {
         let mut shot = self.newest.take()?;
-        shot.dropped = std::mem::take(&mut self.dropped);
+        shot.dropped = std::mem::take(&mut self.dropped_lately);
         Some(shot)
     }
 }

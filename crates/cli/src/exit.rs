@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// The codes, as `--help` and the man page print them.
 pub const TABLE: &str = "\
 Exit status:
-  0  done, or ended by q, Ctrl-C or SIGTERM
+  0  done; serve, view and grab: also when ended by q, Ctrl-C or SIGTERM
   1  something else went wrong; the message says what
   2  the command line is wrong
   3  a source gives no picture
@@ -17,7 +17,7 @@ Exit status:
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// A source gave nothing; the URL is without its password.
-    #[error("{url}: {error}")]
+    #[error("{}", told(.url, .error))]
     Source { url: String, error: source::Error },
     /// What stands on the command line cannot be meant.
     #[error("{0}")]
@@ -26,6 +26,17 @@ pub enum Failure {
     #[cfg_attr(feature = "viewer", allow(dead_code))]
     #[error("view: not built in; build with --features viewer")]
     NotBuiltIn,
+}
+
+/// The error, with the URL in front unless it names the place itself.
+fn told(url: &str, error: &source::Error) -> String {
+    let place = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let place = place.rsplit_once('@').map_or(place, |(_, rest)| rest).split(['/', '?']).next().unwrap_or(place);
+    let error = error.to_string();
+    match !place.is_empty() && error.contains(place) || error.contains(url) {
+        true => error,
+        false => format!("{url}: {error}"),
+    }
 }
 
 /// Prints what went wrong and gives the code for it.

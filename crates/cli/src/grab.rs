@@ -30,7 +30,7 @@ pub fn run(args: &Grab) -> anyhow::Result<()> {
     let result = runtime.block_on(async {
         tokio::select! {
             result = grab(args, variant) => result,
-            _ = tokio::signal::ctrl_c() => Ok(()),
+            result = crate::signals::ended() => Ok(result?),
         }
     });
     runtime.shutdown_background();

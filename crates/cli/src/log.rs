@@ -9,13 +9,13 @@ use tracing_subscriber::EnvFilter;
 #[derive(clap::Args, Debug)]
 pub struct Log {
     /// Form of the log on stderr
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "HEADWATER_LOG_FORMAT")]
+    #[arg(long, global = true, help_heading = "Log", value_enum, default_value_t = Format::Text, env = "HEADWATER_LOG_FORMAT")]
     log_format: Format,
     /// Say more: -v protocol steps, -vv also what libraries say
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = "Log", action = clap::ArgAction::Count)]
     verbose: u8,
     /// Say only what is wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = "Log", conflicts_with = "verbose")]
     quiet: bool,
 }
 
@@ -38,7 +38,15 @@ pub fn start(log: &Log, is_server: bool) {
         (_, 1) => "debug,ffmpeg=warn,retina=info,hyper=info,winit=info,calloop=info,sctk=info",
         _ => "trace,hyper=info,winit=info,calloop=info,sctk=info",
     };
-    let filter = std::env::var("HEADWATER_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = std::env::var("HEADWATER_LOG").ok().and_then(|text| match EnvFilter::try_new(&text) {
+        Ok(filter) => Some(filter),
+        Err(error) => {
+            anstream::eprintln!(
+                "headwater: HEADWATER_LOG={text}: {error}; expected something like debug or source=debug"
+            );
+            None
+        }
+    });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(default)))
         .with_writer(std::io::stderr)

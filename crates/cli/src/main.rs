@@ -12,6 +12,7 @@ mod pages;
 mod probe;
 mod progress;
 mod serve;
+mod signals;
 #[cfg(feature = "viewer")]
 mod view;
 

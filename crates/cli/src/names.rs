@@ -8,6 +8,8 @@ pub fn split(text: &str, taken: &BTreeSet<String>) -> (String, String) {
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     match text.split_once('=') {
         Some((name, url)) if plain(name) && !url.is_empty() => (name.into(), url.into()),
+        // Meant as a name, though it cannot be one: the relay says why.
+        Some((name, url)) if url.contains(':') && !name.contains([':', '/', '?']) => (name.into(), url.into()),
         _ => (free(&name_of(text), taken), text.into()),
     }
 }
@@ -53,6 +55,8 @@ mod tests {
             ("pattern:", "pattern", "pattern:"),
             ("http://h/video.cgi?user=a&pwd=b", "video", "http://h/video.cgi?user=a&pwd=b"),
             ("0", "0", "0"),
+            ("a.b=pattern:", "a.b", "pattern:"),
+            ("a=b.mp4", "a", "b.mp4"),
             ("http://h/status", "cam-status", "http://h/status"),
         ] {
             assert_eq!(split(text, &BTreeSet::new()), (name.into(), url.into()));

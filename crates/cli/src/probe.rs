@@ -65,8 +65,8 @@ impl Found {
 
     fn text(&self) -> String {
         let about = &self.status.about;
-        let mut text = format!("{}: opened in {:.2} s\n", self.url, self.opened_in.as_secs_f64());
-        text.push_str(&format!("  {} over {}", about.container, about.protocol));
+        let mut text = format!("{}\n  opened in {:.2} s: ", self.url, self.opened_in.as_secs_f64());
+        text.push_str(&format!("{} over {}", about.container, about.protocol));
         let extras = [
             about.server.as_ref().map(|server| format!("server {server}")),
             about.title.as_ref().map(|title| format!("title {title:?}")),
@@ -123,7 +123,7 @@ fn describe(track: &Track) -> String {
         Kind::Video(video) => {
             let mut text = format!("video {} {}", track.codec, video.size);
             text.extend(video.pixel_format.iter().map(|format| format!(" {format}")));
-            text.extend(video.frame_rate.map(|rate| format!(", {:.2} fps declared", rate.as_f64())));
+            text.extend(video.sane_frame_rate().map(|rate| format!(", {rate:.2} fps declared")));
             if video.rotation != 0 {
                 text.push_str(&format!(", turned by {} degrees", video.rotation));
             }
@@ -142,7 +142,7 @@ fn track_json(track: &Track) -> serde_json::Value {
             "id": id, "kind": "video", "codec": codec,
             "width": video.size.width, "height": video.size.height,
             "pixel_format": video.pixel_format,
-            "fps_declared": video.frame_rate.map(media::Rational::as_f64),
+            "fps_declared": video.sane_frame_rate(),
             "sample_aspect": video.sample_aspect.map(|aspect| format!("{}:{}", aspect.num, aspect.den)),
             "rotation": video.rotation,
             "bit_rate_declared": track.bit_rate,

@@ -9,7 +9,6 @@ use media::Redacted;
 use relay::{Config, Relay, Server, SourceConfig};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Serve;
 use crate::names;
@@ -41,16 +40,14 @@ fn config(args: &Serve) -> Config {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
     let relay = Relay::new(&config.sources)?;
     let server = Server::bind(relay, config)?;
     announce(config, &server.addresses());
     let stop = async {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
+        match crate::signals::ended().await {
+            Ok(()) => tracing::info!("stopping"),
+            Err(error) => tracing::error!(%error, "cannot watch for signals"),
         }
-        tracing::info!("stopping");
     };
     server.run(stop).await;
     Ok(())

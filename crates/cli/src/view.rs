@@ -41,11 +41,7 @@ fn end_on_signals(waker: Waker) {
     let run = move || -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-            tokio::select! {
-                interrupted = tokio::signal::ctrl_c() => interrupted?,
-                _ = terminate.recv() => {}
-            }
+            crate::signals::ended().await?;
             waker.quit();
             Ok(())
         })
@@ -92,7 +88,7 @@ impl Pictures for Screen {
             size: track.and_then(|track| track.video()).map(|video| video.size).unwrap_or_default(),
             fps: counters.fps,
             delay: captured.and_then(|at| at.elapsed().ok()),
-            dropped: self.capture.dropped(),
+            dropped: self.capture.dropped_ever(),
             error: status.error.as_ref().map(ToString::to_string),
         }
     }

@@ -80,6 +80,12 @@ impl Parameters {
                     if let Some((profile, level)) = video.profile {
                         ((*raw).profile, (*raw).level) = (profile, level);
                     }
+                    if let Some(full) = video.full_range {
+                        (*raw).color_range = match full {
+                            true => ffi::AVColorRange::AVCOL_RANGE_JPEG,
+                            false => ffi::AVColorRange::AVCOL_RANGE_MPEG,
+                        };
+                    }
                     if let Some(aspect) = video.sample_aspect {
                         (*raw).sample_aspect_ratio = ffi::AVRational {
                             num: c_int::try_from(aspect.num).unwrap_or(0),
@@ -182,6 +188,7 @@ pub(crate) unsafe fn describe(stream: *const ffi::AVStream, parameters: &Paramet
                 pixel_format: Pixel::from_id((*raw).format).map(|pixel| pixel.name.to_owned()),
                 frame_rate: rational((*stream).avg_frame_rate).or_else(|| rational((*stream).r_frame_rate)),
                 sample_aspect: rational((*stream).sample_aspect_ratio).or_else(|| rational((*raw).sample_aspect_ratio)),
+                full_range: full_range(int_of!((*raw).color_range)),
                 rotation: rotation(stream),
                 profile: (profile != unknown || level != unknown).then_some((profile, level)),
             })
@@ -235,4 +242,13 @@ unsafe fn rotation(stream: *const ffi::AVStream) -> u16 {
     // SAFETY: nine integers.
     let counterclockwise = unsafe { ffi::av_display_rotation_get(matrix.as_ptr()) };
     if counterclockwise.is_finite() { ((-counterclockwise / 90.0).round().rem_euclid(4.0) * 90.0) as u16 } else { 0 }
+}
+
+/// What the container says of the range of its values, if anything.
+fn full_range(range: c_int) -> Option<bool> {
+    match range {
+        range if range == ffi::AVColorRange::AVCOL_RANGE_JPEG as c_int => Some(true),
+        range if range == ffi::AVColorRange::AVCOL_RANGE_MPEG as c_int => Some(false),
+        _ => None,
+    }
 }

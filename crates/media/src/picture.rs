@@ -84,10 +84,10 @@ impl SizeWish {
     /// ratio are rounded to even numbers, at least 2 and at most [`Size::MAX_SIDE`].
     #[must_use]
     pub fn of(self, own: Size) -> Size {
-        let even = |side: u64| u32::try_from((side + 1) & !1).unwrap_or(u32::MAX).clamp(2, Size::MAX_SIDE);
+        let even = |half: u64| u32::try_from(half * 2).unwrap_or(u32::MAX).clamp(2, Size::MAX_SIDE);
         let follow = |wished: u32, of: u32, other: u32| {
             let of = u64::from(of.max(1));
-            even((u64::from(wished) * u64::from(other) + of / 2) / of)
+            even((u64::from(wished) * u64::from(other) + of) / (2 * of))
         };
         match self {
             Self::Own => own,

@@ -222,10 +222,21 @@ pub struct Video {
     pub frame_rate: Option<Rational>,
     /// Width to height of one pixel.
     pub sample_aspect: Option<Rational>,
+    /// Whether black is 0 (as in JPEG) and not 16, where the container told.
+    pub full_range: Option<bool>,
     /// Degrees clockwise by which to turn the picture for display: 0, 90, 180 or 270.
     pub rotation: u16,
     /// Profile and level as libavcodec numbers them.
     pub profile: Option<(i32, i32)>,
+}
+
+impl Video {
+    /// The declared rate in pictures a second, unless it is one that no camera has: the
+    /// clock of the container, as some declare.
+    #[must_use]
+    pub fn sane_frame_rate(&self) -> Option<f64> {
+        self.frame_rate.map(Rational::as_f64).filter(|rate| *rate <= 240.0)
+    }
 }
 
 /// Properties of an audio track.

@@ -3,7 +3,7 @@
 //! A [`Relay`] holds the sources by name; [`Server`] listens and answers. Two paths lead
 //! out of it. Pages, pictures and status are small answers and go through hyper and
 //! axum. A stream takes the socket over from hyper after its request was read
-//! ([`server`]): from then on there is nothing between the feed and the kernel, no copy
+//! (`server`): from then on there is nothing between the feed and the kernel, no copy
 //! per client and no queue, so that a slow client loses pictures and never sees old ones.
 
 #![forbid(unsafe_code)]

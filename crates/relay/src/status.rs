@@ -69,7 +69,7 @@ pub struct SourceStatus {
     pub packets: u64,
     /// Of them, pictures.
     pub pictures: u64,
-    /// Pictures known to be damaged.
+    /// Packets known to be damaged.
     pub corrupt: u64,
     /// Bytes that came.
     pub bytes: u64,
@@ -194,7 +194,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
         width: video.map_or(0, |video| video.size.width),
         height: video.map_or(0, |video| video.size.height),
         fps: counters.fps,
-        fps_declared: video.and_then(|video| video.frame_rate).map(media::Rational::as_f64),
+        fps_declared: video.and_then(media::Video::sane_frame_rate),
         keyframe_rate: counters.key_rate,
         packets: counters.packets,
         pictures: counters.pictures,

@@ -77,10 +77,12 @@ pub enum Error {
         what: String,
     },
     /// Something answered, but not with video: an HTML page, a text.
-    #[error("{what}; the URL of the page is not the URL of the stream")]
+    #[error("{what}{}", if *.page { "; the URL of the page is not the URL of the stream" } else { "" })]
     NotVideo {
         /// What it was instead, with its first bytes if that helps.
         what: String,
+        /// A web server answered with something to read: a page was meant for people.
+        page: bool,
     },
     /// A protocol, container or codec that this build cannot open.
     #[error("{what}")]
@@ -112,7 +114,7 @@ impl Error {
             | Self::Unauthorized { what }
             | Self::Unreachable { what }
             | Self::Server { what, .. }
-            | Self::NotVideo { what }
+            | Self::NotVideo { what, .. }
             | Self::Unsupported { what }
             | Self::Broken { what } => what.clone(),
             Self::Timeout { phase, after } => format!("no picture within {after:?} ({phase})"),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use formats::multipart::Reader;
 
 use crate::location::Location;
-use crate::scheme::{Connection, Request, Scheme};
+use crate::scheme::{Connection, Request, Scheme, with_host};
 use crate::{Error, Phase, Sink};
 
 use self::session::{Fetched, Session};
@@ -30,6 +30,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "http://user:password@host/video.mjpg",
     doc: "an MJPEG camera, or a picture that is fetched again and again; HLS, ASF and the like through FFmpeg",
     port: Some(PORT),
+    check: with_host,
     connect,
 };
 

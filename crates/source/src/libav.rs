@@ -11,7 +11,7 @@ use ffmpeg::{Input, InputOptions, Read};
 use media::{Redacted, Timestamp, Track, Unit};
 
 use crate::location::Location;
-use crate::scheme::{Connection, Request, Scheme};
+use crate::scheme::{Connection, Request, Scheme, any};
 use crate::{About, Error, Phase, Sink, Stop, Transport, on_thread};
 
 /// Files, and the row that takes what no other one names.
@@ -20,6 +20,7 @@ pub(crate) static FILE: Scheme = Scheme {
     example: "clip.wmv",
     doc: "a file, in real time and again from its start; any container FFmpeg reads",
     port: None,
+    check: any,
     connect,
 };
 
@@ -29,6 +30,7 @@ pub(crate) static HTTPS: Scheme = Scheme {
     example: "https://host/live/playlist.m3u8",
     doc: "HTTPS, HLS, DASH through FFmpeg",
     port: Some(443),
+    check: any,
     connect,
 };
 pub(crate) static RTSPS: Scheme = Scheme {
@@ -36,6 +38,7 @@ pub(crate) static RTSPS: Scheme = Scheme {
     example: "rtsps://user:password@host/stream",
     doc: "an IP camera over TLS, through FFmpeg",
     port: Some(322),
+    check: any,
     connect,
 };
 pub(crate) static RTMP: Scheme = Scheme {
@@ -43,6 +46,7 @@ pub(crate) static RTMP: Scheme = Scheme {
     example: "rtmp://host/app/stream",
     doc: "RTMP through FFmpeg",
     port: Some(1935),
+    check: any,
     connect,
 };
 pub(crate) static DATAGRAMS: Scheme = Scheme {
@@ -50,6 +54,7 @@ pub(crate) static DATAGRAMS: Scheme = Scheme {
     example: "srt://host:9000",
     doc: "MPEG-TS and the like over UDP, RTP, SRT or bare TCP, through FFmpeg",
     port: None,
+    check: any,
     connect,
 };
 pub(crate) static MMS_BY_NAME: Scheme = Scheme {
@@ -57,6 +62,7 @@ pub(crate) static MMS_BY_NAME: Scheme = Scheme {
     example: "mmsh://host/path",
     doc: "Windows Media over HTTP or TCP through FFmpeg",
     port: None,
+    check: any,
     connect,
 };
 pub(crate) static V4L2: Scheme = Scheme {
@@ -64,8 +70,12 @@ pub(crate) static V4L2: Scheme = Scheme {
     example: "/dev/video0",
     doc: "a webcam (Video4Linux); 0 is /dev/video0; its own JPEG pictures where it makes them",
     port: None,
+    check: any,
     connect,
 };
+
+/// Demuxers that read ahead of the time.
+const PLAYLISTS: &[&str] = &["hls", "dash"];
 
 /// How a URL is put to libavformat.
 pub(crate) struct Way {
@@ -115,6 +125,12 @@ impl Way {
             options.analyze = Some(Duration::from_secs(2));
         }
         Self { url, options, protocol, paced: protocol == "file" }
+    }
+}
+
+impl Way {
+    fn explain(&self, error: ffmpeg::Error) -> Error {
+        explain(&self.url, error)
     }
 }
 
@@ -176,9 +192,9 @@ pub(crate) fn open(way: &Way, stop: &Stop) -> Result<Input, Error> {
         && let Some(any) = without_input_format(&way.options)
     {
         // The webcam makes no JPEG.
-        return Input::open(&way.url, &any, || false).map_err(explain);
+        return Input::open(&way.url, &any, || false).map_err(|error| way.explain(error));
     }
-    input.map_err(explain)
+    input.map_err(|error| way.explain(error))
 }
 
 fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
@@ -197,8 +213,12 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
         server: None,
         title: input.title(),
         duration: input.duration(),
-        live: !way.paced,
+        live: !way.paced && input.duration().is_none(),
     };
+    // What can be read as fast as the line allows is held to real time: recordings, and
+    // playlists, whose pieces come in bursts.
+    let paced = !about.live || PLAYLISTS.contains(&about.container.as_str());
+    let repeat = repeat && !about.live;
     let tracks = input.tracks();
     let first_video = |tracks: &[Track]| tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
     let mut video = first_video(&tracks);
@@ -213,12 +233,12 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
                 read_any = true;
                 // Sound lies a second before its pictures in some files: what it waits for
                 // would come in bursts.
-                if way.paced && video == Some(unit.track) {
+                if paced && video == Some(unit.track) {
                     rounds.place(&mut unit);
                     if !pace.keep(unit.dts.or(unit.pts), stop) {
                         break;
                     }
-                } else if way.paced {
+                } else if paced {
                     rounds.shift(&mut unit);
                 }
                 sink.publish(unit);
@@ -229,15 +249,15 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
                     return error;
                 }
             }
-            Ok(Read::End) if way.paced && repeat && read_any => {
+            Ok(Read::End) if repeat && read_any => {
                 read_any = false;
                 rounds.again();
                 if let Err(error) = input.rewind() {
-                    return explain(error);
+                    return way.explain(error);
                 }
             }
             Ok(Read::End) => return Error::Ended { what: None },
-            Err(error) => return explain(error),
+            Err(error) => return way.explain(error),
         }
     }
     Error::Ended { what: None }
@@ -318,8 +338,8 @@ impl Pace {
 }
 
 /// An FFmpeg failure in our terms.
-pub(crate) fn explain(error: ffmpeg::Error) -> Error {
-    let what = Redacted(&error.to_string()).to_string();
+fn explain(url: &str, error: ffmpeg::Error) -> Error {
+    let what = format!("{}: {}", Redacted(url.strip_prefix("file:").unwrap_or(url)), Redacted(&error.to_string()));
     match error {
         ffmpeg::Error::NotFound { .. } => Error::NotFound { what },
         ffmpeg::Error::Unauthorized { .. } => Error::Unauthorized { what },
@@ -328,7 +348,7 @@ pub(crate) fn explain(error: ffmpeg::Error) -> Error {
         }
         ffmpeg::Error::Closed { .. } => Error::Ended { what: Some(what) },
         ffmpeg::Error::Server { status, .. } => Error::Server { status, what },
-        ffmpeg::Error::InvalidData { .. } => Error::NotVideo { what },
+        ffmpeg::Error::InvalidData { .. } => Error::NotVideo { what, page: false },
         ffmpeg::Error::ProtocolNotFound { .. }
         | ffmpeg::Error::DemuxerNotFound { .. }
         | ffmpeg::Error::DecoderNotFound { .. } => Error::Unsupported { what },

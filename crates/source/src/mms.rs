@@ -9,7 +9,8 @@ use ffmpeg::Input;
 use tokio::time::sleep;
 
 use crate::libav::{self, Way};
-use crate::scheme::{Connection, Request, Scheme};
+use crate::scheme::{Connection, Request, Scheme, any};
+use crate::thread::StopOnDrop;
 use crate::{Error, Phase, Sink, on_thread};
 
 pub(crate) static SCHEME: Scheme = Scheme {
@@ -17,6 +18,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "mms://host/path",
     doc: "Windows Media: tries HTTP (mmsh), then TCP (mmst) beside it",
     port: None,
+    check: any,
     connect,
 };
 
@@ -26,17 +28,28 @@ const HEAD_START: Duration = Duration::from_millis(1200);
 fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
         sink.phase(Phase::Connect);
-        let (way, input) = match roll_over(&request).await {
+        let Open { way, input, guard } = match roll_over(&request).await {
             Ok(open) => open,
             Err(error) => return error,
         };
         let repeat = request.options.repeat_files;
         let thread = on_thread("mms", move |stop| libav::pump(input, &way, repeat, &sink, &stop));
-        thread.await.unwrap_or_else(libav::died)
+        let ended = thread.await.unwrap_or_else(libav::died);
+        // Up to here, dropping this future interrupts the reading too.
+        drop(guard);
+        ended
     })
 }
 
-async fn roll_over(request: &Request) -> Result<(Way, Input), Error> {
+/// An open input, and what its blocking calls look at to be interrupted: for as long as
+/// somebody reads, not for as long as it took to open.
+struct Open {
+    way: Way,
+    input: Input,
+    guard: StopOnDrop,
+}
+
+async fn roll_over(request: &Request) -> Result<Open, Error> {
     let http = attempt(request, "mmsh");
     let mut tcp = std::pin::pin!(attempt(request, "mmst"));
     tokio::pin!(http);
@@ -60,14 +73,17 @@ async fn roll_over(request: &Request) -> Result<(Way, Input), Error> {
     }
 }
 
-async fn attempt(request: &Request, scheme: &str) -> Result<(Way, Input), Error> {
+async fn attempt(request: &Request, scheme: &str) -> Result<Open, Error> {
     let rest = request.url.split_once(':').map_or(&*request.url, |(_, rest)| rest);
     let request = Request { url: format!("{scheme}:{rest}").into(), options: request.options.clone() };
-    let opened = on_thread("mms-open", move |stop| {
+    let guard = StopOnDrop::default();
+    let stop = guard.stop();
+    let opened = on_thread("mms-open", move |_| {
         let way = Way::of(&request);
         libav::open(&way, &stop).map(|input| (way, input))
     });
-    opened.await.unwrap_or_else(|| Err(libav::died()))
+    let (way, input) = opened.await.unwrap_or_else(|| Err(libav::died()))?;
+    Ok(Open { way, input, guard })
 }
 
 /// One error for both: what was tried, and why each failed. A refusal of the login or

@@ -28,7 +28,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::location::Location;
-use crate::scheme::{Connection, Request, Scheme};
+use crate::scheme::{Connection, Request, Scheme, with_host};
 use crate::{Error, Phase, Sink, Transport};
 
 use self::player::Player;
@@ -49,6 +49,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "rtsp://user:password@host/stream",
     doc: "an IP camera; TCP unless told otherwise; codecs other than H.264, H.265 and JPEG through FFmpeg",
     port: Some(PORT),
+    check: with_host,
     connect,
 };
 

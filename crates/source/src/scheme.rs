@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::location::Location;
 use crate::{Error, Options, Sink, http, libav, mms, pattern, rtsp};
 
 /// What to open.
@@ -30,9 +31,21 @@ pub struct Scheme {
     pub doc: &'static str,
     /// The TCP port its servers listen on, if it is one.
     pub port: Option<u16>,
+    /// Whether a URL can work at all, as far as its text tells.
+    pub check: fn(&str) -> Result<(), Error>,
     /// Runs one connection, from connect to its end, and gives to the sink what comes.
     /// Dropping the future ends it.
     pub connect: fn(Request, Sink) -> Connection,
+}
+
+/// For [`Scheme::check`]: any text may work.
+pub(crate) fn any(_: &str) -> Result<(), Error> {
+    Ok(())
+}
+
+/// For [`Scheme::check`]: a URL with a host in it.
+pub(crate) fn with_host(url: &str) -> Result<(), Error> {
+    Location::parse(url).map(|_| ())
 }
 
 /// Everything that can be opened. The last row takes what no other one names.

@@ -55,7 +55,10 @@ impl Sink {
         if tracks.video().is_none() {
             let codecs: Vec<_> = tracks.iter().map(|track| track.codec.name()).collect();
             let found = if codecs.is_empty() { "no track".into() } else { format!("only {}", codecs.join(", ")) };
-            return Err(Error::NotVideo { what: format!("no video track: {found} in this {}", about.container) });
+            return Err(Error::NotVideo {
+                what: format!("no video track: {found} in this {}", about.container),
+                page: false,
+            });
         }
         self.with(|door| {
             door.video = tracks.iter().map(|track| track.video().is_some()).collect();

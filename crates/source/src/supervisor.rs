@@ -53,12 +53,13 @@ impl Supervisor {
     /// [`Options::always_on`]. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When nothing can open a URL of this form.
+    /// When a URL of this form can never work.
     pub fn new(name: &str, url: &str, options: Options) -> Result<Self, Error> {
         let scheme = scheme_of(url).ok_or_else(|| Error::BadUrl {
             what: format!("{}: not a URL, a file or a device", Redacted(url)),
             hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
         })?;
+        (scheme.check)(url)?;
         let request = Request { url: url.into(), options: Arc::new(options) };
         let (publisher, feed) = Feed::new(request.options.limits);
         let progress = Arc::new(Progress::new());
@@ -73,7 +74,7 @@ impl Supervisor {
             poke: Arc::clone(&poke),
             failures: 0,
         };
-        let span = tracing::info_span!(parent: None, "source", name);
+        let span = tracing::info_span!(parent: None, "source", of = name);
         let task = tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle();
         let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress)));
         Ok(Self(Arc::new(Inner { name: name.into(), request, feed, progress, poke, variants, task })))

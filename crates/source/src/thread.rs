@@ -25,6 +25,23 @@ impl Stop {
     }
 }
 
+/// Sets its [`Stop`] when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct StopOnDrop(Stop);
+
+impl StopOnDrop {
+    /// The stop that it sets.
+    pub(crate) fn stop(&self) -> Stop {
+        self.0.clone()
+    }
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
 /// Runs `body` on a thread of its own, called `name`, and waits for its result.
 ///
 /// For code that blocks for long: libav* calls, device reads. Whatever `body` builds
@@ -34,15 +51,8 @@ impl Stop {
 /// its next look. A panic in `body` resolves to `None`, as does a thread that the
 /// system refuses to start.
 pub async fn on_thread<T: Send + 'static>(name: &str, body: impl FnOnce(Stop) -> T + Send + 'static) -> Option<T> {
-    struct SetOnDrop(Stop);
-    impl Drop for SetOnDrop {
-        fn drop(&mut self) {
-            self.0.set();
-        }
-    }
-
-    let stop = SetOnDrop(Stop::default());
-    let for_body = stop.0.clone();
+    let guard = StopOnDrop::default();
+    let for_body = guard.stop();
     let (done, result) = oneshot::channel();
     let spawned = thread::Builder::new().name(name.chars().take(15).collect()).spawn(move || {
         // The receiver may be gone; then nobody wants the result.

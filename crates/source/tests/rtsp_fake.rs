@@ -318,7 +318,7 @@ async fn sound_alone_is_no_video() {
     let fake = Fake::start(|_| Reply::Answer(200, "Content-Type: application/sdp\r\n".into(), sdp.into())).await;
     let (source, _cursor) = fake.open(Options::default());
     let error = failure(&source).await;
-    assert!(matches!(&error, Error::NotVideo { what } if what.contains("only pcmu")), "{error}");
+    assert!(matches!(&error, Error::NotVideo { what, .. } if what.contains("only pcmu")), "{error}");
 }
 
 #[tokio::test]

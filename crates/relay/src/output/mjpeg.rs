@@ -4,11 +4,16 @@
 //! complete picture each time it can take one, so a slow one loses pictures and never
 //! sees old ones; what it misses is counted.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use formats::multipart;
+use hyper::body::Frame;
 use source::{State, Supervisor};
 use tokio::sync::watch;
 
@@ -37,7 +42,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     let wishes = Wishes::read(&ask.query, KNOWN)?;
     if ask.method == Method::HEAD {
         let headers = [(header::CONTENT_TYPE, multipart::CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
-        return Ok((StatusCode::OK, headers).into_response());
+        return Ok((StatusCode::OK, headers, Body::new(Endless)).into_response());
     }
     let share = ask.relay.fans.share(&ask.source, wishes.variant, &ask.stopping);
     // Whoever asked for a placeholder is answered at once; the others learn by the
@@ -77,6 +82,18 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     Ok(ask.takeover.give(Box::new(order)).await)
 }
 
+/// A body without a length, for the head of an answer that has none.
+struct Endless;
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(None)
+    }
+}
+
 /// Waits for a picture that is not from before the source went away, or for the reason
 /// why there is none.
 async fn first_picture(mut newest: watch::Receiver<Newest>, source: &Supervisor) -> Result<(), Refusal> {
@@ -103,6 +120,7 @@ pub(super) async fn failure(name: &str, status: &mut watch::Receiver<source::Sta
     let failed = status.wait_for(|status| matches!(status.state, State::Waiting(_) | State::Ended)).await;
     match failed.as_deref() {
         Ok(source::Status { error: Some(error), .. }) => Refusal::source(name, error),
+        Ok(source::Status { state: State::Ended, .. }) => Refusal::source(name, &source::Error::Ended { what: None }),
         _ => Refusal::silent(name),
     }
 }

@@ -45,7 +45,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     let desk = ask.relay.desks.at(&ask.source, wishes.variant);
     let mut shown = desk.shown.subscribe();
     let found = match wishes.newer_than {
-        Some(sequence) => long_poll(&mut shown, sequence, &wishes, &ask.source).await,
+        Some(sequence) => long_poll(&desk, &mut shown, sequence, &wishes, &ask.source).await,
         None => freshest(&desk, &mut shown, &wishes, &ask.source).await,
     };
     match found {
@@ -67,11 +67,14 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
 
 /// A picture newer than `sequence`, or nothing within the time.
 async fn long_poll(
+    desk: &Desk,
     shown: &mut watch::Receiver<Shown>,
     sequence: u64,
     wishes: &Wishes,
     source: &Supervisor,
 ) -> Result<Option<Picture>, Refusal> {
+    // Whoever waits for the next picture does not mean the next keyframe.
+    desk.want_all.notify_one();
     let newer = |shown: &Shown| shown.is_newer_than(sequence);
     let found = timeout(wishes.timeout.unwrap_or(LONG_POLL), shown.wait_for(newer)).await;
     match found {

@@ -28,7 +28,9 @@ pub(super) async fn run(mut session: Session, mut answer: Answer, mut reader: Re
         let single = !answer.head.media_type().starts_with("multipart/") && streamed == 1;
         if !single {
             return match (door.declared.is_some(), reader.is_within()) {
-                (false, _) => Error::NotVideo { what: format!("{} ended without a picture", session.location()) },
+                (false, _) => {
+                    Error::NotVideo { what: format!("{} ended without a picture", session.location()), page: true }
+                }
                 (true, true) => Error::Ended { what: Some("within a picture".into()) },
                 (true, false) => Error::Ended { what: None },
             };

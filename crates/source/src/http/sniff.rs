@@ -137,7 +137,7 @@ async fn page(answer: &mut Answer, reader: &mut Reader, location: &Location) -> 
 }
 
 fn not_video(location: &Location, what: &str) -> Error {
-    Error::NotVideo { what: format!("{location} answered with {what}") }
+    Error::NotVideo { what: format!("{location} answered with {what}"), page: true }
 }
 
 /// What stands between `<title>` and `</title>`.

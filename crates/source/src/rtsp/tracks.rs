@@ -72,7 +72,7 @@ impl Plan {
 fn no_video(streams: &[Stream]) -> Error {
     let names: Vec<_> = streams.iter().map(Stream::encoding_name).collect();
     let found = if names.is_empty() { "no stream".into() } else { format!("only {}", names.join(", ")) };
-    Error::NotVideo { what: format!("no video track: {found} in the server's description") }
+    Error::NotVideo { what: format!("no video track: {found} in the server's description"), page: false }
 }
 
 fn video_track(codec: Codec, stream: &Stream, parameters: &VideoParameters) -> Track {

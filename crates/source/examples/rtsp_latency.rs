@@ -1,9 +1,9 @@
-//! Figures, not a test: how old a picture is when it is published, and how long the first
+//! Figures: how old a picture is when it is published, and how long the first
 //! one takes, by our own path and by libavformat's.
 //!
-//!     cargo test --release -p source --test rtsp_latency -- --ignored --nocapture
+//!     cargo run --release -p source --example rtsp_latency
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "a measurement may panic")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -39,9 +39,8 @@ async fn measure(url: &str, libav: Vec<(String, String)>) -> (Duration, Vec<u16>
     (first.unwrap(), ages)
 }
 
-#[tokio::test]
-#[ignore = "takes a minute, and gives figures only"]
-async fn latency() {
+#[tokio::main]
+async fn main() {
     ffmpeg::init();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/tools/rtsp_server.py");
     let mut command = Command::new("/usr/bin/python3");
