@@ -68,6 +68,47 @@ async fn the_pictures_come_in_time_and_in_order_and_tell_when_they_were_taken() 
 }
 
 #[tokio::test]
+async fn a_bad_url_is_refused_before_anybody_reads() {
+    let error = crate::Supervisor::new("test", "pattern:?fps=0", crate::Options::default()).map(|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "pattern: fps=0; expected pictures a second, from 0.001 to 240");
+}
+}
+
+#[test]
+fn the_pace_does_not_drift() {
+    let settings = Settings::of_url("pattern:?fps=29.97").unwrap();
+    let day = settings.due(29_970 * 86_400 / 1000);
+    assert!(day.abs_diff(Duration::from_secs(86_400)) < Duration::from_millis(40), "{day:?}");
+    for slot in [0, 1, 2, 1000, 123_456_789] {
+        assert_eq!(settings.slot(settings.due(slot) + Duration::from_nanos(1)), slot);
+    }
+}
+
+#[tokio::test]
+async fn the_pictures_come_in_time_and_in_order_and_tell_when_they_were_taken() {
+    let options = crate::Options::default();
+    let source = crate::Supervisor::new("test", "pattern:?size=320x240&fps=50", options).unwrap();
+    let mut cursor = source.feed().cursor(feed::Start::Live);
+    let mut decoder = jpeg::Decoder::new();
+    let mut first = None;
+    for number in 0..10 {
+        let entry = cursor.next().await.unwrap();
+        let packet = entry.packet;
+        assert_eq!(entry.tracks.video().unwrap().video().unwrap().size, Size::new(320, 240));
+        let frame = decoder.decode(&packet.data, None).unwrap();
+        let luma = frame.plane(0).unwrap();
+        let read = formats::osd::read_number(luma.data, luma.stride, luma.width, luma.height);
+        assert_eq!(read, Some(number));
+        let captured = packet.captured.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(captured.subsec_nanos() % 1_000_000, 0, "the clock in the picture shows milliseconds");
+        let start = *first.get_or_insert(packet.pts);
+        let slots = packet.pts.saturating_since(start).as_nanos() / 20_000_000;
+        assert!(slots >= u128::from(number), "picture {number} in slot {slots}");
+        assert_eq!(packet.duration, Some(Duration::from_millis(20)));
+    }
+}
+
+#[tokio::test]
 async fn a_bad_url_ends_the_source_with_its_reason() {
     let source = crate::Supervisor::new("test", "pattern:?fps=0", crate::Options::default()).unwrap();
     let _reader = source.feed().cursor(feed::Start::Live);
