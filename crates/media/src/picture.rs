@@ -16,6 +16,15 @@ pub struct Size {
 impl Size {
     /// The longest side of a picture that headwater makes.
     pub const MAX_SIDE: u32 = 8192;
+    /// The most pixels of a picture that a reader may ask for: 3840 × 2160. Larger ones only
+    /// come out as large as they went in.
+    pub const MAX_WISH: u64 = 3840 * 2160;
+
+    /// Pixels in all.
+    #[must_use]
+    pub const fn pixels(self) -> u64 {
+        self.width as u64 * self.height as u64
+    }
 
     /// `width` × `height`.
     #[must_use]
@@ -190,7 +199,11 @@ impl Variant {
                 let in_range = |side| (2..=Size::MAX_SIDE).contains(&side);
                 let size: Option<Size> = value.parse().ok().filter(|s: &Size| in_range(s.width) && in_range(s.height));
                 let expected = "WIDTHxHEIGHT, each from 2 to 8192, or a name such as hd720";
-                self.size = SizeWish::Exact(size.ok_or_else(|| wrong("size", expected))?);
+                let size = size.ok_or_else(|| wrong("size", expected))?;
+                if size.pixels() > Size::MAX_WISH {
+                    return Err(wrong("size", "no more pixels than 3840x2160"));
+                }
+                self.size = SizeWish::Exact(size);
             }
             "width" => self.size = SizeWish::Width(side("width")?),
             "height" => self.size = SizeWish::Height(side("height")?),
@@ -249,6 +262,7 @@ mod tests {
     fn bad_values_say_what_was_expected() {
         for (query, expected) in [
             ("size=0x9999", "size=0x9999: expected WIDTHxHEIGHT, each from 2 to 8192, or a name such as hd720"),
+            ("size=8192x8192", "size=8192x8192: expected no more pixels than 3840x2160"),
             ("quality=abc", "quality=abc: expected a JPEG quality from 1 to 100"),
             ("fps=NaN", "fps=NaN: expected pictures a second, from 0.001 to 240"),
             ("width=-4", "width=-4: expected a number of pixels from 2 to 8192"),

@@ -90,6 +90,12 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// More is asked of the source at a time than it may cost.
+    #[error("{what}; ask for one of these, or try again later")]
+    TooMany {
+        /// What is being made already.
+        what: String,
+    },
     /// The bytes make no sense.
     #[error("{what}")]
     Broken {
@@ -116,6 +122,7 @@ impl Error {
             | Self::Server { what, .. }
             | Self::NotVideo { what, .. }
             | Self::Unsupported { what }
+            | Self::TooMany { what }
             | Self::Broken { what } => what.clone(),
             Self::Timeout { phase, after } => format!("no picture within {after:?} ({phase})"),
             Self::Ended { .. } => self.to_string(),

@@ -25,6 +25,15 @@ pub struct Making {
     pub dropped: u64,
 }
 
+/// Most variants of one source that are made at a time: each costs a thread and an encode
+/// of every picture.
+const MOST: usize = 16;
+
+fn too_many(jobs: &Jobs) -> Error {
+    let made: Vec<_> = jobs.running.keys().map(|variant| format!("?{variant}")).collect();
+    Error::TooMany { what: format!("{MOST} variants of it are being made already: {}", made.join(" ")) }
+}
+
 /// The pictures of one source, in any size, rate and quality.
 pub struct Variants {
     name: String,
@@ -88,6 +97,7 @@ impl Variants {
         let mut jobs = self.jobs();
         let job = match jobs.running.get(&variant) {
             Some(job) => Arc::clone(job),
+            None if jobs.running.len() >= MOST => return Err(too_many(&jobs)),
             None => {
                 let job = Job::start(&self.name, variant)?;
                 jobs.running.insert(variant, Arc::clone(&job));

@@ -114,6 +114,18 @@ fn a_variant_is_made_once_however_many_read_it() {
 }
 
 #[test]
+fn no_more_variants_are_made_at_a_time_than_one_source_may_cost() {
+    let server = clip(&[]);
+    let mut streams: Vec<_> = (0..16).map(|i| server.stream(&format!("/clip.mjpeg?width={}", 100 + 2 * i))).collect();
+    streams.iter_mut().for_each(|stream| _ = stream.parts(1));
+    let refused = server.get("/clip.mjpeg?width=98");
+    assert_eq!(refused.status, 503);
+    assert!(refused.text().contains("16 variants of it are being made already: ?width=100"), "{}", refused.text());
+    // One of them is there for everybody.
+    server.stream("/clip.mjpeg?width=100").parts(2);
+}
+
+#[test]
 fn nothing_is_made_and_nothing_is_open_when_nobody_watches() {
     let server = clip(&["--linger", "300ms"]);
     assert_eq!(server.source("clip")["state"], "idle");
