@@ -72,7 +72,6 @@ async fn a_bad_url_is_refused_before_anybody_reads() {
     let error = crate::Supervisor::new("test", "pattern:?fps=0", crate::Options::default()).map(|_| ()).unwrap_err();
     assert_eq!(error.to_string(), "pattern: fps=0; expected pictures a second, from 0.001 to 240");
 }
-}
 
 #[test]
 fn the_pace_does_not_drift() {
