@@ -75,6 +75,12 @@ pub enum Error {
         /// What the library logged.
         detail: Option<String>,
     },
+    /// FFmpeg's library of devices cannot be loaded.
+    #[error("{detail}")]
+    DeviceLibrary {
+        /// What is missing, and where it is to be had.
+        detail: String,
+    },
     /// This FFmpeg cannot read the container format.
     #[error("this build of FFmpeg lacks a demuxer for {format}")]
     DemuxerNotFound {

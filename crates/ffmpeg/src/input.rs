@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::packet::Packet;
 use crate::reader::Reader;
 use crate::track::{self, Parameters};
-use crate::{ffi, log, static_str};
+use crate::{device, ffi, log, static_str};
 
 /// How to open an [`Input`].
 #[derive(Clone, Debug, Default)]
@@ -415,9 +415,16 @@ impl Drop for Context {
 
 fn find_format(name: &str) -> Result<NonNull<ffi::AVInputFormat>, Error> {
     let c_name = c_string("demuxer name", name)?;
-    // SAFETY: a zero-terminated string; the answer is null or lives for ever.
-    let format = unsafe { ffi::av_find_input_format(c_name.as_ptr()) };
-    NonNull::new(format.cast_mut()).ok_or_else(|| Error::DemuxerNotFound { format: name.to_owned() })
+    let look = || {
+        // SAFETY: a zero-terminated string; the answer is null or lives for ever.
+        NonNull::new(unsafe { ffi::av_find_input_format(c_name.as_ptr()) }.cast_mut())
+    };
+    if let Some(format) = look() {
+        return Ok(format);
+    }
+    // It may be a device.
+    device::load().map_err(|detail| Error::DeviceLibrary { detail })?;
+    look().ok_or_else(|| Error::DemuxerNotFound { format: name.to_owned() })
 }
 
 fn dictionary(options: &InputOptions) -> Result<Dict, Error> {

@@ -15,6 +15,7 @@ mod abi;
 mod bitstream;
 mod colour;
 mod decoder;
+mod device;
 mod dict;
 mod error;
 mod frame;
@@ -40,15 +41,14 @@ pub use frame::{ColorSpace, Frame, Plane, PlaneMut};
 pub use input::{Input, InputOptions, Read};
 pub use scaler::Scaler;
 
-/// Prepares libav*: its log goes to `tracing` (target `ffmpeg`) and never to stderr, its
-/// capture devices become demuxers. Further calls do nothing.
+/// Prepares libav*: its log goes to `tracing` (target `ffmpeg`) and not to stderr. Further
+/// calls do nothing.
 pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         log::install();
-        // SAFETY: both only fill tables of the library, and `Once` keeps them from running twice at once.
+        // SAFETY: only fills tables of the library, and `Once` keeps it from running twice at once.
         unsafe {
-            ffi::avdevice_register_all();
             ffi::avformat_network_init();
         }
     });

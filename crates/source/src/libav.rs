@@ -351,6 +351,7 @@ fn explain(url: &str, error: ffmpeg::Error) -> Error {
         ffmpeg::Error::InvalidData { .. } => Error::NotVideo { what, page: false },
         ffmpeg::Error::ProtocolNotFound { .. }
         | ffmpeg::Error::DemuxerNotFound { .. }
+        | ffmpeg::Error::DeviceLibrary { .. }
         | ffmpeg::Error::DecoderNotFound { .. } => Error::Unsupported { what },
         ffmpeg::Error::Interrupted => Error::Ended { what: None },
         _ => Error::Broken { what },
