@@ -11,28 +11,26 @@ use std::fmt;
 #[derive(Clone, Copy)]
 pub struct Redacted<'a>(pub &'a str);
 
-/// Query parameters whose value is a secret at some maker or other.
-const SECRET_KEYS: &[&str] = &[
-    "password",
-    "passwd",
-    "pass",
-    "pwd",
-    "pw",
-    "psw",
-    "loginpas",
-    "token",
-    "auth",
-    "key",
-    "secret",
-    "sig",
-    "signature",
-    "access_token",
-    "api_key",
-];
+/// Query parameters whose value is a secret at some maker or other, by the last word of
+/// their name.
+const SECRET_KEYS: &[&str] = &["pass", "pw", "psw", "loginpas", "auth", "key", "sig", "signature", "apikey"];
+/// What makes a parameter a secret wherever it stands in its name.
+const SECRET_PARTS: &[&str] = &["password", "passwd", "passphrase", "pwd", "token", "secret"];
+
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let last = key.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+    SECRET_KEYS.contains(&last) || SECRET_PARTS.iter().any(|part| key.contains(part))
+}
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.split_inclusive(char::is_whitespace).try_for_each(|word| write_word(f, word))
+        let is_scheme = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        match self.0.split_once("://") {
+            // One URL, with whatever blanks its password has.
+            Some((scheme, rest)) if is_scheme(scheme) && rest.contains('@') => write_word(f, self.0),
+            _ => self.0.split_inclusive(char::is_whitespace).try_for_each(|word| write_word(f, word)),
+        }
     }
 }
 
@@ -61,17 +59,18 @@ fn write_word(f: &mut fmt::Formatter<'_>, word: &str) -> fmt::Result {
 
 /// Where the user and password end: the last `@` that can end them.
 fn userinfo_end(rest: &str) -> Option<usize> {
-    let last = rest.rfind('@')?;
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    if authority.contains('@') {
-        // A later `@` may stand in the path or the query of a URL that is in order, or
-        // end an unescaped password. Hiding too much is the harmless mistake.
-        return Some(last);
+    // A later `@` may stand in the path or the query of a URL that is in order, or end an
+    // unescaped password. Hiding too much is the harmless mistake.
+    let port = authority.split_once(':').map(|(_, port)| port);
+    let is_host = port.is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    if authority.contains('@') || (port.is_some() && !is_host) {
+        return rest.rfind('@');
     }
-    // No `@` before the path: a password with a slash in it, or a path with an `@`.
-    // `host:8554/a@b` is the latter.
-    let (_, port) = authority.split_once(':')?;
-    if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) { None } else { Some(last) }
+    // `host:8554/a@b`, or the user `host` with the password `8554/a`: in the query there are
+    // other URLs, which are looked at for themselves.
+    port?;
+    rest[..rest.find('?').unwrap_or(rest.len())].rfind('@')
 }
 
 fn write_query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
@@ -84,7 +83,8 @@ fn write_query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             f.write_str("&")?;
         }
         match pair.split_once('=') {
-            Some((key, _)) if SECRET_KEYS.contains(&key.to_ascii_lowercase().as_str()) => write!(f, "{key}=***")?,
+            Some((key, _)) if is_secret(key) => write!(f, "{key}=***")?,
+            Some((key, value)) if value.contains("://") => write!(f, "{key}={}", Redacted(value))?,
             _ => f.write_str(pair)?,
         }
     }
@@ -108,6 +108,11 @@ mod tests {
             ("rtsp://admin@10.0.0.7/h264", "rtsp://admin@10.0.0.7/h264"),
             ("http://cam/cgi?user=a&pwd=b&x=1", "http://cam/cgi?user=a&pwd=***&x=1"),
             ("cannot open rtsp://a:b@h/x now", "cannot open rtsp://a:***@h/x now"),
+            ("rtsp://admin:my pass@10.0.0.7/x", "rtsp://admin:***@10.0.0.7/x"),
+            ("rtsp://admin:1234/5@10.0.0.7/x", "rtsp://admin:***@10.0.0.7/x"),
+            ("http://h:80/api?src=rtsp://admin:hunter2@cam/x", "http://h:80/api?src=rtsp://admin:***@cam/x"),
+            ("http://h/x?user:pwd=zz&api_key=1&PASSWORD%5F=2", "http://h/x?user:pwd=***&api_key=***&PASSWORD%5F=***"),
+            ("srt://h:9000?passphrase=long enough", "srt://h:9000?passphrase=*** enough"),
         ] {
             assert_eq!(shown(url), expected);
         }

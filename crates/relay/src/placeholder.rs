@@ -8,9 +8,12 @@ use ffmpeg::{Frame, jpeg};
 use formats::osd::{self, CHAR_WIDTH, Plane};
 use media::{Size, Variant};
 use source::{State, Status};
+use tokio::sync::Semaphore;
 
 /// Size of the picture when nobody knows the source's own.
 const SIZE: Size = Size::new(640, 360);
+/// The longest side of the picture.
+const MOST_SIDE: u32 = 1280;
 /// Most pictures kept; a hundred readers of one dead source need one.
 const KEPT: usize = 64;
 /// Shades of grey.
@@ -34,18 +37,37 @@ impl Placeholder {
     pub(crate) async fn picture(&mut self, status: &Status) -> Option<Bytes> {
         let text = text(status)?;
         let own = status.tracks.video().and_then(|track| track.video()).map(|video| video.size);
-        let size = self.variant.size.of(own.filter(|size| size.width > 0 && size.height > 0).unwrap_or(SIZE));
+        let size = bounded(self.variant.size.of(own.filter(|size| size.width > 0 && size.height > 0).unwrap_or(SIZE)));
         let key = (size, self.name.clone(), text);
         if let Some(kept) = kept(&key) {
             return Some(kept);
         }
-        // A few milliseconds of drawing, once for all readers.
+        // A few milliseconds of drawing, once for all readers, and one drawing at a time
+        // however many sizes are asked for.
+        let _turn = DRAWING.acquire().await.ok()?;
+        if let Some(kept) = kept(&key) {
+            return Some(kept);
+        }
         let made = tokio::task::spawn_blocking(move || {
             let data = draw(key.0, &key.1, &key.2)?;
             keep(key, data.clone());
             Some(data)
         });
         made.await.ok().flatten()
+    }
+}
+
+/// One who draws.
+static DRAWING: Semaphore = Semaphore::const_new(1);
+
+/// As large as a picture that only says something need be, in the same shape.
+fn bounded(size: Size) -> Size {
+    let shrink = |side: u32, other: u32| {
+        u32::try_from(u64::from(MOST_SIDE) * u64::from(side) / u64::from(other)).unwrap_or(1).max(2)
+    };
+    match size.width.max(size.height) {
+        longest if longest <= MOST_SIDE => size,
+        longest => Size::new(shrink(size.width, longest), shrink(size.height, longest)),
     }
 }
 
