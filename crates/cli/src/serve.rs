@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -64,7 +65,13 @@ fn announce(config: &Config, addresses: &[SocketAddr]) {
     anstream::println!("{bold}{base}/{bold:#}  all pictures; {base}/status  what everything is doing");
     for source in &config.sources {
         let url = Redacted(&source.url);
+        if is_missing_file(&source.url) {
+            tracing::warn!("{}: {url}: there is no such file yet", source.name);
+        }
         anstream::println!("  {:width$}  {base}/{}.mjpeg  {dim}{url}{dim:#}", source.name, source.name);
+    }
+    for other in &addresses[1..] {
+        anstream::println!("Also on http://{other}/");
     }
     let local = addresses.iter().all(|address| address.ip().is_loopback());
     if local {
@@ -73,6 +80,11 @@ fn announce(config: &Config, addresses: &[SocketAddr]) {
     } else {
         anstream::println!("Open to the network, without passwords: everybody who reaches this port sees the pictures");
     }
+}
+
+/// Whether `url` can only be a file, and is not there.
+pub fn is_missing_file(url: &str) -> bool {
+    !url.contains(':') && !url.starts_with("/dev/") && url.parse::<u8>().is_err() && !Path::new(url).exists()
 }
 
 /// Takes as many descriptors as the system gives: one per client.

@@ -62,6 +62,14 @@ pub fn version() -> String {
     format!("libavformat {}.{}.{}, {licence}", version >> 16, (version >> 8) & 0xff, version & 0xff)
 }
 
+/// Whether libavformat has the protocol of `url`.
+#[must_use]
+pub fn has_protocol(url: &str) -> bool {
+    let Ok(url) = std::ffi::CString::new(url) else { return false };
+    // SAFETY: a zero-terminated string; the answer is null or a literal of the library.
+    !unsafe { ffi::avio_find_protocol_name(url.as_ptr()) }.is_null()
+}
+
 /// Whether a decoder of `codec` is built into the libavcodec in use.
 #[must_use]
 pub fn has_decoder(codec: media::Codec) -> bool {

@@ -34,8 +34,16 @@ impl Placeholder {
 
     /// A picture that says what the source is doing and since when, or nothing while it
     /// is live.
-    pub(crate) async fn picture(&mut self, status: &Status) -> Option<Bytes> {
-        let text = text(status)?;
+    pub(crate) async fn picture(&self, status: &Status) -> Option<Bytes> {
+        self.saying(text(status)?, status).await
+    }
+
+    /// A picture for whoever gets none although the source may be live.
+    pub(crate) async fn in_place(&self, status: &Status) -> Option<Bytes> {
+        self.saying(text(status).unwrap_or_else(|| "waiting for a picture ...".into()), status).await
+    }
+
+    async fn saying(&self, text: String, status: &Status) -> Option<Bytes> {
         let own = status.tracks.video().and_then(|track| track.video()).map(|video| video.size);
         let size = bounded(self.variant.size.of(own.filter(|size| size.width > 0 && size.height > 0).unwrap_or(SIZE)));
         let key = (size, self.name.clone(), text);

@@ -20,7 +20,7 @@ pub(crate) static FILE: Scheme = Scheme {
     example: "clip.wmv",
     doc: "a file, in real time and again from its start; any container FFmpeg reads",
     port: None,
-    check: any,
+    check: known_protocol,
     connect,
 };
 
@@ -176,6 +176,20 @@ pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
             }
         });
         thread.await.unwrap_or_else(died)
+    })
+}
+
+/// For [`Scheme::check`] of the row that takes everything: a file, or a URL of a protocol
+/// that libavformat has.
+fn known_protocol(url: &str) -> Result<(), Error> {
+    let Some((name, _)) = url.split_once("://") else { return Ok(()) };
+    if name == "file" || ffmpeg::has_protocol(url) {
+        return Ok(());
+    }
+    let meant = crate::scheme::similar(name).map(|meant| format!("did you mean {meant}://?"));
+    Err(Error::BadUrl {
+        what: format!("{}: there is no protocol {name}", Redacted(url)),
+        hint: meant.unwrap_or_else(|| "`headwater help serve` lists what can be opened".into()),
     })
 }
 
@@ -339,7 +353,8 @@ impl Pace {
 
 /// An FFmpeg failure in our terms.
 fn explain(url: &str, error: ffmpeg::Error) -> Error {
-    let what = format!("{}: {}", Redacted(url.strip_prefix("file:").unwrap_or(url)), Redacted(&error.to_string()));
+    let place = Redacted(url.strip_prefix("file:").unwrap_or(url));
+    let what = format!("{place}: {}", Redacted(&error.to_string()));
     match error {
         ffmpeg::Error::NotFound { .. } => Error::NotFound { what },
         ffmpeg::Error::Unauthorized { .. } => Error::Unauthorized { what },
@@ -348,7 +363,14 @@ fn explain(url: &str, error: ffmpeg::Error) -> Error {
         }
         ffmpeg::Error::Closed { .. } => Error::Ended { what: Some(what) },
         ffmpeg::Error::Server { status, .. } => Error::Server { status, what },
-        ffmpeg::Error::InvalidData { .. } => Error::NotVideo { what, page: false },
+        ffmpeg::Error::InvalidData { call: "av_read_frame", .. } => Error::Ended { what: Some(what) },
+        ffmpeg::Error::InvalidData { detail, .. } => {
+            let detail = detail.map(|detail| format!(" ({})", Redacted(&detail))).unwrap_or_default();
+            Error::NotVideo {
+                what: format!("{place}: not video, or of a kind that FFmpeg does not know{detail}"),
+                page: false,
+            }
+        }
         ffmpeg::Error::ProtocolNotFound { .. }
         | ffmpeg::Error::DemuxerNotFound { .. }
         | ffmpeg::Error::DeviceLibrary { .. }

@@ -70,3 +70,60 @@ pub fn scheme_of(url: &str) -> Option<&'static Scheme> {
     let named = |scheme: &&&Scheme| name.as_deref().is_some_and(|name| scheme.names.contains(&name));
     SCHEMES.iter().find(named).or(SCHEMES.last()).copied()
 }
+
+/// The scheme that `name` was probably meant to be: at most two letters changed, left out,
+/// put in or swapped.
+pub(crate) fn similar(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let all = SCHEMES.iter().flat_map(|scheme| scheme.names.iter().copied());
+    // Of two as near, the one with the same first letter, and then the one as long: letters
+    // are swapped more often than left out.
+    let far = |known: &str| {
+        let other_letter = known.as_bytes().first() != name.as_bytes().first();
+        (distance(&name, known), other_letter, known.len().abs_diff(name.len()))
+    };
+    let ((least, ..), found) = all.map(|known| (far(known), known)).min()?;
+    (least <= 2 && least < found.len()).then_some(found)
+}
+
+/// Restricted Damerau-Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_are_understood() {
+        for (typed, meant) in [("rstp", "rtsp"), ("htp", "http"), ("mssh", "mmsh"), ("patern", "pattern")] {
+            assert_eq!(similar(typed), Some(meant));
+        }
+        assert_eq!(similar("gopher"), None);
+    }
+
+    #[test]
+    fn every_example_is_taken_by_its_own_row() {
+        for scheme in SCHEMES {
+            let row = scheme_of(scheme.example).unwrap();
+            let by_path = ["v4l2", "file"].contains(&scheme.names[0]);
+            assert!(by_path || row.names == scheme.names, "{}", scheme.example);
+            assert_eq!((scheme.check)(scheme.example), Ok(()), "{}", scheme.example);
+        }
+    }
+}

@@ -55,7 +55,7 @@ impl Supervisor {
     /// # Errors
     /// When a URL of this form can never work.
     pub fn new(name: &str, url: &str, options: Options) -> Result<Self, Error> {
-        let scheme = scheme_of(url).ok_or_else(|| Error::BadUrl {
+        let scheme = scheme_of(url).filter(|_| !url.trim().is_empty()).ok_or_else(|| Error::BadUrl {
             what: format!("{}: not a URL, a file or a device", Redacted(url)),
             hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
         })?;
@@ -223,12 +223,20 @@ impl Task {
     }
 }
 
+fn tell_live(progress: &Progress) {
+    let status = progress.status().borrow().clone();
+    let track = status.tracks.video();
+    let size = track.and_then(|track| track.video()).map(|video| video.size).unwrap_or_default();
+    tracing::info!(codec = track.map(|track| track.codec.name()), %size, container = status.about.container, "live");
+}
+
 /// Ends with the time-out that passed.
 async fn overdue(progress: &Progress, options: &Options) -> Error {
     let opened = timeout(options.open_timeout, progress.live.notified()).await;
     if opened.is_err() && progress.newest().is_none() {
         return Error::Timeout { phase: progress.current_phase(), after: options.open_timeout };
     }
+    tell_live(progress);
     loop {
         let due = progress.newest().unwrap_or_else(Instant::now) + options.gap_timeout;
         if due <= Instant::now() {

@@ -55,7 +55,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
             let status = ask.source.status().borrow().clone();
             let placeholder = wishes.placeholder.then(|| Placeholder::new(ask.source.name(), wishes.variant));
             let data = match placeholder {
-                Some(mut placeholder) => placeholder.picture(&status).await,
+                Some(placeholder) => placeholder.in_place(&status).await,
                 None => None,
             };
             let data = data.ok_or(refusal)?;

@@ -48,7 +48,7 @@ impl Refusal {
 
     /// A source that gave no picture in time, for no known reason.
     pub(crate) fn silent(name: &str) -> Self {
-        let what = format!("{name}: no picture yet; the source is being opened");
+        let what = format!("{name}: no picture yet; try again, or give it more time");
         Self { retry_after_s: Some(2), ..Self::new(StatusCode::GATEWAY_TIMEOUT, what) }
     }
 

@@ -136,7 +136,7 @@ impl Worker {
             // Newer pictures are waiting: this one is decoded for their sake only. Which of
             // the others are due is up to each job: a picture may come out of the decoder
             // long after its packet went in.
-            let late = self.is_late();
+            let late = self.mode == Mode::Due && self.is_late();
             for decoded in self.decoding.decode(packet, wanted).into_iter().filter(|_| !late) {
                 self.hand_out(&decoded, jobs);
             }
