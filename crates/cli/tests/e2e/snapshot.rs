@@ -102,7 +102,7 @@ fn a_snapshot_that_nothing_comes_for_ends_in_time() {
     let answer = server.get("/camera.jpg?timeout=500ms");
     assert_eq!(answer.status, 504, "{}", answer.text());
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-    assert_eq!(answer.text(), "camera: no picture yet; the source is being opened\n");
+    assert_eq!(answer.text(), "camera: no picture yet; try again, or give it more time\n");
 }
 
 #[test]
