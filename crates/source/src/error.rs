@@ -91,7 +91,7 @@ pub enum Error {
         what: String,
     },
     /// More is asked of the source at a time than it may cost.
-    #[error("{what}; ask for one of these, or try again later")]
+    #[error("{what}; ask for the source's own, or try again later")]
     TooMany {
         /// What is being made already.
         what: String,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use feed::Publisher;
+use feed::{Limits, Publisher, TooLarge};
 use media::{Packet, Track, Tracks, Unit};
 
 use crate::progress::Progress;
@@ -25,6 +25,7 @@ struct Door {
     progress: Arc<Progress>,
     /// Which tracks carry pictures.
     video: Vec<bool>,
+    limits: Limits,
     /// Packets are let in from the first keyframe on.
     keyed: bool,
     too_large: u64,
@@ -35,8 +36,9 @@ impl Sink {
         publisher: Arc<Publisher>,
         timeline: Arc<Mutex<Timeline>>,
         progress: Arc<Progress>,
+        limits: Limits,
     ) -> (Self, Cut) {
-        let door = Door { publisher, timeline, progress, video: Vec::new(), keyed: false, too_large: 0 };
+        let door = Door { publisher, timeline, progress, limits, video: Vec::new(), keyed: false, too_large: 0 };
         let shared = Arc::new(Mutex::new(Some(door)));
         (Self(Arc::clone(&shared)), Cut(shared))
     }
@@ -106,6 +108,11 @@ impl Door {
             self.progress.bytes(unit.data.len());
             return;
         }
+        if unit.data.len() > self.limits.bytes {
+            // No sign of life: nobody will ever see it.
+            self.progress.bytes(unit.data.len());
+            return self.drop_one(&TooLarge { size: unit.data.len(), limit: self.limits.bytes });
+        }
         let placed = self.timeline.lock().unwrap_or_else(PoisonError::into_inner).place(&unit, received);
         self.progress.packet(unit.data.len(), unit.key, unit.corrupt, video.then_some((received, placed.pts)));
         let packet = Packet {
@@ -121,11 +128,16 @@ impl Door {
             data: unit.data,
         };
         if let Err(error) = self.publisher.publish(packet) {
-            // Told at the first, the tenth, the hundredth …: a camera may send them all day.
-            self.too_large += 1;
-            if self.too_large.to_string().trim_end_matches('0') == "1" {
-                tracing::warn!(%error, times = self.too_large, "packet dropped");
-            }
+            self.drop_one(&error);
+        }
+    }
+
+    /// Tells of a packet that does not fit: at the first, the tenth, the hundredth …, since a
+    /// camera may send them all day.
+    fn drop_one(&mut self, error: &TooLarge) {
+        self.too_large += 1;
+        if self.too_large.to_string().trim_end_matches('0') == "1" {
+            tracing::warn!(%error, times = self.too_large, "packet dropped");
         }
     }
 }

@@ -98,6 +98,12 @@ impl Supervisor {
         &self.0.feed
     }
 
+    /// How long an attempt to open it may take.
+    #[must_use]
+    pub fn open_timeout(&self) -> Duration {
+        self.0.request.options.open_timeout
+    }
+
     /// What it is doing, and its changes.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
@@ -179,8 +185,12 @@ impl Task {
         if let Ok(mut timeline) = self.timeline.lock() {
             timeline.restart();
         }
-        let (sink, _cut_at_end) =
-            Sink::new(Arc::clone(&self.publisher), Arc::clone(&self.timeline), Arc::clone(&self.progress));
+        let (sink, _cut_at_end) = Sink::new(
+            Arc::clone(&self.publisher),
+            Arc::clone(&self.timeline),
+            Arc::clone(&self.progress),
+            options.limits,
+        );
         tracing::debug!(url = %Redacted(&self.request.url), "opening");
         let connection = (self.scheme.connect)(self.request.clone(), sink);
         tokio::select! {
@@ -232,13 +242,18 @@ fn tell_live(progress: &Progress) {
 
 /// Ends with the time-out that passed.
 async fn overdue(progress: &Progress, options: &Options) -> Error {
-    let opened = timeout(options.open_timeout, progress.live.notified()).await;
-    if opened.is_err() && progress.newest().is_none() {
-        return Error::Timeout { phase: progress.current_phase(), after: options.open_timeout };
+    let began = Instant::now();
+    // A wake-up may be left over from the last attempt: the picture counts, not it.
+    while progress.newest().is_none() {
+        let left = (began + options.open_timeout).saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Error::Timeout { phase: progress.current_phase(), after: options.open_timeout };
+        }
+        let _ = timeout(left, progress.live.notified()).await;
     }
     tell_live(progress);
     loop {
-        let due = progress.newest().unwrap_or_else(Instant::now) + options.gap_timeout;
+        let due = progress.newest().unwrap_or(began) + options.gap_timeout;
         if due <= Instant::now() {
             return Error::Timeout { phase: progress.current_phase(), after: options.gap_timeout };
         }
@@ -269,10 +284,14 @@ async fn sign_of_life(url: &str, scheme: &Scheme) {
         return std::future::pending().await;
     };
     let port = location.port.unwrap_or(port);
-    loop {
+    let answers = async || {
         sleep(KNOCK_INTERVAL).await;
-        if matches!(timeout(KNOCK_INTERVAL, TcpStream::connect((&*location.host, port))).await, Ok(Ok(_))) {
-            return;
-        }
+        matches!(timeout(KNOCK_INTERVAL, TcpStream::connect((&*location.host, port))).await, Ok(Ok(_)))
+    };
+    if answers().await {
+        // It was there all the time and hung up on us for some other reason: then the
+        // back-off is what it asks for.
+        return std::future::pending().await;
     }
+    while !answers().await {}
 }

@@ -4,7 +4,8 @@
 //! clock; a connection's stamps keep their distances and are moved as a whole, so that
 //! its first one stands at its time of arrival. Stamps that leave that line by more
 //! than [`JUMP`] (a camera's clock was set, a counter wrapped, a file began again) move
-//! it, and the packet is marked.
+//! it, and the packet is marked. Nothing stands further than [`JUMP`] in the future: what
+//! a source sends faster than in real time is pushed together there.
 
 mod reorder;
 
@@ -19,7 +20,7 @@ const JUMP: Duration = Duration::from_secs(5);
 
 pub(crate) struct Timeline {
     zero: Instant,
-    /// Nanoseconds to add to the connection's stamps.
+    /// Nanoseconds to add to the connection's stamps, as its first unit told.
     offset: Option<i128>,
     /// Per track.
     tracks: Vec<Track>,
@@ -29,6 +30,8 @@ pub(crate) struct Timeline {
 struct Track {
     /// The last decoding time given.
     last: Option<Timestamp>,
+    /// Nanoseconds to add to the stamps of this track: the connection's, until it jumps.
+    offset: Option<i128>,
     reorder: Reorder,
 }
 
@@ -50,6 +53,7 @@ impl Timeline {
         self.offset = None;
         for track in &mut self.tracks {
             track.reorder = Reorder::default();
+            track.offset = None;
         }
     }
 
@@ -61,30 +65,36 @@ impl Timeline {
             self.tracks.resize(track + 1, Track::default());
         }
         let last = self.tracks[track].last.map(|last| i128::from(last.as_nanos()));
+        let jump = JUMP.as_nanos().cast_signed();
+        // Where a line begins anew: now, but never before what was given out already.
+        let anew = last.map_or(arrival, |last| arrival.max(last + 1));
         let mut jumped = false;
 
-        let at = match (stamp, self.offset) {
-            (None, _) => arrival,
-            (Some(stamp), None) => {
-                self.offset = Some(arrival - stamp);
-                arrival
-            }
-            (Some(stamp), Some(offset)) => {
+        let at = match stamp {
+            None => arrival,
+            Some(stamp) => {
+                let shared = self.offset.filter(|offset| (stamp + offset - arrival).abs() <= jump);
+                let known = self.tracks[track].offset;
+                let offset = known.or(shared).unwrap_or(anew - stamp);
                 let at = stamp + offset;
-                let jump = JUMP.as_nanos().cast_signed();
                 let far = last.is_some_and(|last| (at - last).abs() > jump) && (at - arrival).abs() > jump;
-                if far || (unit.dts.is_none() && self.tracks[track].reorder.is_beyond(at)) {
+                let far = far || (unit.dts.is_none() && self.tracks[track].reorder.is_beyond(at));
+                if known.is_some() && far {
                     jumped = true;
                     self.tracks.iter_mut().for_each(|track| track.reorder.clear());
-                    self.offset = Some(arrival - stamp);
-                    arrival
-                } else {
-                    at
                 }
+                let at = if known.is_some() && far { anew } else { at.min(arrival + jump) };
+                self.tracks[track].offset = Some(at - stamp);
+                self.offset.get_or_insert(at - stamp);
+                if jumped {
+                    self.offset = Some(at - stamp);
+                }
+                at
             }
         };
         let track = &mut self.tracks[track];
-        let nanos = |at| Timestamp::from_nanos(i64::try_from(at).unwrap_or(i64::MAX));
+        let nanos =
+            |at: i128| Timestamp::from_nanos(i64::try_from(at).unwrap_or(if at < 0 { i64::MIN } else { i64::MAX }));
         // Decoding times of a track rise, whatever the camera says.
         let rising = |at: i128| nanos(last.map_or(at, |last| at.max(last + 1)));
         let (pts, dts) = match (unit.pts, unit.dts) {
@@ -130,6 +140,37 @@ mod tests {
     fn a_clock_that_jumps_is_followed_and_marked() {
         assert_eq!(place(&[(Some(100_000), 0), (Some(0), 40), (Some(40), 85)]), "0 40! 80");
         assert_eq!(place(&[(Some(0), 0), (Some(10_000_000), 40)]), "0 40!");
+    }
+
+    #[test]
+    fn a_burst_does_not_run_away_and_the_next_connection_goes_on_at_its_own_pace() {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        // Four minutes of media at once.
+        for picture in 0..2400 {
+            line.place(&unit(Some(picture * 100)), zero);
+        }
+        let after = line.place(&unit(Some(240_000)), zero + Duration::from_millis(10)).dts;
+        assert!(after <= Timestamp::ZERO + JUMP + Duration::from_millis(20), "{after:?}");
+        line.restart();
+        let begun = zero + Duration::from_millis(500);
+        let first = line.place(&unit(Some(0)), begun).dts;
+        let later =
+            (1..=250).map(|i| line.place(&unit(Some(i * 40)), begun + Duration::from_millis(i as u64 * 40)).dts);
+        let last = later.last().unwrap();
+        assert!(last.saturating_since(first) >= Duration::from_millis(9990), "{:?}", last.saturating_since(first));
+    }
+
+    #[test]
+    fn a_track_whose_clock_has_nothing_to_do_with_the_first_ones_stands_beside_it() {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        line.place(&unit(Some(0)), zero);
+        let other = Unit { track: TrackId(1), ..unit(Some(95_443_717)) };
+        let placed = line.place(&other, zero + Duration::from_millis(40));
+        assert_eq!((placed.dts.to_ticks(1, 1000), placed.jumped), (40, false));
+        let next = line.place(&unit(Some(80)), zero + Duration::from_millis(80));
+        assert_eq!((next.dts.to_ticks(1, 1000), next.jumped), (80, false));
     }
 
     #[test]

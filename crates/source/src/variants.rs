@@ -29,9 +29,20 @@ pub struct Making {
 /// of every picture.
 const MOST: usize = 16;
 
-fn too_many(jobs: &Jobs) -> Error {
-    let made: Vec<_> = jobs.running.keys().map(|variant| format!("?{variant}")).collect();
-    Error::TooMany { what: format!("{MOST} variants of it are being made already: {}", made.join(" ")) }
+fn too_many() -> Error {
+    Error::TooMany { what: format!("{MOST} other sizes, rates and qualities of it are being made already") }
+}
+
+/// Ends a variant that nobody reads, or, for the sake of a stream, one that only
+/// snapshots are made of.
+fn make_room(jobs: &mut Jobs, demand: Demand) -> Result<(), Error> {
+    let unread = jobs.running.iter().find(|(_, job)| job.demand().is_none());
+    let lesser = || jobs.running.iter().find(|(_, job)| job.demand().is_some_and(|has| has < demand));
+    let victim = unread.or_else(lesser).map(|(variant, _)| *variant).ok_or_else(too_many)?;
+    if let Some(job) = jobs.running.remove(&victim) {
+        job.end(None);
+    }
+    Ok(())
 }
 
 /// The pictures of one source, in any size, rate and quality.
@@ -97,8 +108,10 @@ impl Variants {
         let mut jobs = self.jobs();
         let job = match jobs.running.get(&variant) {
             Some(job) => Arc::clone(job),
-            None if jobs.running.len() >= MOST => return Err(too_many(&jobs)),
             None => {
+                if jobs.running.len() >= MOST {
+                    make_room(&mut jobs, demand)?;
+                }
                 let job = Job::start(&self.name, variant)?;
                 jobs.running.insert(variant, Arc::clone(&job));
                 job

@@ -34,6 +34,8 @@ const LINGER: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(2);
 /// How long to wait for something fresher than what is at hand.
 const FRESHER: Duration = Duration::from_secs(2);
+/// How much longer than the source's own time-out a request waits.
+const GRACE: Duration = Duration::from_secs(2);
 /// How long a long poll waits unless it says otherwise.
 const LONG_POLL: Duration = Duration::from_secs(30);
 
@@ -140,10 +142,9 @@ async fn next(
             refusal = mjpeg::failure(source.name(), &mut status) => Err(refusal),
         }
     };
-    match wishes.timeout {
-        Some(limit) => timeout(limit, wait).await.unwrap_or_else(|_| Err(Refusal::silent(source.name()))),
-        None => wait.await,
-    }
+    // Without a wish, a little longer than the source has: its own reason comes first.
+    let limit = wishes.timeout.unwrap_or(source.open_timeout() + GRACE);
+    timeout(limit, wait).await.unwrap_or_else(|_| Err(Refusal::silent(source.name())))
 }
 
 fn answer(picture: &Picture, asked: &HeaderMap) -> Response {
@@ -261,7 +262,10 @@ async fn keep(desk: Arc<Desk>, desks: Arc<Mutex<HashMap<Key, Arc<Desk>>>>, key: 
             () = sleep_until(until) => {
                 // Under the lock, so that no request comes to a desk that is being left.
                 let mut desks = lock(&desks);
-                if lock(&desk.asked).elapsed() >= LINGER {
+                if desk.shown.receiver_count() > 0 {
+                    // Somebody waits still.
+                    *lock(&desk.asked) = Instant::now();
+                } else if lock(&desk.asked).elapsed() >= LINGER {
                     desks.remove(&key);
                     return;
                 }

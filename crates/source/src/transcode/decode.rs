@@ -26,6 +26,7 @@ pub(crate) fn start(variants: Arc<Variants>) -> Result<(), Error> {
     let span = tracing::Span::current();
     let spawned = thread::Builder::new().name(name).spawn(move || {
         let _entered = span.enter();
+        let _guard = EndInPanic(Arc::clone(&for_thread));
         Worker::new(for_thread).run();
     });
     spawned.map(|_| ()).map_err(|error| {
@@ -33,6 +34,18 @@ pub(crate) fn start(variants: Arc<Variants>) -> Result<(), Error> {
         end_all(&variants, Some(&error));
         error
     })
+}
+
+/// Ends the jobs of a decoder that panics, so that the next reader starts another one.
+struct EndInPanic(Arc<Variants>);
+
+impl Drop for EndInPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let what = "the decoder died; this is a fault in headwater, see its log".into();
+            end_all(&self.0, Some(&Error::Broken { what }));
+        }
+    }
 }
 
 /// Ends every job. Readers see `error`, or choose their way again where there is none.
