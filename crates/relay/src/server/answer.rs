@@ -1,5 +1,7 @@
 //! Answers that are a sentence.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use source::Error;
@@ -29,6 +31,22 @@ impl Refusal {
     pub(crate) fn method(allow: &'static str) -> Self {
         let what = format!("this path takes {allow} only");
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, what) }
+    }
+
+    /// A request of more than is read of one.
+    pub(crate) fn too_large(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, what)
+    }
+
+    /// A request that is not complete after `patience`.
+    pub(crate) fn late(patience: Duration) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, format!("the request was not complete within {patience:?}"))
+    }
+
+    /// HTTP/2 from the first byte.
+    pub(crate) fn version() -> Self {
+        let what = "this port speaks HTTP/1.1 and the client began HTTP/2; use HTTP/1.1";
+        Self::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, what)
     }
 
     pub(crate) fn too_many() -> Self {

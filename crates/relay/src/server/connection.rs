@@ -11,13 +11,13 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::io::Io;
-use super::takeover::{Socket, Takeover};
+use super::takeover::{Order, Socket, Takeover};
 use super::{Place, Refusal, Shared, stopped};
 
 /// How long a client may take for its request, and may stay idle between two.
@@ -26,6 +26,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const MOST_HEAD: usize = 16 << 10;
 /// Most header lines of a request.
 const MOST_HEADERS: usize = 64;
+/// Letters of the longest method: there is UPDATEREDIRECTREF, but for no server like this.
+const LONGEST_METHOD: usize = 16;
+/// How long a client may take to hear why it is refused.
+const HEARING: Duration = Duration::from_secs(1);
+/// Most bytes that are read of what is not answered.
+const MOST_REST: usize = 1 << 20;
 
 /// Serves `stream` until either side is done.
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, place: Place) {
@@ -37,7 +43,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         ready = timeout(REQUEST_TIMEOUT, stream.readable()) => if !matches!(ready, Ok(Ok(()))) { return },
         () = stopped(&mut stopping) => return,
     }
-    let mut first = [0; 24];
+    let mut first = [0; 32];
     let told = match stream.peek(&mut first).await {
         Ok(0) | Err(_) => return,
         Ok(count) => first[..count].to_vec(),
@@ -48,11 +54,13 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
 
     let takeover = Takeover::new(peer, stopping.clone());
     let in_request = takeover.clone();
+    let (io, progress) = Io::new(stream);
+    let in_progress = Arc::clone(&progress);
     let router = shared.router.clone().map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
+        in_progress.asked.store(true, Relaxed);
         request.extensions_mut().insert(in_request.clone());
         request.map(axum::body::Body::new)
     });
-    let (io, flushed) = Io::new(stream);
     let mut http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIMEOUT)
@@ -61,7 +69,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         .half_close(false)
         .serve_connection(io, TowerToHyperService::new(router));
 
-    let order = {
+    let next = {
         let mut taken = std::pin::pin!(takeover.taken());
         let mut stop = std::pin::pin!(stopped(&mut stopping));
         let mut told_to_stop = false;
@@ -71,8 +79,8 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
                 told_to_stop = true;
                 Pin::new(&mut http).graceful_shutdown();
             }
-            if Pin::new(&mut http).poll(cx).is_ready() {
-                return Poll::Ready(None);
+            if let Poll::Ready(done) = Pin::new(&mut http).poll(cx) {
+                return Poll::Ready(Next::Done(done.err()));
             }
             if order.is_none()
                 && let Poll::Ready(given) = taken.as_mut().poll(cx)
@@ -80,28 +88,51 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
                 order = Some(given);
             }
             // Answers to earlier requests on this connection go out first.
-            match flushed.load(Relaxed) {
-                true => order.take().map_or(Poll::Pending, |order| Poll::Ready(Some(order))),
+            match progress.flushed.load(Relaxed) {
+                true => order.take().map_or(Poll::Pending, |order| Poll::Ready(Next::Order(order))),
                 false => Poll::Pending,
             }
         })
         .await
     };
-    if let Some(order) = order {
-        let parts = http.into_parts();
-        drop(takeover);
-        // What the client may have sent behind its request is nothing to a stream.
-        order(Socket { stream: parts.io.into_inner(), place });
+    match next {
+        Next::Order(order) => {
+            let parts = http.into_parts();
+            drop(takeover);
+            // What the client may have sent behind its request is nothing to a stream.
+            order(Socket { stream: parts.io.into_inner(), place });
+        }
+        // After the first request hyper has answered by itself.
+        Next::Done(Some(error)) if !progress.asked.load(Relaxed) => {
+            if let Some(refusal) = unreadable(&error) {
+                say(http.into_parts().io.into_inner(), &refusal).await;
+            }
+        }
+        Next::Done(_) => {}
     }
+}
+
+/// What becomes of a connection that hyper is done with.
+enum Next {
+    /// A stream.
+    Order(Order),
+    /// Nothing, because of this.
+    Done(Option<hyper::Error>),
 }
 
 /// What to say to a client that does not speak HTTP, by its first bytes.
 fn not_http(first: &[u8]) -> Option<Refusal> {
+    // RFC 9112 section 2.2: an empty line before the request is passed over.
+    let blank = first.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let first = &first[blank..];
     let is_method = first.iter().take_while(|b| b.is_ascii_uppercase()).count();
     let what = match first {
         [0x16, 0x03, ..] => "this port speaks plain HTTP and the client began TLS; use http:// instead of https://",
+        _ if first.starts_with(b"PRI * HTTP/2") => return Some(Refusal::version()),
         _ if first.starts_with(b"GET ") || first.starts_with(b"HEAD ") => return None,
-        _ if is_method >= 3 && first.get(is_method).is_none_or(|b| *b == b' ') => return None,
+        _ if (3..=LONGEST_METHOD).contains(&is_method) && first.get(is_method).is_none_or(|b| *b == b' ') => {
+            return None;
+        }
         // The rest of a method may still be on its way.
         _ if is_method == first.len() && is_method < 3 => return None,
         _ => "the request does not begin with an HTTP method; expected a line such as GET /cam.mjpeg HTTP/1.1",
@@ -109,20 +140,42 @@ fn not_http(first: &[u8]) -> Option<Refusal> {
     Some(Refusal::bad_request(what))
 }
 
+/// What to say about a first request that hyper could not read; nothing to a client that
+/// has gone.
+fn unreadable(error: &hyper::Error) -> Option<Refusal> {
+    Some(if error.is_parse_too_large() {
+        Refusal::too_large(format!(
+            "the request is too large; its first line and headers may have {} KiB and {MOST_HEADERS} lines",
+            MOST_HEAD >> 10
+        ))
+    } else if error.is_parse() {
+        Refusal::bad_request(format!(
+            "{error}; expected a line such as GET /cam.mjpeg HTTP/1.1, lines such as Host: cam, and an empty line"
+        ))
+    } else if error.is_timeout() {
+        Refusal::late(REQUEST_TIMEOUT)
+    } else if error.is_incomplete_message() {
+        Refusal::bad_request("the request ends before the empty line that completes it")
+    } else {
+        return None;
+    })
+}
+
 /// Answers without hyper.
 async fn say(mut stream: TcpStream, refusal: &Refusal) {
-    let _ = timeout(Duration::from_secs(1), async {
+    let _ = timeout(HEARING, async {
         stream.write_all(refusal.to_http().as_bytes()).await?;
-        // What the client sent is read, or closing would reset the connection before
-        // the client has seen the answer.
-        let mut rest = [0; 4096];
-        for _ in 0..16 {
-            match stream.try_read(&mut rest) {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
+        stream.shutdown().await?;
+        // What the client still sends is read, or closing would reset the connection
+        // before the client has seen the answer.
+        let (mut rest, mut count) = ([0; 4096], 0);
+        while count < MOST_REST {
+            match stream.read(&mut rest).await? {
+                0 => break,
+                more => count += more,
             }
         }
-        stream.shutdown().await
+        Ok::<_, std::io::Error>(())
     })
     .await;
 }
@@ -140,10 +193,26 @@ mod tests {
 
     #[test]
     fn what_is_not_http_is_told_apart_by_its_first_bytes() {
-        for http in [&b"GET / HTTP/1.1\r\n"[..], b"OPTIONS * HTTP/1.1", b"DESCRIBE rtsp://", b"G", b"POS"] {
+        for http in [
+            &b"GET / HTTP/1.1\r\n"[..],
+            b"OPTIONS * HTTP/1.1",
+            b"DESCRIBE rtsp://",
+            b"G",
+            b"POS",
+            b"\r\nGET / ",
+            b"\r\n",
+        ] {
             assert!(not_http(http).is_none(), "{http:?}");
         }
-        for other in [&b"\x16\x03\x01\x02\x00"[..], b"\0\0\0\0", b"get / HTTP/1.1", b"\xff\xfe", b"GE\0"] {
+        for other in [
+            &b"\x16\x03\x01\x02\x00"[..],
+            b"\0\0\0\0",
+            b"get / HTTP/1.1",
+            b"\xff\xfe",
+            b"GE\0",
+            &[b'G'; 32],
+            b"PRI * HTTP/2.0\r\n",
+        ] {
             assert!(not_http(other).is_some(), "{other:?}");
         }
     }

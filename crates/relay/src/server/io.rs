@@ -10,17 +10,27 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A socket that knows whether all that hyper wanted to write is written: hyper flushes
-/// it only when its own buffer is empty.
+/// A socket that tells how far hyper is, and keeps to itself what hyper says before
+/// there was a request: its answer to one that it cannot read, which has no body. The
+/// connection says it better.
 pub(crate) struct Io {
     stream: TcpStream,
-    flushed: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+}
+
+/// How far hyper is with a connection.
+pub(crate) struct Progress {
+    /// A whole request has come.
+    pub(crate) asked: AtomicBool,
+    /// All that hyper wanted to write is written: it flushes the socket only when its own
+    /// buffer is empty.
+    pub(crate) flushed: AtomicBool,
 }
 
 impl Io {
-    pub(crate) fn new(stream: TcpStream) -> (Self, Arc<AtomicBool>) {
-        let flushed = Arc::new(AtomicBool::new(true));
-        (Self { stream, flushed: Arc::clone(&flushed) }, flushed)
+    pub(crate) fn new(stream: TcpStream) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress { asked: AtomicBool::new(false), flushed: AtomicBool::new(true) });
+        (Self { stream, progress: Arc::clone(&progress) }, progress)
     }
 
     pub(crate) fn into_inner(self) -> TcpStream {
@@ -46,7 +56,10 @@ impl Read for Io {
 
 impl Write for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.flushed.store(false, Relaxed);
+        if !self.progress.asked.load(Relaxed) {
+            return Poll::Ready(Ok(data.len()));
+        }
+        self.progress.flushed.store(false, Relaxed);
         Pin::new(&mut self.stream).poll_write(cx, data)
     }
 
@@ -55,7 +68,10 @@ impl Write for Io {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.flushed.store(false, Relaxed);
+        if !self.progress.asked.load(Relaxed) {
+            return Poll::Ready(Ok(data.iter().map(|piece| piece.len()).sum()));
+        }
+        self.progress.flushed.store(false, Relaxed);
         Pin::new(&mut self.stream).poll_write_vectored(cx, data)
     }
 
@@ -64,11 +80,14 @@ impl Write for Io {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flushed.store(true, Relaxed);
+        self.progress.flushed.store(true, Relaxed);
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match self.progress.asked.load(Relaxed) {
+            true => Pin::new(&mut self.stream).poll_shutdown(cx),
+            false => Poll::Ready(Ok(())),
+        }
     }
 }
