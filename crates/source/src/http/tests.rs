@@ -85,7 +85,7 @@ fn open(url: &str) -> Attempt {
     progress.opening();
     let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
     let cursor = feed.cursor(Start::Live);
-    let (sink, cut) = Sink::new(Arc::new(publisher), timeline, Arc::clone(&progress));
+    let (sink, cut) = Sink::new(Arc::new(publisher), timeline, Arc::clone(&progress), feed::Limits::default());
     let connection = (SCHEME.connect)(Request { url: url.into(), options }, sink);
     Attempt { connection, cursor, progress, _cut: cut, _feed: feed }
 }
@@ -533,7 +533,7 @@ async fn other_containers_go_to_libavformat_with_a_url_by_the_book() {
         let request = Request { url: url.into(), options: Arc::default() };
         let (publisher, _feed) = Feed::new(request.options.limits);
         let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
-        let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()));
+        let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()), feed::Limits::default());
         let elsewhere = run(&request, &sink).await.unwrap();
         assert_eq!(elsewhere.to_url(), format!("http://u:p%40ss@{address}/x"));
     }
@@ -546,6 +546,6 @@ async fn https_is_left_to_libavformat() {
     let request = Request { url: format!("http://{address}/").into(), options: Arc::default() };
     let (publisher, _feed) = Feed::new(request.options.limits);
     let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
-    let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()));
+    let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()), feed::Limits::default());
     assert_eq!(run(&request, &sink).await.unwrap().to_url(), "https://cam.invalid/x");
 }
