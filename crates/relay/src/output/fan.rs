@@ -185,13 +185,6 @@ impl Blades {
                 () = stopped(&mut stopping) => break,
             }
         }
-        // Requests under way that were given a share still get an answer: a fan that
-        // is gone from the table is only let go of, not taken from them.
-        lock(&self.fans).remove(&self.key);
-        let waiting = lock(&self.fan.inbox).take().unwrap_or_default();
-        for client in self.clients.drain(..).chain(waiting) {
-            drain::farewell(client, true);
-        }
     }
 
     /// Whether nobody has a share any more; the fan is then out of the table.
@@ -280,6 +273,22 @@ impl Blades {
                     self.part_with(client, other, &part);
                 }
             }
+        }
+    }
+}
+
+impl Drop for Blades {
+    /// Ends every client in order, also after a panic: a fan that stayed in the table would
+    /// swallow whoever comes.
+    fn drop(&mut self) {
+        let mut fans = lock(&self.fans);
+        if fans.get(&self.key).is_some_and(|fan| Arc::ptr_eq(fan, &self.fan)) {
+            fans.remove(&self.key);
+        }
+        drop(fans);
+        let waiting = lock(&self.fan.inbox).take().unwrap_or_default();
+        for client in self.clients.drain(..).chain(waiting) {
+            drain::farewell(client, true);
         }
     }
 }
