@@ -5,9 +5,10 @@
 //! as soon as its last byte is in. One that never ends is dropped and counted, and the
 //! next SOI begins anew.
 //!
-//! Pictures are slices of the buffer that was read into. Copied is only what
-//! [`Scanner::handle_bytes`] is given, and, when the buffer is full, the part of a picture
-//! that lies at its end.
+//! Pictures are slices of the buffer that was read into, and keep all of it in memory. One
+//! that is less than half of the buffer is therefore copied, so that whoever keeps pictures
+//! keeps at most twice their bytes. Copied is otherwise only what [`Scanner::handle_bytes`]
+//! is given, and, when the buffer is full, the part of a picture that lies at its end.
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memchr_iter, memmem};
@@ -33,6 +34,8 @@ const MIN_ROOM: usize = 8 << 10;
 pub struct Scanner {
     /// In a picture it begins with the SOI, else with what may be the gap before one.
     buf: BytesMut,
+    /// Bytes of the allocation that `buf` is a part of.
+    memory: usize,
     /// Everything before it has been looked at. May lie beyond what has come: a segment
     /// is passed over by its length.
     at: usize,
@@ -84,7 +87,7 @@ enum Step {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { buf: BytesMut::new(), at: 0, state: State::Search, trusted: false, usual: 0, lost: 0 }
+        Self { buf: BytesMut::new(), memory: 0, at: 0, state: State::Search, trusted: false, usual: 0, lost: 0 }
     }
 }
 
@@ -103,14 +106,29 @@ impl Scanner {
                 State::Whole(length) | State::Walk(_, Some(length)) => length.min(MAX_PICTURE),
                 _ => self.usual + self.usual / 4,
             };
-            self.buf.reserve(expected.saturating_sub(self.buf.len()).max(READ));
+            self.reserve(expected.saturating_sub(self.buf.len()).max(READ));
         }
         &mut self.buf
     }
 
+    /// Makes room for `more` bytes. As [`BytesMut::reserve`], which does not tell how much
+    /// memory a slice of the buffer keeps.
+    fn reserve(&mut self, more: usize) {
+        if self.buf.capacity() - self.buf.len() >= more || self.buf.try_reclaim(more) {
+            return;
+        }
+        let length = self.buf.len();
+        let mut larger = BytesMut::with_capacity((length + more).max(2 * length));
+        larger.extend_from_slice(&self.buf);
+        self.memory = larger.capacity();
+        self.buf = larger;
+    }
+
     /// Feeds bytes from elsewhere, in any slices. Copies them.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
-        self.buffer().extend_from_slice(bytes);
+        self.buffer();
+        self.reserve(bytes.len());
+        self.buf.extend_from_slice(bytes);
     }
 
     /// The next whole picture, from SOI to EOI, if it has come.
@@ -194,6 +212,13 @@ impl Scanner {
         self.state = State::Search;
         self.at = 0;
         self.usual = length;
+        // A caller may have let the buffer grow by itself.
+        self.memory = self.memory.max(self.buf.capacity());
+        if length < self.memory / 2 {
+            let picture = Bytes::copy_from_slice(&self.buf[..length]);
+            self.buf.advance(length);
+            return picture;
+        }
         self.buf.split_to(length).freeze()
     }
 

@@ -144,15 +144,45 @@ fn what_never_ends_is_given_up_and_memory_stays_bounded() {
     assert_eq!(scanner.poll_picture().as_deref(), Some(data::SMALL));
 }
 
+/// Whether `picture` lies in the buffer from which it was taken.
+fn is_slice(picture: &Bytes, buffer: &std::ops::Range<*const u8>) -> bool {
+    buffer.contains(&picture.as_ptr())
+}
+
 #[test]
-fn pictures_are_slices_of_the_buffer() {
+fn large_pictures_are_slices_of_the_buffer_and_small_ones_do_not_keep_it() {
+    let mut comment = vec![0xFF, marker::COM, 0x75, 0x30];
+    comment.resize(2 + 30_000, b' ');
+    let large = stream(&[&data::SMALL[..2], &comment, &comment, &data::SMALL[2..]]);
+    for (gap, picture, slice) in [(0, &large[..], true), (60_000, data::SMALL, false)] {
+        let mut scanner = Scanner::new();
+        scanner.handle_bytes(&vec![b' '; gap]);
+        scanner.handle_bytes(picture);
+        let range = scanner.buf.as_ptr_range();
+        let found = scanner.poll_picture().unwrap();
+        assert!(found == picture);
+        assert_eq!(is_slice(&found, &range), slice, "{} bytes behind {gap}", found.len());
+    }
+    // Many in one buffer: each alone would keep it.
     let mut scanner = Scanner::new();
-    scanner.handle_bytes(&data::SMALL.repeat(3));
-    let begin = scanner.buffer().as_ptr();
-    let first = scanner.poll_picture().unwrap();
-    let second = scanner.poll_picture().unwrap();
-    assert_eq!(first.as_ptr(), begin);
-    assert_eq!(second.as_ptr(), begin.wrapping_add(first.len()));
+    scanner.handle_bytes(&data::SMALL.repeat(20));
+    let range = scanner.buf.as_ptr_range();
+    for _ in 0..20 {
+        assert!(!is_slice(&scanner.poll_picture().unwrap(), &range));
+    }
+}
+
+#[test]
+fn a_picture_in_a_buffer_made_for_a_longer_one_does_not_keep_it() {
+    let mut scanner = Scanner::new();
+    let hint = |_: &[u8]| Some(MAX_PICTURE);
+    scanner.handle_bytes(data::C420);
+    scanner.handle_bytes(&data::SMALL[..600]);
+    assert_eq!(scanner.poll_picture_with(hint).as_deref(), Some(data::C420));
+    assert_eq!(scanner.poll_picture_with(hint), None);
+    scanner.handle_bytes(&data::SMALL[600..]);
+    let range = scanner.buf.as_ptr_range();
+    assert!(!is_slice(&scanner.poll_picture_with(hint).unwrap(), &range));
 }
 
 proptest::proptest! {
