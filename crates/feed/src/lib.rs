@@ -33,7 +33,8 @@ use ring::Ring;
 /// How much a feed remembers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most bytes of packets, whatever the source does.
+    /// Most bytes of packets, whatever the source does; some 250 are counted for each
+    /// packet besides its own. The newest packet is held if its own bytes fit.
     pub bytes: usize,
     /// Packets older than this are forgotten even when there is room, but never those
     /// from the newest keyframe on.
@@ -118,7 +119,7 @@ impl Feed {
         self.0.tracks.subscribe()
     }
 
-    /// Bytes of packets held now.
+    /// Bytes of packets held now, without what the ring takes for itself.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.0.ring().bytes()

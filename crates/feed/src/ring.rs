@@ -7,6 +7,10 @@ use media::{Packet, TrackId, Tracks};
 
 use crate::{Entry, Limits, TooLarge};
 
+/// What an entry takes besides its payload, in bytes: its place, and what the allocator and
+/// [`bytes::Bytes`] note about the payload.
+pub(crate) const OVERHEAD: usize = size_of::<Entry>() + 64;
+
 pub(crate) struct Ring {
     limits: Limits,
     entries: VecDeque<Entry>,
@@ -14,6 +18,7 @@ pub(crate) struct Ring {
     next_seq: u64,
     /// Running number of the next packet of each track.
     next_index: Vec<u64>,
+    /// Of payload.
     bytes: usize,
     /// Where a decoder may start: the newest keyframe of the first video track, or of
     /// any track where there is no video.
@@ -73,7 +78,8 @@ impl Ring {
 
         let mut fallen = Vec::new();
         while let Some(oldest) = self.entries.front() {
-            let too_much = self.bytes > self.limits.bytes;
+            // The newest one stays, even if it fills the ring without its overhead.
+            let too_much = self.entries.len() > 1 && self.charged() > self.limits.bytes;
             let too_old = self.join.is_some_and(|join| oldest.seq < join)
                 && newest.saturating_duration_since(oldest.packet.received) > self.limits.history;
             if !(too_much || too_old) {
@@ -106,6 +112,11 @@ impl Ring {
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What counts against the limit: many small packets take more memory than their bytes.
+    fn charged(&self) -> usize {
+        self.bytes + self.entries.len() * OVERHEAD
     }
 
     /// Sequence number that the next packet will get.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use media::{Audio, Codec, Kind, Packet, Size, Timestamp, Track, TrackId, Tracks};
 
+use super::ring::OVERHEAD;
 use super::*;
 
 fn origin() -> Instant {
@@ -90,7 +91,7 @@ fn sound_is_no_place_to_join_where_there_is_video() {
 
 #[test]
 fn a_reader_that_falls_off_goes_on_at_a_keyframe_and_is_told() {
-    let (mut player, feed) = feed(Limits { bytes: 6, history: Duration::MAX }, 1);
+    let (mut player, feed) = feed(Limits { bytes: 6 * (1 + OVERHEAD), history: Duration::MAX }, 1);
     let mut slow = feed.cursor(Start::Keyframe);
     player.play("K..");
     assert_eq!(read(&mut slow), "0 1 2");
@@ -100,12 +101,27 @@ fn a_reader_that_falls_off_goes_on_at_a_keyframe_and_is_told() {
 
 #[test]
 fn the_ring_is_bounded_in_bytes_whatever_the_source_does() {
-    let (mut player, feed) = feed(Limits { bytes: 100, history: Duration::MAX }, 30);
+    let (mut player, feed) = feed(Limits { bytes: 100 + 3 * OVERHEAD, history: Duration::MAX }, 30);
     player.play("K.............");
-    assert!(feed.bytes() <= 100);
-    assert_eq!(player.0.publish(packet(0, 'K', 101)), Err(TooLarge { size: 101, limit: 100 }));
+    assert_eq!(feed.bytes(), 90);
+    assert_eq!(player.0.publish(packet(0, 'K', 5000)), Err(TooLarge { size: 5000, limit: 100 + 3 * OVERHEAD }));
     // No keyframe is held any more: a new reader waits for the next one.
     assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "");
+}
+
+#[test]
+fn a_crowd_of_tiny_packets_is_bounded_by_what_the_ring_takes_for_each() {
+    let limits = Limits { bytes: 1 << 20, history: Duration::MAX };
+    let (mut player, feed) = feed(limits, 1);
+    player.play(&".".repeat(100_000));
+    assert_eq!(feed.bytes(), limits.bytes / (1 + OVERHEAD));
+}
+
+#[test]
+fn a_packet_as_large_as_the_ring_is_held_alone() {
+    let (mut player, feed) = feed(Limits { bytes: 1000, history: Duration::MAX }, 1000);
+    player.play("K.K");
+    assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "2");
 }
 
 #[test]
