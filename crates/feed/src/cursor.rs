@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use media::{Packet, Tracks};
+use media::{Packet, TrackId, Tracks};
 
 use crate::Shared;
 use crate::ring::Ring;
@@ -44,8 +44,8 @@ pub struct Cursor {
     shared: Arc<Shared>,
     /// The sequence number to read next.
     next: u64,
-    /// Track-wise number of the packet that `newest` gave last.
-    last_index: Option<u64>,
+    /// Track, and number in it, of the packet that `newest` gave last.
+    last: Option<(TrackId, u64)>,
 }
 
 impl Cursor {
@@ -59,7 +59,7 @@ impl Cursor {
                 Start::Oldest => ring.start(),
             }
         };
-        Self { shared, next, last_index: None }
+        Self { shared, next, last: None }
     }
 
     /// The next packet in order, if it is there.
@@ -94,8 +94,12 @@ impl Cursor {
         match ring.newest_video(self.next) {
             Some(mut entry) => {
                 self.next = ring.end();
-                entry.lost = self.last_index.map_or(0, |last| (entry.index - last).saturating_sub(1));
-                self.last_index = Some(entry.index);
+                let track = entry.packet.track;
+                // Another declaration may have moved the video to another track, which
+                // counts for itself.
+                let last = self.last.filter(|(of, _)| *of == track);
+                entry.lost = last.map_or(0, |(_, last)| entry.index.saturating_sub(last + 1));
+                self.last = Some((track, entry.index));
                 Ok(Some(entry))
             }
             None => nothing(&ring),

@@ -25,6 +25,13 @@ fn tracks() -> Tracks {
     Tracks::new(vec![Track::mjpeg(Size::new(2, 2)), audio])
 }
 
+/// The same camera, with its sound first.
+fn swapped() -> Tracks {
+    let mut all: Vec<Track> = tracks().iter().cloned().collect();
+    all.reverse();
+    Tracks::new(all)
+}
+
 fn packet(number: u64, kind: char, size: usize) -> Packet {
     let at = Timestamp::from_ticks(i64::try_from(number).unwrap(), 40, 1000);
     Packet {
@@ -156,6 +163,21 @@ fn new_tracks_end_the_old_keyframe() {
     assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "");
     player.play("K.");
     assert_eq!(read(&mut feed.cursor(Start::Keyframe)), "5 6");
+}
+
+#[test]
+fn video_that_moves_to_another_track_is_counted_there() {
+    let (mut player, feed) = feed(all_kept(), 1);
+    let mut cursor = feed.cursor(Start::Oldest);
+    player.play("KKK");
+    assert_eq!(cursor.try_newest().unwrap().unwrap().index, 2);
+    player.0.declare(swapped());
+    // Track 1, which `a` is, is the picture now.
+    player.play("a");
+    let entry = cursor.try_newest().unwrap().unwrap();
+    assert_eq!((entry.packet.track, entry.index, entry.lost), (TrackId(1), 0, 0));
+    player.play("aaa");
+    assert_eq!(cursor.try_newest().unwrap().unwrap().lost, 2);
 }
 
 #[test]
