@@ -71,17 +71,24 @@ fn userinfo_end(rest: &str) -> Option<usize> {
     if authority.contains('@') || (port.is_some() && !is_host) {
         return rest.rfind('@');
     }
-    // `host:8554/a@b`, or the user `host` with the password `8554/a`: in the query there are
-    // other URLs, which are looked at for themselves.
+    // `host:8554/a@b`, or the user `host` with the password `8554/a`, or `8554?a`: in a query
+    // of names and values there are other URLs, which are looked at for themselves.
     port?;
-    rest[..rest.find('?').unwrap_or(rest.len())].rfind('@')
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    match query.split_once('@') {
+        Some((before, _)) if !before.contains('=') => rest.rfind('@'),
+        _ => path.rfind('@'),
+    }
 }
 
 fn write_query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    let Some((head, query)) = text.split_once('?') else {
-        return f.write_str(text);
-    };
-    write!(f, "{head}?")?;
+    let (head, query) = text.split_once('?').map_or((text, None), |(head, query)| (head, Some(query)));
+    match head.contains("://") {
+        true => write!(f, "{}", Redacted(head))?,
+        false => f.write_str(head)?,
+    }
+    let Some(query) = query else { return Ok(()) };
+    f.write_str("?")?;
     for (i, pair) in query.split('&').enumerate() {
         if i > 0 {
             f.write_str("&")?;
@@ -89,6 +96,7 @@ fn write_query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         match pair.split_once('=') {
             Some((key, _)) if is_secret(key) => write!(f, "{key}=***")?,
             Some((key, value)) if value.contains("://") => write!(f, "{key}={}", Redacted(value))?,
+            _ if pair.contains("://") => write!(f, "{}", Redacted(pair))?,
             _ => f.write_str(pair)?,
         }
     }
@@ -115,6 +123,11 @@ mod tests {
             ("rtsp://admin:my pass@10.0.0.7/x", "rtsp://admin:***@10.0.0.7/x"),
             ("rtsp://admin:1234/5@10.0.0.7/x", "rtsp://admin:***@10.0.0.7/x"),
             ("http://h:80/api?src=rtsp://admin:hunter2@cam/x", "http://h:80/api?src=rtsp://admin:***@cam/x"),
+            ("rtsp://admin:12?3@127.0.0.1:9/x", "rtsp://admin:***@127.0.0.1:9/x"),
+            ("rtsp://admin:12?3@cam/x?a=b", "rtsp://admin:***@cam/x?a=b"),
+            ("rtsp://admin:12#3?4@cam/x", "rtsp://admin:***@cam/x"),
+            ("http://h/x?rtsp://admin:hunter2@cam/x", "http://h/x?rtsp://admin:***@cam/x"),
+            ("http://h/proxy/rtsp://admin:hunter2@cam/x", "http://h/proxy/rtsp://admin:***@cam/x"),
             ("http://h/x?user:pwd=zz&api_key=1&PASSWORD%5F=2", "http://h/x?user:pwd=***&api_key=***&PASSWORD%5F=***"),
             ("srt://h:9000?passphrase=long enough", "srt://h:9000?passphrase=*** enough"),
         ] {
@@ -124,9 +137,15 @@ mod tests {
 
     #[test]
     fn what_holds_no_secret_is_left_alone() {
-        for url in
-            ["clip.wmv", "/dev/video0", "pattern:?size=640x480", "http://h/a@b", "http://h/a?b=c", "rtsp://[::1]:554/x"]
-        {
+        for url in [
+            "clip.wmv",
+            "/dev/video0",
+            "pattern:?size=640x480",
+            "http://h/a@b",
+            "http://h/a?b=c",
+            "http://h:80/a?mail=b@c",
+            "rtsp://[::1]:554/x",
+        ] {
             assert_eq!(shown(url), url);
         }
     }
