@@ -28,8 +28,8 @@ pub use name::{NameError, check_name};
 pub use server::{Server, ServerError};
 pub use status::Snapshot;
 
-/// One source of a relay.
-#[derive(Clone, Debug)]
+/// One source of a relay. `Debug` shows its URL without the password.
+#[derive(Clone)]
 pub struct SourceConfig {
     /// What its URLs are called: `/NAME.mjpeg`.
     pub name: String,
@@ -37,6 +37,14 @@ pub struct SourceConfig {
     pub url: String,
     /// How.
     pub options: source::Options,
+}
+
+impl std::fmt::Debug for SourceConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, url, options } = self;
+        let url = media::Redacted(url);
+        f.debug_struct("SourceConfig").field("name", name).field("url", &url).field("options", options).finish()
+    }
 }
 
 /// How a relay serves.
@@ -138,5 +146,18 @@ impl Relay {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         status::take(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_does_not_tell_its_passwords() {
+        let url = "rtsp://admin:hunter2@cam/x".to_owned();
+        let sources = vec![SourceConfig { name: "cam".into(), url, options: source::Options::default() }];
+        let shown = format!("{:?}", Config { listen: vec![Config::LISTEN], sources, max_connections: 1 });
+        assert!(shown.contains("admin:***@cam/x") && !shown.contains("hunter2"), "{shown}");
     }
 }

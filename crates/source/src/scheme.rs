@@ -1,5 +1,6 @@
 //! The table of everything that can be opened.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,13 +9,20 @@ use crate::location::Location;
 use crate::{Error, Options, Sink, http, libav, mms, pattern, rtsp};
 
 /// What to open.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// The URL, path or device as the user wrote it. Holds the password: log it through
-    /// [`media::Redacted`] only.
+    /// [`media::Redacted`] only, as `Debug` does.
     pub url: Arc<str>,
     /// How.
     pub options: Arc<Options>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = media::Redacted(&self.url);
+        f.debug_struct("Request").field("url", &url).field("options", &self.options).finish()
+    }
 }
 
 /// A running connection. It ends with an error only; a stream that ends in order is
@@ -115,6 +123,13 @@ mod tests {
             assert_eq!(similar(typed), Some(meant));
         }
         assert_eq!(similar("gopher"), None);
+    }
+
+    #[test]
+    fn a_request_does_not_tell_its_password() {
+        let request = Request { url: "rtsp://admin:hunter2@cam/x".into(), options: Arc::default() };
+        let shown = format!("{request:?}");
+        assert!(shown.contains("admin:***@cam/x") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]
