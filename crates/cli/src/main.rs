@@ -19,11 +19,16 @@ mod view;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
+use media::Redacted;
 
 use args::{Args, Command};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return refuse(&error),
+    };
     log::start(&args.log, matches!(args.command, Command::Serve(_)));
     ffmpeg::init();
     let result = match &args.command {
@@ -38,4 +43,67 @@ fn main() -> ExitCode {
         Command::Man { directory } => pages::man(directory.as_deref()),
     };
     exit::code(result)
+}
+
+/// Prints what clap has to say: help and versions as they are, mistakes without the
+/// passwords of the arguments that they repeat.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let arguments: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    anstream::eprint!("{}", redacted(&error.render().ansi().to_string(), &arguments));
+    ExitCode::from(2)
+}
+
+/// `text` without the passwords in it. The URLs among `arguments` are known as a whole, with
+/// whatever blanks their passwords have.
+fn redacted(text: &str, arguments: &[String]) -> String {
+    let mut urls: Vec<&str> = arguments.iter().filter_map(|argument| url_in(argument)).collect();
+    // One may be the beginning of another.
+    urls.sort_by_key(|url| std::cmp::Reverse(url.len()));
+    let text = urls.iter().fold(text.to_owned(), |text, url| text.replace(url, &Redacted(url).to_string()));
+    text.split_inclusive(char::is_whitespace).map(|word| Redacted(word).to_string()).collect()
+}
+
+/// The URL of `NAME=URL`, `--option=URL` or `URL`.
+fn url_in(argument: &str) -> Option<&str> {
+    let scheme_end = argument.find("://")?;
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let begin = argument[..scheme_end].trim_end_matches(is_scheme).len();
+    Some(&argument[begin..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is printed for a wrong command line.
+    fn mistake(arguments: &[&str]) -> String {
+        let error = Args::try_parse_from(arguments).unwrap_err();
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        redacted(&error.render().ansi().to_string(), &arguments)
+    }
+
+    #[test]
+    fn a_mistake_is_explained_without_the_password() {
+        for (arguments, shown) in [
+            (&["headwater", "view", "rtsp://a:b@c", "rtsp://admin:hunter2@cam"][..], "rtsp://admin:***@cam"),
+            (&["headwater", "view", "rtsp://a:b@c", "rtsp://admin:12?hunter2@cam"], "rtsp://admin:***@cam"),
+            (&["headwater", "view", "rtsp://a:b@c", "rtsp://admin:my hunter2@cam"], "rtsp://admin:***@cam"),
+            (&["headwater", "probe", "pattern:", "--timeout=rtsp://admin:my hunter2@cam"], "rtsp://admin:***@cam"),
+            (&["headwater", "probe", "pattern:", "x=rtsp://admin:hunter2@cam"], "x=rtsp://admin:***@cam"),
+            (&["headwater", "rtsp://admin:hunter2@cam"], "rtsp://admin:***@cam"),
+        ] {
+            let text = mistake(arguments);
+            assert!(text.contains(shown) && !text.contains("hunter2"), "{arguments:?}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_url_is_explained_as_it_is() {
+        let arguments = ["headwater", "probe", "pattern:", "--mesure", "1s"];
+        let error = Args::try_parse_from(arguments).unwrap_err();
+        assert_eq!(mistake(&arguments), error.render().ansi().to_string());
+    }
 }
