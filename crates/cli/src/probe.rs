@@ -36,7 +36,7 @@ struct Found {
 
 async fn probe(args: &Probe) -> anyhow::Result<Found> {
     let url = Redacted(&args.url).to_string();
-    let fail = |error| Failure::Source { url: url.clone(), error };
+    let fail = |error| Failure::Source { url: url.clone(), error: printable_error(error) };
     let began = Instant::now();
     let source = Supervisor::new("probe", &args.url, args.opening.options()).map_err(fail)?;
     let _reader = source.feed().cursor(Start::Live);
@@ -66,18 +66,18 @@ impl Found {
     fn text(&self) -> String {
         let about = &self.status.about;
         let mut text = format!("{}\n  opened in {:.2} s: ", self.url, self.opened_in.as_secs_f64());
-        text.push_str(&format!("{} over {}", about.container, about.protocol));
+        text.push_str(&printable(&format!("{} over {}", about.container, about.protocol)));
         let extras = [
             about.server.as_ref().map(|server| format!("server {server}")),
             about.title.as_ref().map(|title| format!("title {title:?}")),
             about.duration.map(|length| format!("{:.1} s long", length.as_secs_f64())),
         ];
         for extra in extras.into_iter().flatten() {
-            text.push_str(&format!(", {extra}"));
+            text.push_str(&format!(", {}", printable(&extra)));
         }
         text.push('\n');
         for track in self.status.tracks.iter() {
-            text.push_str(&format!("  {}: {}\n", track.id.0, describe(track)));
+            text.push_str(&format!("  {}: {}\n", track.id.0, printable(&describe(track))));
         }
         let Counters { fps, key_rate, corrupt, .. } = self.counters;
         text.push_str(&format!(
@@ -118,6 +118,31 @@ impl Found {
     }
 }
 
+/// `text` without control characters: what a server says of itself is not for the terminal
+/// to obey.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// The same error; its sentence may repeat what the server said.
+fn printable_error(mut error: source::Error) -> source::Error {
+    use source::Error as E;
+    match &mut error {
+        E::BadUrl { what, .. }
+        | E::NotFound { what }
+        | E::Unauthorized { what }
+        | E::Unreachable { what }
+        | E::Server { what, .. }
+        | E::NotVideo { what, .. }
+        | E::Unsupported { what }
+        | E::TooMany { what }
+        | E::Broken { what }
+        | E::Ended { what: Some(what) } => *what = printable(what),
+        _ => (),
+    }
+    error
+}
+
 fn describe(track: &Track) -> String {
     match &track.kind {
         Kind::Video(video) => {
@@ -153,5 +178,50 @@ fn track_json(track: &Track) -> serde_json::Value {
             "bit_rate_declared": track.bit_rate,
         }),
         Kind::Data => json!({ "id": id, "kind": "data", "codec": codec }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media::{Codec, Size, Tracks};
+
+    use super::*;
+
+    const EVIL: &str = "\x1b]0;pwned\x07\u{9b}2J\n";
+
+    #[test]
+    fn nothing_that_a_server_says_reaches_the_terminal_as_a_command() {
+        let status = Status {
+            state: State::Live,
+            since: std::time::SystemTime::UNIX_EPOCH,
+            error: None,
+            failures: 0,
+            reconnects: 0,
+            about: source::About {
+                protocol: EVIL.into(),
+                container: EVIL.into(),
+                server: Some(EVIL.into()),
+                title: Some(EVIL.into()),
+                ..Default::default()
+            },
+            tracks: Tracks::new(vec![Track { codec: Codec::from_name(EVIL), ..Track::mjpeg(Size::new(2, 2)) }]),
+        };
+        let url = "http://cam/".to_owned();
+        let (opened_in, measured) = (Duration::ZERO, Duration::ZERO);
+        let text = Found { url, opened_in, measured, status, counters: Counters::default() }.text();
+        assert!(text.contains("server ]0;pwned2J") && text.lines().count() == 4, "{text:?}");
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    }
+
+    #[test]
+    fn errors_repeat_no_commands_either() {
+        for error in [
+            source::Error::Server { status: 500, what: EVIL.into() },
+            source::Error::Ended { what: Some(EVIL.into()) },
+            source::Error::NotVideo { what: EVIL.into(), page: false },
+        ] {
+            let text = printable_error(error).to_string();
+            assert!(text.contains("pwned") && !text.contains(char::is_control), "{text:?}");
+        }
     }
 }
