@@ -15,8 +15,18 @@ use crate::args::Serve;
 use crate::names;
 
 pub fn run(args: &Serve) -> anyhow::Result<()> {
-    let config = config(args);
-    raise_descriptors();
+    let mut config = config(args);
+    if let Some(limit) = raise_descriptors() {
+        let most = connections_within(limit, config.sources.len());
+        if most < config.max_connections {
+            let wanted = config.max_connections;
+            tracing::warn!(
+                "{wanted} connections need more open files than the {limit} this system allows; \
+                 serving {most} at most (raise `ulimit -n`, or LimitNOFILE= of the service)"
+            );
+            config.max_connections = most;
+        }
+    }
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let result = runtime.block_on(serve(&config));
     // A resolver that still blocks some thread does not hold up the end.
@@ -87,10 +97,35 @@ pub fn is_missing_file(url: &str) -> bool {
     !url.contains(':') && !url.starts_with("/dev/") && url.parse::<u8>().is_err() && !Path::new(url).exists()
 }
 
-/// Takes as many descriptors as the system gives: one per client.
-fn raise_descriptors() {
+/// Descriptors for everything but connections and sources: listeners, the runtime, logs,
+/// libraries, and connections that are told that there is no place for them.
+const RESERVE: u64 = 64;
+/// Descriptors of a source: its connections, a file, and what FFmpeg opens for it.
+const PER_SOURCE: u64 = 4;
+
+/// Most clients of `sources` sources with `limit` descriptors.
+fn connections_within(limit: u64, sources: usize) -> usize {
+    let kept = RESERVE + PER_SOURCE * sources as u64;
+    usize::try_from(limit.saturating_sub(kept).max(1)).unwrap_or(usize::MAX)
+}
+
+/// Takes as many descriptors as the system gives, one per client, and returns how many
+/// there are; nothing when there is no limit.
+fn raise_descriptors() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
         tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+    getrlimit(Resource::Nofile).current
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_kept_for_sources_and_the_program_itself() {
+        assert_eq!(connections_within(1024, 10), 1024 - 64 - 40);
+        assert_eq!(connections_within(20, 1), 1);
     }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub(crate) use answer::Refusal;
 pub(crate) use takeover::{Socket, Takeover};
@@ -31,6 +32,8 @@ const FAREWELL: Duration = Duration::from_millis(700);
 const BACKLOG: u32 = 4096;
 /// Pause after an accept that failed for want of descriptors.
 const BREATH: Duration = Duration::from_millis(50);
+/// Failures to accept are told this often.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +131,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut failures = Failures::default();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => match Arc::clone(&shared.places).try_acquire_owned() {
@@ -140,9 +144,44 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             Err(error) => {
                 // Out of descriptors, mostly; those who wait in the backlog are served
                 // as soon as somebody leaves.
-                tracing::warn!(%error, "cannot accept a connection");
+                if let Some(times) = failures.count(Instant::now()) {
+                    tracing::warn!(%error, times, "cannot accept a connection");
+                }
                 tokio::time::sleep(BREATH).await;
             }
         }
+    }
+}
+
+/// Failures that repeat, counted and told at most once every [`TELLING`].
+#[derive(Default)]
+struct Failures {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Failures {
+    /// Counts one; returns how many there were since the last telling when they are to be
+    /// told now.
+    fn count(&mut self, now: Instant) -> Option<u64> {
+        self.untold += 1;
+        if self.told.is_some_and(|told| now < told + TELLING) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_that_repeat_are_told_once_a_second_with_their_count() {
+        let (mut failures, began) = (Failures::default(), Instant::now());
+        let told: Vec<_> = (0..=40).map(|at| failures.count(began + BREATH * at)).collect();
+        let told: Vec<_> = told.into_iter().enumerate().filter_map(|(at, times)| Some((at, times?))).collect();
+        assert_eq!(told, [(0, 1), (20, 20), (40, 20)]);
     }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::harness::{Camera, Manner, Server, http};
+use crate::harness::server::headwater;
+use crate::harness::{Camera, Manner, Server, get, http, tool};
 
 /// Connections to open: 10,000, or what this machine lets a process have.
 fn as_many_as_possible() -> usize {
@@ -62,4 +63,22 @@ fn three_hundred_who_come_at_once_see_a_picture_soon() {
     // have 300 ms of their own, and the clients are threads on the same cores.
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(camera.connections(), 1);
+}
+
+#[test]
+fn a_crowd_larger_than_the_limit_of_open_files_is_told_so_and_takes_nothing_from_the_sources() {
+    let program = headwater().get_program().to_owned();
+    let mut command = tool("sh");
+    command.args(["-c", "ulimit -n 128; exec \"$0\" \"$@\""]).arg(program);
+    command.args(["serve", "--listen", "127.0.0.1:0", "cam=pattern:?size=320x240&fps=25"]);
+    let server = Server::run(command);
+    let log = server.log();
+    assert!(log.contains("than the 128 this system allows; serving 60 at most"), "{log}");
+    let idle: Vec<_> = (0..100).map(|_| http::connect(server.address).unwrap()).collect();
+    let answer = get(server.address, "/cam.jpg", &[]);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.text().contains("too many connections"), "{}", answer.text());
+    assert!(!server.log().contains("cannot accept"), "{}", server.log());
+    drop(idle);
+    crate::harness::eventually("a place", || (get(server.address, "/cam.jpg", &[]).status == 200).then_some(()));
 }
