@@ -33,7 +33,7 @@ use ring::Ring;
 /// How much a feed remembers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most bytes of packets, whatever the source does; some 250 are counted for each
+    /// Most bytes of packets, whatever the source does; some 200 are counted for each
     /// packet besides its own. The newest packet is held if its own bytes fit.
     pub bytes: usize,
     /// Packets older than this are forgotten even when there is room, but never those

@@ -1,4 +1,4 @@
-//! libav* and libjpeg-turbo behind safe types; the only crate with `unsafe`.
+//! libav* and libjpeg-turbo behind safe types; with `sys` the only crate with `unsafe`.
 //!
 //! [`Input`] opens a URL and gives [`media::Unit`]s, [`Decoder`] makes [`Frame`]s of them,
 //! [`Scaler`] brings frames to the size and colours wanted, [`jpeg`] turns planar frames
