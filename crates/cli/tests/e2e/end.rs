@@ -1,11 +1,12 @@
 //! How the program ends.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::harness::clips::H264;
-use crate::harness::{Server, http};
+use crate::harness::{Camera, Manner, Server, http};
 
 fn ends_in_order(signal: Signal) {
     let mut server = Server::start([format!("clip={}", H264.path().display()), "test=pattern:".to_owned()]);
@@ -59,4 +60,26 @@ fn a_client_that_does_not_read_does_not_hold_up_the_end() {
     assert_eq!(server.ended(Duration::from_secs(3)).code(), Some(0));
     assert!(began.elapsed() < Duration::from_millis(1300), "it took {:?}", began.elapsed());
     drop(stuck);
+}
+
+#[test]
+fn whoever_waits_for_a_picture_is_told_that_the_relay_stops() {
+    let camera = Camera::start(Manner::Silent);
+    let mut server = Server::start([format!("q={}", camera.url()), "test=pattern:".to_owned()]);
+    let far = format!("/test.jpg?newer_than={}", u64::MAX);
+    let asked = ["/q.jpg", "/q.mjpeg", &far].map(|path| {
+        let mut socket = http::connect(server.address).unwrap();
+        socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        socket
+    });
+    crate::harness::eventually("a camera that is asked", || (camera.connections() > 0).then_some(()));
+    server.wait_for_state("test", "live");
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended(Duration::from_secs(3)).code(), Some(0));
+    for mut socket in asked {
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nthe relay is stopping\n"), "{answer}");
+    }
 }

@@ -54,6 +54,11 @@ impl Refusal {
         Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, what) }
     }
 
+    /// The end of the server.
+    pub(crate) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the relay is stopping")
+    }
+
     /// A source that gives no picture.
     pub(crate) fn source(name: &str, error: &Error) -> Self {
         let status = match error {

@@ -8,9 +8,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -56,10 +60,20 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
     let in_request = takeover.clone();
     let (io, progress) = Io::new(stream);
     let in_progress = Arc::clone(&progress);
-    let router = shared.router.clone().map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
+    let (router, told_to_stop) = (shared.router.clone(), stopping.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
         in_progress.asked.store(true, Relaxed);
         request.extensions_mut().insert(in_request.clone());
-        request.map(axum::body::Body::new)
+        let answer = router.clone().oneshot(request.map(Body::new));
+        let mut stopping = told_to_stop.clone();
+        async move {
+            tokio::select! {
+                biased;
+                answer = answer => answer,
+                // Whoever waits for a picture is not left without an answer.
+                () = stopped(&mut stopping) => Ok(Refusal::stopping().into_response()),
+            }
+        }
     });
     let mut http = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -67,7 +81,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         .max_buf_size(MOST_HEAD)
         .max_headers(MOST_HEADERS)
         .half_close(false)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, service);
 
     let next = {
         let mut taken = std::pin::pin!(takeover.taken());
