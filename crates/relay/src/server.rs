@@ -8,6 +8,7 @@
 
 mod answer;
 mod connection;
+mod escape;
 mod io;
 mod routes;
 mod takeover;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub(crate) use answer::Refusal;
+pub(crate) use escape::unescape;
 pub(crate) use takeover::{Socket, Takeover};
 
 use crate::{Config, Relay};

@@ -36,7 +36,9 @@ fn a_wrong_parameter_is_answered_with_what_would_be_right() {
             ("quality=101", &["quality=101", "1 to 100"]),
             ("max_age=soon", &["max_age=soon", "500ms"]),
             ("qality=5", &["qality", "quality"]),
-            ("quality=%00%ff", &["quality=", "1 to 100"]),
+            ("quality=%31%30%31", &["quality=101", "1 to 100"]),
+            ("quality=%00%ff", &["%00%ff", "escape"]),
+            ("quality=5%", &["5%", "escape"]),
         ] {
             assert_says(&server.get(&format!("/cam.{extension}?{query}")), 400, parts);
         }
@@ -61,8 +63,13 @@ fn a_wrong_path_is_answered_with_what_is_there() {
     .unwrap();
     assert_says(&post, 405, &["GET, HEAD"]);
     assert_eq!(post.header("Allow"), "GET, HEAD");
-    let delete = http::ask(server.address, b"DELETE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    assert_says(&delete, 405, &["GET, HEAD"]);
+    for path in ["/", "/cam", "/cam.jpg", "/nothing", "/status"] {
+        let delete = format!("DELETE {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert_says(&http::ask(server.address, delete.as_bytes()).unwrap(), 405, &["GET, HEAD"]);
+    }
+    assert_says(&server.get("/cam%.jpg"), 400, &["cam%", "escape"]);
+    assert_says(&server.get("/cam%0a.jpg"), 400, &["escape"]);
+    assert_eq!(server.get("/c%61m%2Ejpg?w%69dth=%31%36%30").status, 200);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use media::Variant;
 
-use crate::server::Refusal;
+use crate::server::{Refusal, unescape};
 
 /// What a reader asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,7 +34,7 @@ impl Wishes {
         let mut wishes = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = &value.replace("%3A", ":").replace("%3a", ":").replace("%2E", ".");
+            let (key, value) = (&*unescape(key)?, &*unescape(value)?);
             if matches!(key, "_" | "t") {
                 continue;
             }
@@ -104,6 +104,15 @@ mod tests {
         assert_eq!(wishes.newer_than, Some(7));
         assert_eq!(Wishes::read("timeout=1.5", KNOWN).unwrap().timeout, Some(Duration::from_millis(1500)));
         assert_eq!(Wishes::read("", KNOWN).unwrap(), Wishes::default());
+    }
+
+    #[test]
+    fn escapes_are_undone_in_names_and_values() {
+        assert_eq!(Wishes::read("timeout=1%2e5&s%69ze=6%340x360", KNOWN).unwrap().variant.to_string(), "size=640x360");
+        for wrong in ["%", "50%", "%2", "%zz", "%+1", "%ff", "%0d%0a", "%00", "%%32"] {
+            let refusal = Wishes::read(&format!("max_age={wrong}"), KNOWN).unwrap_err().to_http();
+            assert!(refusal.contains(&format!("{wrong}: expected every % to begin an escape")), "{refusal}");
+        }
     }
 
     #[test]

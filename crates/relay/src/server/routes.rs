@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
-use super::{Refusal, Takeover};
+use super::{Refusal, Takeover, unescape};
 use crate::output::{Ask, FORMATS};
 use crate::{Relay, metrics, status};
 
@@ -61,10 +61,13 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
 /// `/NAME.EXT`: a source in a format.
 async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
-    let path = parts.uri.path();
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return Err(Refusal::method("GET, HEAD"));
+    }
+    let path = unescape(parts.uri.path())?;
     let file = path.trim_start_matches('/');
     let Some((name, extension)) = file.rsplit_once('.') else {
-        if relay.source(file).is_some() && matches!(parts.method, Method::GET | Method::HEAD) {
+        if relay.source(file).is_some() {
             return Ok(Redirect::temporary(&format!("/#{file}")).into_response());
         }
         return Err(missing(&relay, file));
