@@ -32,6 +32,8 @@ use crate::{Config, Relay};
 const FAREWELL: Duration = Duration::from_millis(700);
 /// Connections the kernel may hold before they are accepted: a crowd that comes at once.
 const BACKLOG: u32 = 4096;
+/// Connections beyond the most, for a moment each.
+const SPARE: usize = 8;
 /// Pause after an accept that failed for want of descriptors.
 const BREATH: Duration = Duration::from_millis(50);
 /// Failures to accept are told this often.
@@ -68,6 +70,8 @@ pub(crate) struct Shared {
     /// Turns true when everything is to end.
     pub(crate) stopping: watch::Sender<bool>,
     places: Arc<Semaphore>,
+    /// For those who ask how the relay is while it is full.
+    spare: Arc<Semaphore>,
 }
 
 /// A connection's place among [`Config::max_connections`], and its part in the end of
@@ -75,7 +79,21 @@ pub(crate) struct Shared {
 pub(crate) struct Place {
     /// Turns true when everything is to end.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// For one request only.
+    once: bool,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Shared {
+    /// A place, if need be a spare one, if there is one.
+    fn place(&self) -> Option<Place> {
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
+        let (once, permit) = match take(&self.places) {
+            Some(permit) => (false, permit),
+            None => (true, take(&self.spare)?),
+        };
+        Some(Place { stopping: self.stopping.subscribe(), once, _permit: permit })
+    }
 }
 
 impl Server {
@@ -89,6 +107,7 @@ impl Server {
             router: routes::router(relay),
             stopping: watch::Sender::new(false),
             places: Arc::new(Semaphore::new(config.max_connections)),
+            spare: Arc::new(Semaphore::new(SPARE)),
         });
         Ok(Self { listeners, shared })
     }
@@ -136,12 +155,14 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut failures = Failures::default();
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => match Arc::clone(&shared.places).try_acquire_owned() {
-                Ok(permit) => {
-                    let place = Place { stopping: shared.stopping.subscribe(), _permit: permit };
+            Ok((stream, peer)) => match shared.place() {
+                Some(place) if place.once => {
+                    tokio::spawn(connection::serve_if_spare(stream, peer, Arc::clone(&shared), place));
+                }
+                Some(place) => {
                     tokio::spawn(connection::serve(stream, peer, Arc::clone(&shared), place));
                 }
-                Err(_) => connection::turn_away(stream),
+                None => connection::turn_away(stream),
             },
             Err(error) => {
                 // Out of descriptors, mostly; those who wait in the backlog are served

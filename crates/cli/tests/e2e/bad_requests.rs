@@ -210,4 +210,10 @@ fn more_connections_than_allowed_are_told_so() {
     let answer = get(server.address, "/cam.jpg", &[]);
     assert_says(&answer, 503, &["too many connections", "--max-connections"]);
     assert_eq!(answer.header("Retry-After"), "5");
+    // Whoever watches the relay still sees it.
+    for _ in 0..20 {
+        for path in ["/healthz", "/status", "/status.json", "/metrics"] {
+            assert_eq!(server.get(path).status, 200, "{path}");
+        }
+    }
 }

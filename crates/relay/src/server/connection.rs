@@ -81,6 +81,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         .max_buf_size(MOST_HEAD)
         .max_headers(MOST_HEADERS)
         .half_close(false)
+        .keep_alive(!place.once)
         .serve_connection(io, service);
 
     let next = {
@@ -123,6 +124,21 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
             }
         }
         Next::Done(_) => {}
+    }
+}
+
+/// Serves `stream` at a place that is kept for those who ask how the relay is, if that
+/// is what its client asks.
+pub(crate) async fn serve_if_spare(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, place: Place) {
+    let mut first = [0; 32];
+    let told = match timeout(HEARING, stream.peek(&mut first)).await {
+        Ok(Ok(count)) => &first[..count],
+        _ => &[],
+    };
+    let health = [&b"GET /healthz"[..], b"GET /status", b"GET /metrics", b"HEAD /healthz"];
+    match health.iter().any(|path| told.starts_with(path)) {
+        true => serve(stream, peer, shared, place).await,
+        false => say(stream, &Refusal::too_many()).await,
     }
 }
 
