@@ -9,6 +9,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -27,10 +28,8 @@ pub struct SendState {
     pub unsent: u64,
     /// Bytes sent that the other host has not acknowledged.
     pub in_flight: u64,
-    /// Bytes that the other host said it would take, in its last acknowledgement. It falls
-    /// as bytes lie there unread by the program. That they were read is often told only with
-    /// the next acknowledgement (RFC 9293 section 3.8.6.2.2).
-    pub window: u64,
+    /// The shortest time an acknowledgement took of late: the way there and back.
+    pub round_trip: Duration,
 }
 
 /// Asks the kernel about a TCP socket.

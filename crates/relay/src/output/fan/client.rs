@@ -14,6 +14,14 @@ use crate::clock;
 use crate::server::Place;
 use crate::session::{Counts, Entered};
 
+/// What every head begins with.
+const COMMON: &[u8] = b"Content-Type: image/jpeg\r\nContent-Length: ";
+
+/// Bytes read at a time of what a client says behind its request.
+const PIECE: usize = 4096;
+/// A client that has said so many pieces since the last look is let go.
+const MOST_PIECES: usize = 8;
+
 /// A picture with what goes before it on the wire.
 pub(crate) struct Part {
     pub(crate) picture: Picture,
@@ -64,8 +72,17 @@ pub(crate) struct Client {
     pub(crate) placeholder: bool,
     /// The index of the last picture it was given.
     pub(crate) last: u64,
-    /// How long a picture takes to be read, where that is known.
-    pub(crate) behind: Option<Duration>,
+    /// What is known of it since it could not keep up, or asked for a greatest age.
+    pub(crate) behind: Option<Behind>,
+}
+
+/// What is known of a client that is watched over.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Behind {
+    /// How long a picture takes to be read; zero where it may be tried.
+    pub(super) needed: Duration,
+    /// Bytes of the next head that are out already ([`Client::probe`]).
+    pub(super) ahead: usize,
 }
 
 impl Client {
@@ -107,7 +124,7 @@ impl Client {
             return Some(part.head.clone());
         };
         let age = part.picture.received.elapsed();
-        if age + self.behind.unwrap_or_default() > max_age {
+        if age + self.behind.unwrap_or_default().needed > max_age {
             Counts::add(&counts.late, 1);
             return None;
         }
@@ -144,7 +161,25 @@ impl Client {
 
     /// Bytes of a part on the wire, with the answer's head if that is still to be sent.
     pub(super) fn length(&self, part: &Part, head: &[u8]) -> usize {
-        self.greeting.len() + head.len() + part.picture.data.len() + multipart::BETWEEN.len()
+        self.greeting.len() + head.len() - self.ahead() + part.picture.data.len() + multipart::BETWEEN.len()
+    }
+
+    /// Bytes of the next head that are out already.
+    pub(super) fn ahead(&self) -> usize {
+        self.behind.unwrap_or_default().ahead
+    }
+
+    /// Sends one byte of the next head before its picture is chosen; `false` when those
+    /// that are the same for all pictures are out.
+    pub(super) fn probe(&mut self) -> io::Result<bool> {
+        let behind = self.behind.get_or_insert_default();
+        let Some(byte) = COMMON.get(behind.ahead..=behind.ahead) else { return Ok(false) };
+        match self.socket.try_write(byte) {
+            Ok(written) => behind.ahead += written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// Writes what the socket takes of a part from `written` on; returns how far it is
@@ -152,7 +187,8 @@ impl Client {
     pub(super) fn write(&self, part: &Part, head: &[u8], mut written: usize) -> io::Result<usize> {
         let whole = self.length(part, head);
         while written < whole {
-            let mut slices = [&self.greeting, head, &part.picture.data, multipart::BETWEEN].map(IoSlice::new);
+            let mut slices =
+                [&self.greeting, &head[self.ahead()..], &part.picture.data, multipart::BETWEEN].map(IoSlice::new);
             let mut left = &mut slices[..];
             IoSlice::advance_slices(&mut left, written);
             match self.socket.try_write_vectored(left) {
@@ -168,9 +204,10 @@ impl Client {
     /// Counts a part that went out whole.
     pub(super) fn sent(&mut self, part: &Part, bytes: usize) {
         self.greeting = Vec::new();
+        let ahead = self.behind.as_mut().map_or(0, |behind| std::mem::take(&mut behind.ahead));
         let counts = &self.session.counts;
         Counts::add(&counts.pictures, 1);
-        Counts::add(&counts.bytes, bytes as u64);
+        Counts::add(&counts.bytes, (bytes + ahead) as u64);
         let age = part.picture.received.elapsed();
         counts.age_us.store(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
@@ -187,10 +224,12 @@ impl Client {
         }
     }
 
-    /// Whether the client closed its side, as far as can be seen without waiting.
+    /// Whether the client closed its side, as far as can be seen without waiting. One that
+    /// sends as if it were paid for it is not waited for either: reading it would hold up
+    /// all the others.
     pub(crate) fn has_left(&self) -> bool {
-        let mut ignored = [0; 512];
-        loop {
+        let mut ignored = [0; PIECE];
+        for _ in 0..MOST_PIECES {
             match self.socket.try_read(&mut ignored) {
                 Ok(0) => return true,
                 // Nothing is expected from it, so nothing it says matters.
@@ -198,5 +237,18 @@ impl Client {
                 Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
             }
         }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_head_begins_with_what_may_be_sent_ahead() {
+        let mut head = Vec::new();
+        Head { length: 1, captured: std::time::SystemTime::UNIX_EPOCH, sequence: 0, report: None }.write(&mut head);
+        assert!(head.starts_with(COMMON), "{}", String::from_utf8_lossy(&head));
     }
 }

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::pace::Pace;
+use super::pace::{Pace, Step};
 use super::{Client, Fan, Newest, Part};
 use crate::server::stopped;
 
@@ -27,10 +27,6 @@ const FAREWELL: Duration = Duration::from_millis(400);
 const NO_HOLD_UP: Duration = Duration::from_millis(8);
 /// A client that has read each of so many pictures before the next one came keeps up.
 const KEPT_UP: u32 = 5;
-/// Bytes on their way that do not hold up the next picture.
-const SETTLED: u64 = 4096;
-/// How often the kernel is asked whether a picture has arrived.
-const LOOK: Duration = Duration::from_millis(4);
 /// A client that wants to be told waits so long for a picture.
 const TELL: Duration = Duration::from_millis(1500);
 /// A client that can never have its pictures in the time it asked for is tried again
@@ -48,14 +44,19 @@ pub(super) fn spawn(
     mut stopping: watch::Receiver<bool>,
 ) {
     tokio::spawn(async move {
-        let mut slow = Slow { client, part, head, written, pace: Pace::default() };
+        // One that has had nothing yet has nothing unread.
+        let pace = Pace::new(Instant::now(), part.picture.data.len(), !client.greeting.is_empty());
+        let mut slow = Slow { client, part, head, written, pace };
         let told = async {
             stopped(&mut stopping).await;
             sleep(FAREWELL).await;
         };
         let result = tokio::select! {
             result = slow.catch_up(&fan) => result,
-            () = told => return farewell(slow.client, slow.written == 0),
+            () = told => {
+                let between = slow.written == 0;
+                return farewell(slow.client, between);
+            }
         };
         match result {
             Ok(()) => slow.client.join(),
@@ -80,48 +81,38 @@ impl Slow {
     async fn catch_up(&mut self, fan: &Fan) -> io::Result<()> {
         let mut newest = fan.newest.subscribe();
         let stays = self.client.session.max_age.is_some();
-        let mut kept_up = 0;
-        let mut entering = true;
-        if let Ok(state) = sys::send_state(&self.client.socket) {
-            self.pace.see(state);
-        }
+        // One that had to be written over time leaves the fan only for that.
+        let (mut kept_up, mut stay_for) = (0, 0);
         loop {
-            let (began, before) = (Instant::now(), self.written);
-            let size = self.finish(fan).await?;
-            let took = began.elapsed();
-            if entering && !stays && took < NO_HOLD_UP {
+            let began = Instant::now();
+            self.finish(fan).await?;
+            if began.elapsed() < NO_HOLD_UP && kept_up >= stay_for && !stays {
                 return Ok(());
             }
-            entering = false;
-            if !self.arrive(began, size).await? {
+            stay_for = KEPT_UP;
+            if !self.settle().await? {
                 return Ok(());
-            }
-            if took > NO_HOLD_UP {
-                self.pace.blocked(Instant::now(), size.saturating_sub(before), size, began.elapsed());
             }
             match self.next(&mut newest).await? {
-                Next::TheVeryNext => kept_up += 1,
-                Next::AfterOthers => kept_up = 0,
+                Next::InTime => kept_up += 1,
+                Next::Missed => kept_up = 0,
                 Next::None => return Ok(()),
-            }
-            if kept_up > KEPT_UP && !stays {
-                // The fan gives it the newest picture itself.
-                self.client.last -= 1;
-                return Ok(());
             }
         }
     }
 
     /// Writes the part to its end, or a newer one as long as none of it has gone out.
-    /// Returns its bytes.
-    async fn finish(&mut self, fan: &Fan) -> io::Result<usize> {
+    async fn finish(&mut self, fan: &Fan) -> io::Result<()> {
         loop {
+            if self.written == 0 {
+                self.pace.begin(Instant::now(), self.part.picture.data.len());
+            }
             let whole = self.client.length(&self.part, &self.head);
             self.written = self.client.write(&self.part, &self.head, self.written)?;
             if self.written == whole {
                 self.client.sent(&self.part, whole);
                 self.written = 0;
-                return Ok(whole);
+                return Ok(());
             }
             timeout(STALL, self.client.socket.writable()).await.map_err(|_| stalled())??;
             if self.written == 0 {
@@ -141,26 +132,29 @@ impl Slow {
         }
     }
 
-    /// Waits until the client's host has all `size` bytes; `false` where the system cannot
-    /// tell.
-    async fn arrive(&mut self, began: Instant, size: usize) -> io::Result<bool> {
+    /// Waits until it is time for the next picture; `false` where the system cannot tell.
+    async fn settle(&mut self) -> io::Result<bool> {
         let since = Instant::now();
         loop {
             let Ok(state) = sys::send_state(&self.client.socket) else { return Ok(false) };
-            if state.unsent + state.in_flight <= SETTLED {
-                self.pace.delivered(began, size, state);
-                return Ok(true);
+            let now = Instant::now();
+            match self.pace.step(now, state) {
+                Step::Wait(_) if now - since > STALL => return Err(stalled()),
+                Step::Wait(time) => sleep(time).await,
+                Step::Probe if self.client.probe()? => {}
+                Step::Probe => {
+                    self.pace.give_up(now);
+                    return Ok(true);
+                }
+                Step::Begin => return Ok(true),
             }
-            if since.elapsed() > STALL {
-                return Err(stalled());
-            }
-            sleep(LOOK).await;
         }
     }
 
     /// Waits for a picture that the client has not had and that would reach it in time.
     async fn next(&mut self, newest: &mut watch::Receiver<Newest>) -> io::Result<Next> {
         let began = Instant::now();
+        let mut was_there = true;
         loop {
             let last = self.client.last;
             let newer = |newest: &Newest| match newest {
@@ -168,6 +162,7 @@ impl Slow {
                 Newest::Nothing => false,
                 Newest::Over(_) => true,
             };
+            was_there = was_there && newer(&newest.borrow());
             let part = tokio::select! {
                 found = newest.wait_for(newer) => match found.as_deref() {
                     Ok(Newest::Part(part)) => Arc::clone(part),
@@ -179,21 +174,23 @@ impl Slow {
             };
             let is_next = part.index == last + 1;
             // What a picture takes to be read, so that none is begun in vain.
-            let needed = self.pace.needed();
+            let needed = self.pace.needed(Instant::now(), part.picture.data.len());
             let hopeless = self.client.session.max_age.is_some_and(|most| needed > most);
-            self.client.behind = if hopeless && began.elapsed() > TRY_AGAIN { None } else { Some(needed) };
+            let try_it = hopeless && began.elapsed() > TRY_AGAIN;
+            self.client.behind.get_or_insert_default().needed = if try_it { Duration::ZERO } else { needed };
             if let Some(head) = self.client.choose(&part) {
                 (self.part, self.head) = (part, head);
-                return Ok(if is_next { Next::TheVeryNext } else { Next::AfterOthers });
+                return Ok(if is_next && !was_there { Next::InTime } else { Next::Missed });
             }
         }
     }
 }
 
-/// What came after the last picture.
+/// How a picture came.
 enum Next {
-    TheVeryNext,
-    AfterOthers,
+    /// It is the one after the last, and the client was waiting for it.
+    InTime,
+    Missed,
     None,
 }
 
@@ -205,7 +202,7 @@ fn stalled() -> io::Error {
 pub(super) fn farewell(mut client: Client, between: bool) {
     tokio::spawn(async move {
         let _ = timeout(FAREWELL, async {
-            if between {
+            if between && client.ahead() == 0 {
                 let closing = [&*client.greeting, multipart::CLOSING].concat();
                 client.socket.write_all(&closing).await?;
             }
