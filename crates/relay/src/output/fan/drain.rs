@@ -140,7 +140,10 @@ impl Slow {
             let now = Instant::now();
             match self.pace.step(now, state) {
                 Step::Wait(_) if now - since > STALL => return Err(stalled()),
-                Step::Wait(time) => sleep(time).await,
+                Step::Wait(time) => tokio::select! {
+                    () = sleep(time) => {}
+                    error = self.client.leaving() => return Err(error),
+                },
                 Step::Probe if self.client.probe()? => {}
                 Step::Probe => {
                     self.pace.give_up(now);
