@@ -120,7 +120,11 @@ fn no_more_variants_are_made_at_a_time_than_one_source_may_cost() {
     streams.iter_mut().for_each(|stream| _ = stream.parts(1));
     let refused = server.get("/clip.mjpeg?width=98");
     assert_eq!(refused.status, 503);
-    assert!(refused.text().contains("16 other sizes, rates and qualities of it are being made already"), "{}", refused.text());
+    assert!(
+        refused.text().contains("16 other sizes, rates and qualities of it are being made already"),
+        "{}",
+        refused.text()
+    );
     // One of them is there for everybody.
     server.stream("/clip.mjpeg?width=100").parts(2);
 }
