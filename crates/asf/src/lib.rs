@@ -1,0 +1,4 @@
+//! ASF, the container of Windows Media (Advanced Systems Format specification, revision
+//! 01.20.05), read and written without I/O.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,19 @@
+//! Windows Media sessions without I/O: MMS over TCP and UDP ([MS-MMSP]), over HTTP
+//! ([MS-WMSP]) and Windows Media RTSP ([MS-RTSP]), for clients and servers.
+//!
+//! Every client is a [`Session`]: bytes and the time go in; bytes, events and the next
+//! deadline come out.
+//!
+//! [MS-MMSP]: https://learn.microsoft.com/openspecs/windows_protocols/ms-mmsp
+//! [MS-WMSP]: https://learn.microsoft.com/openspecs/windows_protocols/ms-wmsp
+//! [MS-RTSP]: https://learn.microsoft.com/openspecs/windows_protocols/ms-rtsp
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod hresult;
+mod session;
+
+pub use error::Error;
+pub use hresult::Hresult;
+pub use session::{Config, Event, Limits, Opened, Pace, Packet, Play, Session, Start, Thinning, Transmit};
