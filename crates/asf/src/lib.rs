@@ -2,3 +2,6 @@
 //! 01.20.05), read and written without I/O.
 
 #![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod guid;
