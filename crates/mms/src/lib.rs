@@ -10,10 +10,12 @@
 
 #![forbid(unsafe_code)]
 
+mod auth;
 mod error;
 mod hresult;
 mod session;
 
+pub use auth::{HttpAuth, Ntlm};
 pub use error::Error;
 pub use hresult::Hresult;
 pub use session::{Config, Event, Limits, Opened, Pace, Packet, Play, Session, Start, Thinning, Transmit};
