@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A result code. Negative ones, with bit 31 set, are failures.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Hresult(pub u32);
 
 impl Hresult {

@@ -12,8 +12,11 @@
 
 mod auth;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod hresult;
 mod session;
+pub mod wire;
 
 pub use auth::{HttpAuth, Ntlm};
 pub use error::Error;
