@@ -15,6 +15,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod hresult;
+pub mod http;
 mod session;
 pub mod wire;
 
