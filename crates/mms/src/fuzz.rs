@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::playlist;
 use crate::wire::{self, Deframer, Frame, Framer, MacToViewer, RequestPacketListResend, Token, ViewerToMac};
 
 /// Where the time of tests and fuzzers begins. The machines are handed every instant, so any
@@ -70,5 +71,27 @@ fn mms_message(mid: u32, body: &[u8]) {
         };
         let again = MacToViewer::decode(mid, &body).expect("it was read before");
         assert_eq!(again.encode(), bytes, "{message:?}");
+    }
+}
+
+/// What comes out of a playlist is within its bounds, and survives being written and read again.
+///
+/// # Panics
+/// When that is not so.
+pub fn mms_playlist(input: &[u8]) {
+    let kind = playlist::looks_like(input);
+    let Ok(list) = playlist::parse(input, "http://127.0.0.1/lists/one.asx?x=1") else { return };
+    assert!(kind.is_some(), "what can be read looks like it");
+    assert!((1..=playlist::MAX_ENTRIES).contains(&list.entries.len()));
+    for entry in &list.entries {
+        assert!((1..=playlist::MAX_ALTERNATIVES).contains(&entry.alternatives.len()));
+        assert!(entry.alternatives.iter().all(|url| url.len() <= playlist::MAX_URL && url.contains("://")));
+        let title = entry.title.as_deref().unwrap_or("a < b & \"c\"");
+        assert!(title.chars().count() <= playlist::MAX_TITLE);
+        let again = playlist::asx(title, &entry.alternatives);
+        let again = playlist::parse(again.as_bytes(), "rtsp://other").expect("what we write can be read");
+        assert_eq!(again.entries.len(), 1);
+        assert_eq!(again.entries[0].alternatives, entry.alternatives);
+        assert_eq!(again.title.as_deref(), Some(title));
     }
 }

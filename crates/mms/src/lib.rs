@@ -16,6 +16,7 @@ mod error;
 pub mod fuzz;
 mod hresult;
 pub mod http;
+pub mod playlist;
 mod session;
 pub mod wire;
 
