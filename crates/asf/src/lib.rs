@@ -5,3 +5,10 @@
 
 pub mod codec;
 pub mod guid;
+pub mod mux;
+pub mod padding;
+
+pub use mux::Muxer;
+
+#[cfg(test)]
+mod strict;
