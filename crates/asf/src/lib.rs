@@ -8,7 +8,7 @@ pub mod guid;
 pub mod mux;
 pub mod padding;
 
-pub use mux::Muxer;
+pub use mux::{FileWriter, Muxer};
 
 #[cfg(test)]
 mod strict;

@@ -25,8 +25,10 @@
 mod assembler;
 mod clock;
 mod error;
+mod file;
 mod format;
 mod header;
+mod index;
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -38,7 +40,9 @@ use media::{Codec, TrackId, Tracks};
 use self::assembler::Assembler;
 use self::clock::Clock;
 pub use self::error::Error;
+pub use self::file::{End, FileWriter};
 use self::format::Stream;
+pub use self::index::IndexBuilder;
 
 /// Sizes that an ASF packet may have here, in bytes: at least room for a payload, at most
 /// what fits the framing of MMS ([MS-MMSP] 2.2.2, 16 bits with 8 bytes of its own).

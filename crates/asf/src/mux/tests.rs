@@ -8,6 +8,7 @@ use super::*;
 use crate::padding::padded;
 use crate::strict::{self, Payload};
 
+mod files;
 mod headers;
 
 pub(super) fn video(codec: &'static str) -> Track {
