@@ -139,6 +139,10 @@ guids! {
     RESERVED_1 = "ABD3D211-A9BA-11CF-8EE6-00C00C205365";
     /// The one value of a Codec List Object's reserved field (section 3.5).
     RESERVED_2 = "86D15241-311D-11D0-A3A4-00A0C90348F6";
+    /// The one value of a Script Command Object's reserved field (section 3.6).
+    RESERVED_3 = "4B1ACBE3-100B-11D0-A39B-00A0C90348F6";
+    /// The one value of a Marker Object's first reserved field (section 3.7).
+    RESERVED_4 = "4CFEDB20-75F6-11CF-9C0F-00A0C90349CB";
 
     /// Data Object (section 5.1).
     DATA = "75B22636-668E-11CF-A6D9-00AA0062CE6C";
