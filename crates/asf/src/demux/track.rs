@@ -41,7 +41,9 @@ pub(super) fn track(header: &Header, stream: &Stream, place: u8) -> Option<Track
         }
         Format::Command | Format::Other(_) => return None,
     };
-    let bit_rate = stream.bit_rate.into();
+    // Decoders of WMA cut their blocks by the rate of the format; that of the stream may count
+    // what the container adds.
+    let bit_rate = stream.format.bit_rate().filter(|rate| *rate > 0).unwrap_or(stream.bit_rate).into();
     Some(Track { id: TrackId(place), codec, tag, extradata, bits_per_sample: bits, bit_rate, kind })
 }
 
