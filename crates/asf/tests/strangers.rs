@@ -23,7 +23,8 @@ fn bytes(path: &str, stream: &str) -> String {
 
 /// A checksum of what everything decodes to; an error is a failure.
 fn decoded(path: &str) -> String {
-    let arguments = ["-xerror", "-i", path, "-map", "0", "-fps_mode", "passthrough", "-f", "streamhash", "-hash", "md5"];
+    let arguments =
+        ["-xerror", "-i", path, "-map", "0", "-fps_mode", "passthrough", "-f", "streamhash", "-hash", "md5"];
     run("ffmpeg", &[&arguments[..], &["-"]].concat())
 }
 
@@ -145,7 +146,8 @@ fn ffmpeg_decodes_every_codec_that_it_can_make() {
         let clip = read(&original.bytes());
         assert_eq!(clip.tracks.len(), 1, "{encoder}");
         let kinds = [clip.tracks[0].kind.clone()];
-        let remuxed = temporary(&format!("remuxed-{i}.asf"), &broadcast(&clip.tracks, &clip.units, &Options::default()));
+        let remuxed =
+            temporary(&format!("remuxed-{i}.asf"), &broadcast(&clip.tracks, &clip.units, &Options::default()));
         let name = format!("{encoder} {more:?}");
         assert_same(&name, original.path(), remuxed.path(), &kinds);
         assert_eq!(decoded(remuxed.path()), decoded(original.path()), "{name}");

@@ -149,7 +149,8 @@ fn sound_is_described_with_a_rate_that_its_decoder_can_live_with() {
     assert_eq!(mp3, ((0x55, 16_000, 1152, 0), vec![1, 0, 2, 0, 0, 0, 0x80, 4, 1, 0, 0x71, 5]));
     let mp2 = wave(Track { bit_rate: 128_000, ..audio("mp2") });
     assert_eq!((mp2.0, mp2.1.len()), ((0x50, 16_000, 1152, 0), 22));
-    assert_eq!(wave(Track { tag: 0x1610, ..audio("aac") }).0.0, 0x1610);
+    assert_eq!(wave(Track { tag: 0x1610, ..audio("aac") }).0.0, 0xFF);
+    assert_eq!(wave(Track { tag: 0x64, ..audio("adpcm_g726") }).0.0, 0x64);
 }
 
 #[test]
