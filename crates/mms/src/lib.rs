@@ -22,6 +22,7 @@ pub mod http;
 pub mod playlist;
 mod server;
 mod session;
+pub mod tcp;
 pub mod wire;
 
 pub use auth::{HttpAuth, Ntlm};
