@@ -11,25 +11,17 @@
 #![forbid(unsafe_code)]
 
 mod auth;
-#[cfg(test)]
-#[path = "../tests/support/credentials.rs"]
-mod credentials;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod hresult;
 pub mod http;
 pub mod playlist;
-mod server;
+pub mod rtsp;
 mod session;
-pub mod tcp;
 pub mod wire;
 
 pub use auth::{HttpAuth, Ntlm};
 pub use error::Error;
 pub use hresult::Hresult;
-pub use server::{
-    Authentication, Challenge, Content, Credentials, Selected, Server, ServerConfig, ServerEvent, ServerPlay,
-    ServerTransmit, Stop,
-};
 pub use session::{Config, Event, Limits, Opened, Pace, Packet, Play, Session, Start, Thinning, Transmit};

@@ -1,7 +1,11 @@
 use base64::Engine as _;
 
 use super::*;
-use crate::credentials::{self, PASSWORD, USER};
+
+#[path = "../../tests/support/credentials.rs"]
+mod credentials;
+
+use credentials::{PASSWORD, USER};
 
 fn auth() -> HttpAuth {
     HttpAuth::new(Some(USER), Some(PASSWORD), [7; 32], 1_700_000_000)
