@@ -1,0 +1,12 @@
+//! Windows Media RTSP from outside: our client with our server over simulated links, our
+//! client with scripted servers, and FFmpeg as a stranger with our server.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests have sockets and a clock")]
+
+#[path = "../../examples/wmrtsp_server/clip.rs"]
+#[allow(dead_code, reason = "the example uses all of it")]
+mod clip;
+mod link;
+mod pair;
+mod samples;
