@@ -175,6 +175,11 @@ impl Head {
         }
     }
 
+    /// How many bytes wide the numbers of objects are: none, one, two or four.
+    pub(crate) fn number_code(&self) -> usize {
+        usize::from(self.properties >> 4 & 3)
+    }
+
     /// The payloads of the packet whose head this is. After an error none follows.
     #[must_use]
     pub fn payloads<'a>(&self, packet: &'a [u8]) -> Payloads<'a> {

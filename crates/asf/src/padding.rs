@@ -7,6 +7,8 @@
 
 use bytes::{BufMut, Bytes};
 
+use crate::packet::Head;
+
 /// Length type flags (section 5.2.2), the shifts of their two-bit widths.
 const SEQUENCE: u8 = 1;
 const PADDING: u8 = 3;
@@ -19,13 +21,13 @@ const PACKET_LENGTH: u8 = 5;
 /// Length field and its padding was zeros.
 #[must_use]
 pub fn strip_padding(packet: Bytes) -> Bytes {
-    let Some(head) = Head::read(&packet, packet.len()) else { return packet };
+    let Some(parts) = Parts::read(&packet, packet.len()) else { return packet };
     // A padding length field stays, so that restoring it gives the same bytes.
-    let fixed = head.fixed() + width(head.flags >> PADDING);
+    let fixed = parts.fixed() + width(parts.flags >> PADDING);
     let length_width = if fixed < 256 { 1 } else { 2 };
     let length = fixed + length_width;
     match u16::try_from(length) {
-        Ok(_) if length < packet.len() => head.write(length, (length_width, length), head.flags >> PADDING, 0),
+        Ok(_) if length < packet.len() => parts.write(length, (length_width, length), parts.flags >> PADDING, 0),
         _ => packet,
     }
 }
@@ -37,18 +39,18 @@ pub fn strip_padding(packet: Bytes) -> Bytes {
 #[must_use]
 pub fn restore_padding(packet: Bytes, packet_size: u32) -> Option<Bytes> {
     let size = usize::try_from(packet_size).ok()?;
-    let head = Head::read(&packet, size)?;
+    let parts = Parts::read(&packet, size)?;
     if packet.len() == size {
         return Some(packet);
     }
-    let fixed = head.fixed();
+    let fixed = parts.fixed();
     // As wide as the field is, or as wide as it must be.
-    let present = head.flags >> PADDING & 3;
+    let present = parts.flags >> PADDING & 3;
     let code = [0, 1, 2, 3].into_iter().find(|code| {
         let padding = size.checked_sub(fixed + width(*code));
         *code >= present && padding.is_some_and(|padding| padding <= largest(*code))
     })?;
-    Some(head.write(size, (0, 0), code, size - fixed - width(code)))
+    Some(parts.write(size, (0, 0), code, size - fixed - width(code)))
 }
 
 /// [`restore_padding`] for packets that are known to fit, such as those of a
@@ -74,51 +76,40 @@ fn largest(code: u8) -> usize {
 }
 
 /// A packet, cut where its fields about lengths are.
-struct Head<'a> {
+struct Parts<'a> {
     /// Error correction data.
     before: &'a [u8],
     /// Length type flags and property flags.
     flags: u8,
     properties: u8,
     /// The sequence field.
-    sequence: &'a [u8],
+    sequence: u32,
     /// Send time, duration and payloads, without padding.
     rest: &'a [u8],
 }
 
-impl<'a> Head<'a> {
+impl<'a> Parts<'a> {
     /// Reads a packet of a file whose packets have `size` bytes, whole or in one of the forms
     /// of the network.
     fn read(packet: &'a [u8], size: usize) -> Option<Self> {
-        if packet.len() > size {
-            return None;
-        }
-        let error_correction = match packet.first()? {
-            // Neither opaque data nor a length of another kind occur.
-            first @ 0x80.. if first & 0x60 == 0 => 1 + usize::from(first & 0x0F),
-            0x80.. => return None,
-            _ => 0,
-        };
-        let (before, fields) = packet.split_at_checked(error_correction)?;
-        let ([flags, properties], fields) = fields.split_first_chunk()?;
-        let (length, fields) = fields.split_at_checked(width(flags >> PACKET_LENGTH))?;
-        let (sequence, fields) = fields.split_at_checked(width(flags >> SEQUENCE))?;
-        let (padding, rest) = fields.split_at_checked(width(flags >> PADDING))?;
-        let (length, padding) = (number(length), number(padding));
-        let told = flags >> PACKET_LENGTH & 3 != 0 && length <= packet.len();
-
-        // Where padding was cut off and the packet still tells of it, nothing is left to cut.
-        let end = if told { length } else { packet.len() };
-        let cut = !told && packet.len() < size && size.checked_sub(padding) == Some(packet.len());
-        let end = end.checked_sub(if cut { 0 } else { padding })?;
-        let rest = rest.get(..end.checked_sub(packet.len() - rest.len())?)?;
-        // Send time and duration at least.
-        (rest.len() >= 6).then_some(Self { before, flags: *flags, properties: *properties, sequence, rest })
+        let head = Head::parse(packet, size).ok()?;
+        // Payloads are believed where the padding length is not, as readers do.
+        let payloads = head.payloads(packet).map_while(Result::ok).map(|payload| payload.data.end);
+        let end = payloads.fold(head.end, usize::max);
+        // Send time 32, duration 16, number of payloads 8 if there can be several.
+        let begin = head.begin.checked_sub(if head.payload_flags.is_some() { 7 } else { 6 })?;
+        Some(Self {
+            before: packet.get(..head.error_correction)?,
+            flags: head.length_flags,
+            properties: head.properties,
+            sequence: head.sequence.unwrap_or(0),
+            rest: packet.get(begin..end)?,
+        })
     }
 
     /// Bytes without the fields for packet and padding length, and without padding.
     fn fixed(&self) -> usize {
-        self.before.len() + 2 + self.sequence.len() + self.rest.len()
+        self.before.len() + 2 + width(self.flags >> SEQUENCE) + self.rest.len()
     }
 
     /// The packet with other lengths: the width of its Packet Length field and the value, the
@@ -130,17 +121,12 @@ impl<'a> Head<'a> {
         out.put_u8(kept | (padding_code & 3) << PADDING | (length_width as u8) << PACKET_LENGTH);
         out.put_u8(self.properties);
         out.put_uint_le(length as u64, length_width);
-        out.put_slice(self.sequence);
+        out.put_uint_le(self.sequence.into(), width(self.flags >> SEQUENCE));
         out.put_uint_le(padding as u64, width(padding_code));
         out.put_slice(self.rest);
         out.resize(total, 0);
         out.into()
     }
-}
-
-/// A little-endian number of up to four bytes.
-fn number(bytes: &[u8]) -> usize {
-    bytes.iter().rev().fold(0, |value, byte| value << 8 | usize::from(*byte))
 }
 
 #[cfg(test)]

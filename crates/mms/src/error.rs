@@ -46,7 +46,7 @@ pub enum Error {
         code: Hresult,
     },
     /// The server refuses, by a status of HTTP or RTSP.
-    #[error("the server answered {status} {reason}")]
+    #[error("the server answered {status} {reason}{}", advice(*status))]
     Status {
         /// The status.
         status: u16,
@@ -91,4 +91,15 @@ pub enum Error {
         /// What was asked for, and why it cannot be.
         what: &'static str,
     },
+}
+
+/// What a status means to the user, where that is known.
+fn advice(status: u16) -> &'static str {
+    match status {
+        400 => "; it does not understand the request, is the path right?",
+        404 | 410 => "; it has no such stream, check the path (it may be off air)",
+        406 | 415 => "; it does not have the stream in this format",
+        453 | 503 => "; it has as many viewers as it allows, or no source, try again later",
+        _ => "",
+    }
 }

@@ -5,6 +5,10 @@ use std::time::Instant;
 use crate::playlist;
 use crate::wire::{self, Deframer, Frame, Framer, MacToViewer, RequestPacketListResend, Token, ViewerToMac};
 
+mod server;
+
+pub use server::mms_server;
+
 /// Where the time of tests and fuzzers begins. The machines are handed every instant, so any
 /// will do, but std gives none away except the present.
 #[allow(clippy::disallowed_methods, reason = "only differences to it are looked at")]

@@ -7,6 +7,17 @@ use std::fmt;
 pub struct Hresult(pub u32);
 
 impl Hresult {
+    /// All is well.
+    pub const OK: Self = Self(0);
+    /// There is nothing behind the path.
+    pub const NOT_FOUND: Self = Self(0xC00D_001A);
+    /// Not for this user.
+    pub const ACCESS_DENIED: Self = Self(0x8007_0005);
+    /// There are as many players as there may be.
+    pub const TOO_MANY: Self = Self(0xC00D_000F);
+    /// The source is off.
+    pub const NO_SOURCE: Self = Self(0xC00D_0006);
+
     /// Whether it tells of a failure.
     #[must_use]
     pub const fn is_failure(self) -> bool {

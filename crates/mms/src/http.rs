@@ -6,6 +6,14 @@
 //!
 //! [MS-WMSP]: https://learn.microsoft.com/openspecs/windows_protocols/ms-wmsp
 
+mod client;
 mod frame;
+mod header;
+mod metadata;
+mod plain;
 mod pragma;
+mod request;
 pub mod server;
+mod transfer;
+
+pub use client::Client;

@@ -11,6 +11,9 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+#[cfg(test)]
+#[path = "../tests/support/credentials.rs"]
+mod credentials;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
@@ -18,10 +21,16 @@ mod hresult;
 pub mod http;
 pub mod playlist;
 pub mod rtsp;
+mod server;
 mod session;
+pub mod tcp;
 pub mod wire;
 
 pub use auth::{HttpAuth, Ntlm};
 pub use error::Error;
 pub use hresult::Hresult;
+pub use server::{
+    Authentication, Challenge, Content, Credentials, Selected, Server, ServerConfig, ServerEvent, ServerPlay,
+    ServerTransmit, Stop,
+};
 pub use session::{Config, Event, Limits, Opened, Pace, Packet, Play, Session, Start, Thinning, Transmit};

@@ -18,6 +18,8 @@ mod reference;
 mod resolve;
 mod text;
 
+pub(crate) use resolve::resolve;
+
 /// Most bytes of a playlist.
 pub const MAX_BYTES: usize = 256 << 10;
 /// Most entries; what a file repeats counts each time.
@@ -142,7 +144,7 @@ impl Entry {
     /// Adds what `reference` means at `base`, if that is a stream's URL.
     fn add(&mut self, base: &str, reference: &str) {
         if self.alternatives.len() < MAX_ALTERNATIVES
-            && let Some(url) = resolve::resolve(base, reference)
+            && let Some(url) = resolve(base, reference)
             && !self.alternatives.contains(&url)
         {
             self.alternatives.push(url);

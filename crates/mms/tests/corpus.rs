@@ -17,3 +17,8 @@ fn replay(target: &str, body: fn(&[u8])) {
 fn mms_playlist() {
     replay("mms_playlist", mms::fuzz::mms_playlist);
 }
+
+#[test]
+fn mms_server() {
+    replay("mms_server", mms::fuzz::mms_server);
+}

@@ -169,7 +169,8 @@ impl Format {
         matches!(self, Self::Audio(_))
     }
 
-    pub(super) fn bit_rate(&self) -> Option<u32> {
+    /// The bit rate that the format itself names, in bit/s.
+    pub(crate) fn bit_rate(&self) -> Option<u32> {
         match self {
             Self::Audio(audio) => Some(audio.byte_rate.saturating_mul(8)),
             _ => None,

@@ -37,7 +37,11 @@ fn tag(track: &Track) -> Option<(u32, Option<u16>)> {
     match track.kind {
         _ if track.extradata.len() > MAX_EXTRADATA => None,
         Kind::Video(_) => codec::video_tag(track.codec, track.tag).map(|tag| (tag, None)),
-        Kind::Audio(_) => codec::audio_tag(track.codec, track.tag).map(|(tag, bits)| (tag.into(), bits)),
+        Kind::Audio(_) => {
+            // The other tags of AAC want more before the AudioSpecificConfig than that.
+            let wanted = if track.codec.name() == "aac" { 0 } else { track.tag };
+            codec::audio_tag(track.codec, wanted).map(|(tag, bits)| (tag.into(), bits))
+        }
         Kind::Data => None,
     }
 }

@@ -1,11 +1,7 @@
 use base64::Engine as _;
 
 use super::*;
-
-#[path = "../../tests/support/credentials.rs"]
-mod credentials;
-
-use credentials::{PASSWORD, USER};
+use crate::credentials::{self, PASSWORD, USER};
 
 fn auth() -> HttpAuth {
     HttpAuth::new(Some(USER), Some(PASSWORD), [7; 32], 1_700_000_000)

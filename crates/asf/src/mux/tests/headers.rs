@@ -149,7 +149,8 @@ fn sound_is_described_with_a_rate_that_its_decoder_can_live_with() {
     assert_eq!(mp3, ((0x55, 16_000, 1152, 0), vec![1, 0, 2, 0, 0, 0, 0x80, 4, 1, 0, 0x71, 5]));
     let mp2 = wave(Track { bit_rate: 128_000, ..audio("mp2") });
     assert_eq!((mp2.0, mp2.1.len()), ((0x50, 16_000, 1152, 0), 22));
-    assert_eq!(wave(Track { tag: 0x1610, ..audio("aac") }).0.0, 0x1610);
+    assert_eq!(wave(Track { tag: 0x1610, ..audio("aac") }).0.0, 0xFF);
+    assert_eq!(wave(Track { tag: 0x64, ..audio("adpcm_g726") }).0.0, 0x64);
 }
 
 #[test]
@@ -181,4 +182,40 @@ fn every_codec_of_the_tables_makes_a_header_of_bounded_size() {
         assert!(header.len() < 70_000, "{codec}: {}", header.len());
         assert!(!Muxer::can_carry(&Track { extradata: vec![1; 65_496].into(), ..track }));
     }
+}
+
+#[test]
+fn what_is_written_is_what_the_crate_reads() {
+    let video = Track {
+        bit_rate: 300_000,
+        extradata: Bytes::from_static(&[1, 2, 3, 4]),
+        tag: u32::from_le_bytes(*b"wmv3"),
+        ..video("wmv3")
+    };
+    let sound = Audio { sample_rate: 44_100, channels: 2, block_align: 1486 };
+    let audio = Track {
+        bit_rate: 64_040,
+        extradata: Bytes::from_static(&[0; 10]),
+        kind: Kind::Audio(sound),
+        tag: 0x161,
+        bits_per_sample: 16,
+        ..audio("wmav2")
+    };
+    let options = Options { title: Some("Brücke 𝄞".into()), packet_size: Some(1500), ..Options::default() };
+    let muxer = muxer(vec![video, audio], options);
+    let header = crate::Header::parse(&muxer.header()).unwrap();
+    assert_eq!(header.title(), Some("Brücke 𝄞"));
+    assert_eq!((header.packet_size(), header.is_broadcast(), header.is_seekable()), (1500, true, false));
+    assert_eq!((header.duration(), header.data.map(|data| (data.size, data.packets))), (None, Some((50, 0))));
+    assert_eq!(header.bytes(), &muxer.header());
+    header.refuse_encrypted(&[1, 2]).unwrap();
+
+    let [video, audio] = &header.streams[..] else { panic!("{header:?}") };
+    let crate::Format::Video(pictures) = &video.format else { panic!("{video}") };
+    assert_eq!((pictures.size, pictures.bits, &pictures.extra[..]), (Size::new(320, 240), 24, &[1, 2, 3, 4][..]));
+    assert_eq!((video.bit_rate, video.format.codec()), (300_000, Some(Codec::from_name("wmv3"))));
+    assert_eq!(pictures.fourcc, u32::from_le_bytes(*b"wmv3"));
+    let crate::Format::Audio(sound) = &audio.format else { panic!("{audio}") };
+    assert_eq!((sound.byte_rate, sound.block_align, sound.bits, sound.extra.len()), (8005, 1486, 16, 10));
+    assert_eq!((audio.bit_rate, audio.spread), (64_040, None));
 }

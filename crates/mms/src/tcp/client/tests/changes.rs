@@ -1,0 +1,120 @@
+//! Playlists of the server: another entry, in both orders ([MS-MMSP] 3.2.4.2, 4.5).
+
+use super::*;
+
+#[test]
+fn data_may_follow_the_new_header_at_once() {
+    let mut bench = Bench::playing();
+    bench.data(packet(10, 7, 0)).unwrap();
+    bench.tell(end_of_stream(1)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    bench.data(header_piece(0xFF)).unwrap();
+    bench.data(packet(0xFF, 0, 1)).unwrap();
+    bench.data(packet(0xFF, 1, 2)).unwrap();
+    assert_eq!(bench.story(), format!("7; entry; header {}; 0; 1", HEADER.len()));
+    assert_eq!(bench.names(), ["Logging"]);
+    bench.client.play(bench.now, &play()).unwrap();
+    bench.data(packet(0xFF, 2, 3)).unwrap();
+    let said = bench.said();
+    let [ViewerToMac::StreamSwitch(streams), ViewerToMac::StartPlaying(start)] = &said[..] else { panic!("{said:?}") };
+    assert_eq!((streams.len(), start.incarnation, start.position), (3, 11, 0.0));
+    bench.tell(MacToViewer::ReportStreamSwitch { hr: OK }).unwrap();
+    bench.tell(started_playing(11)).unwrap();
+    bench.data(packet(11, 3, 4)).unwrap();
+    bench.tell(end_of_stream(0)).unwrap();
+    assert_eq!(bench.story(), "2; 3; end");
+    assert_eq!(bench.client.statistics().lost, 0);
+}
+
+#[test]
+fn the_server_may_wait_until_it_is_asked_for_data() {
+    let mut bench = Bench::playing();
+    for entry in 0..3 {
+        bench.data(packet(10 + entry, 7, 0)).unwrap();
+        bench.tell(end_of_stream(1)).unwrap();
+        bench.wait(seconds(1)).unwrap();
+        bench.tell(stream_change()).unwrap();
+        bench.data(header_piece(0xFF)).unwrap();
+        assert_eq!(bench.story(), format!("7; entry; header {}", HEADER.len()));
+        bench.client.play(bench.now, &play()).unwrap();
+        assert_eq!(bench.names(), ["Logging", "StreamSwitch", "StartPlaying"]);
+        bench.tell(MacToViewer::ReportStreamSwitch { hr: OK }).unwrap();
+        bench.tell(started_playing(11 + u32::from(entry))).unwrap();
+    }
+}
+
+#[test]
+fn a_new_header_that_does_not_come_by_itself_is_asked_for() {
+    let mut bench = Bench::playing();
+    bench.tell(end_of_stream(1)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    bench.said();
+    bench.wait(seconds(2)).unwrap();
+    let read = crate::wire::ReadBlock { open_file_id: 0x0005_0003, incarnation: 2 };
+    assert_eq!(bench.said(), [ViewerToMac::ReadBlock(read)]);
+    bench.tell(MacToViewer::ReportReadBlock { hr: OK, incarnation: 2 }).unwrap();
+    bench.data(header_piece(2)).unwrap();
+    assert_eq!(bench.story(), format!("entry; header {}", HEADER.len()));
+}
+
+#[test]
+fn a_change_may_come_without_an_end() {
+    let mut bench = Bench::playing();
+    bench.data(packet(10, 7, 0)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    bench.data(packet(10, 8, 1)).unwrap();
+    bench.data(header_piece(0xFF)).unwrap();
+    assert_eq!(bench.story(), format!("7; entry; header {}", HEADER.len()));
+}
+
+#[test]
+fn an_old_broadcast_goes_on_after_an_end_that_says_nothing() {
+    let mut bench = Bench::playing_as("4.1.0.3928", broadcast());
+    bench.tell(end_of_stream(0)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    bench.data(header_piece(0xFF)).unwrap();
+    bench.data(packet(0xFF, 0, 0)).unwrap();
+    assert_eq!(bench.story(), format!("entry; header {}; 0", HEADER.len()));
+}
+
+#[test]
+fn the_new_entry_has_its_own_packet_size() {
+    let mut bench = Bench::playing();
+    bench.tell(end_of_stream(1)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    bench.data(header_piece(0xFF)).unwrap();
+    bench.events();
+    bench.data(Data { payload: Bytes::from(vec![1; 200]), ..packet(0xFF, 0, 0) }).unwrap();
+    bench.data(Data { payload: Bytes::from(vec![1; 201]), ..packet(0xFF, 1, 1) }).unwrap();
+    assert_eq!(bench.story(), "0");
+}
+
+#[test]
+fn a_change_in_the_midst_of_a_change_begins_anew() {
+    let mut bench = Bench::playing();
+    bench.tell(end_of_stream(1)).unwrap();
+    for _ in 0..3 {
+        bench.tell(stream_change()).unwrap();
+        bench.data(Data { af_flags: 4, ..header_piece(0xFF) }).unwrap();
+    }
+    bench.tell(stream_change()).unwrap();
+    bench.data(header_piece(0xFF)).unwrap();
+    assert_eq!(bench.story(), format!("entry; header {}", HEADER.len()));
+}
+
+#[test]
+fn incarnations_go_round_without_those_that_are_reserved() {
+    let mut bench = Bench::playing();
+    let mut seen = Vec::new();
+    for _ in 0..500 {
+        bench.tell(end_of_stream(1)).unwrap();
+        bench.tell(stream_change()).unwrap();
+        bench.data(header_piece(0xFF)).unwrap();
+        bench.client.play(bench.now, &play()).unwrap();
+        let Some(ViewerToMac::StartPlaying(start)) = bench.said().pop() else { panic!("StartPlaying") };
+        seen.push(start.incarnation);
+        bench.tell(started_playing(start.incarnation)).unwrap();
+    }
+    assert_eq!((seen[0], seen[243], seen[244]), (11, 254, 9));
+    assert!(seen.iter().all(|incarnation| (9..=254).contains(incarnation)));
+}
