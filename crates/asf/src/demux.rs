@@ -200,3 +200,6 @@ fn none(wanted: &[&Stream], there: &[Stream]) -> Error {
     };
     Error::NoStream { what }
 }
+
+#[cfg(test)]
+mod tests;

@@ -254,3 +254,6 @@ impl<'a> Iterator for Payloads<'a> {
         Some(payload)
     }
 }
+
+#[cfg(test)]
+mod tests;

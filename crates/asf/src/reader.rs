@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::header::DATA_HEAD;
+use crate::header::{DATA_HEAD, DataHead};
 use crate::object;
 use crate::{Error, Header, guid};
 
@@ -30,6 +30,7 @@ pub struct Reader {
     gathered: Vec<u8>,
     /// How many bytes the data packets have.
     packet_size: usize,
+    broadcast: bool,
     /// A Data Object has begun.
     begun: bool,
     items: VecDeque<Item>,
@@ -65,8 +66,10 @@ enum State {
     Header,
     /// Data packets: bytes of the Data Object that are left, if that is known.
     Packets { left: Option<u64> },
-    /// GUID and size of an object behind the Data Object.
+    /// GUID and size of an object behind the Header or the Data Object.
     ObjectHead,
+    /// The rest of the head of a Data Object that did not follow its header at once.
+    DataHead,
     /// An index of that many bytes.
     Index(usize),
     /// The next object: that many bytes are left of one that nobody needs.
@@ -93,6 +96,7 @@ impl Reader {
                 State::Packets { .. } if self.gathered.len() < MAGIC => MAGIC.min(self.packet_size),
                 State::Packets { .. } => self.packet_size,
                 State::ObjectHead => object::HEAD,
+                State::DataHead => DATA_HEAD,
                 State::Index(size) => size,
                 State::Skip(left) => {
                     let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
@@ -169,6 +173,12 @@ impl Reader {
                 Ok(())
             }
             State::ObjectHead => self.object(),
+            State::DataHead => {
+                let data = DataHead::parse(&self.gathered);
+                self.gathered.clear();
+                self.data(data.map_or(0, |data| data.size));
+                Ok(())
+            }
             State::Index(_) => {
                 let index = std::mem::take(&mut self.gathered);
                 self.items.push_back(Item::Index(index.into()));
@@ -182,7 +192,7 @@ impl Reader {
     fn header(&mut self) -> Result<(), Error> {
         let bytes = Bytes::from(std::mem::take(&mut self.gathered));
         let header = Header::parse(&bytes)?;
-        self.packet_size = header.packet_size();
+        (self.packet_size, self.broadcast) = (header.packet_size(), header.is_broadcast());
         let Some(data) = header.data else {
             // Something stands between header and data. It is passed over, and what was taken
             // for the head of the Data Object is looked at again; no header has room in that.
@@ -193,15 +203,16 @@ impl Reader {
             return self.handle_bytes(rest);
         };
         self.items.push_back(Item::Header(bytes));
-        self.data(data.size, header.is_broadcast());
+        self.data(data.size);
         Ok(())
     }
 
     /// The first packet is next.
-    fn data(&mut self, size: u64, broadcast: bool) {
+    fn data(&mut self, size: u64) {
         // A size that leaves no room for a packet is that of a live header.
         self.begun = true;
-        let left = size.checked_sub(DATA_HEAD as u64).filter(|left| !broadcast && *left >= self.packet_size as u64);
+        let left =
+            size.checked_sub(DATA_HEAD as u64).filter(|left| !self.broadcast && *left >= self.packet_size as u64);
         self.packets(left);
     }
 
@@ -220,6 +231,10 @@ impl Reader {
         match guid {
             guid::HEADER => {
                 self.state = State::Header;
+                return Ok(());
+            }
+            guid::DATA => {
+                self.state = State::DataHead;
                 return Ok(());
             }
             guid::SIMPLE_INDEX | guid::INDEX if size >= object::HEAD as u64 && size <= MAX_INDEX as u64 => {
@@ -242,3 +257,6 @@ impl fmt::Debug for Reader {
         write!(f, "Reader({:?} at {}, {} items ready)", self.state, self.at, self.items.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Headers for tests, written without the crate's own writer.
 
+pub(crate) mod packets;
+
 use bytes::Bytes;
 
 use crate::guid::{self, Guid};
