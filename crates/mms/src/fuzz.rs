@@ -5,8 +5,10 @@ use std::time::Instant;
 use crate::playlist;
 use crate::wire::{self, Deframer, Frame, Framer, MacToViewer, RequestPacketListResend, Token, ViewerToMac};
 
+mod client;
 mod server;
 
+pub use client::mms_client;
 pub use server::mms_server;
 
 /// Where the time of tests and fuzzers begins. The machines are handed every instant, so any

@@ -22,3 +22,13 @@ fn mms_playlist() {
 fn mms_server() {
     replay("mms_server", mms::fuzz::mms_server);
 }
+
+#[test]
+fn mms_messages() {
+    replay("mms_messages", mms::fuzz::mms_messages);
+}
+
+#[test]
+fn mms_client() {
+    replay("mms_client", mms::fuzz::mms_client);
+}

@@ -121,6 +121,7 @@ impl Reorder {
         while self.held.len() + self.missing.len() > self.limit {
             self.give_up_first();
         }
+        debug_assert_eq!((self.held.len() + self.missing.len()) as u64, self.end - self.next);
         true
     }
 

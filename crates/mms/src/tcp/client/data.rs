@@ -65,9 +65,9 @@ pub(super) struct Drain {
     pub(super) may_be_the_end: bool,
     /// The next entry, which is begun when this one is told whole.
     pub(super) change: Option<ReportStreamChange>,
-    /// Since when nothing has come.
-    quiet_since: Instant,
-    /// How often packets behind the last have been asked for since.
+    /// When it has been quiet for long enough to ask for packets behind the last.
+    quiet_at: Instant,
+    /// How often they have been asked for since one came.
     probes: u8,
     until: Instant,
 }
@@ -90,11 +90,12 @@ impl Drain {
     const LONGEST: Duration = Duration::from_secs(5);
 
     pub(super) fn new(now: Instant, goes_on: bool, may_be_the_end: bool) -> Self {
-        Self { goes_on, may_be_the_end, change: None, quiet_since: now, probes: 0, until: now + Self::LONGEST }
+        let (quiet_at, until) = (now + ASK_AFTER, now + Self::LONGEST);
+        Self { goes_on, may_be_the_end, change: None, quiet_at, probes: 0, until }
     }
 
     fn handle_data(&mut self, now: Instant) {
-        (self.quiet_since, self.probes) = (now, 0);
+        (self.quiet_at, self.probes) = (now + ASK_AFTER, 0);
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, is_complete: bool) -> DrainStep {
@@ -105,6 +106,7 @@ impl Drain {
             return DrainStep::Wait;
         }
         self.probes += 1;
+        self.quiet_at = now + ASK_AFTER;
         match self.probes > Self::MOST_PROBES {
             true if is_complete => DrainStep::End,
             // From now on the gaps' own time counts.
@@ -117,7 +119,7 @@ impl Drain {
         if self.probes > Self::MOST_PROBES {
             return self.until;
         }
-        self.until.min(self.quiet_since + ASK_AFTER * (u32::from(self.probes) + 1))
+        self.until.min(self.quiet_at)
     }
 }
 

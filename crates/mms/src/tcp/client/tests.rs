@@ -3,9 +3,11 @@
 mod changes;
 mod datagrams;
 mod ends;
+mod link;
 mod opening;
 mod security;
 mod silence;
+mod slices;
 mod streaming;
 
 use std::net::Ipv4Addr;
