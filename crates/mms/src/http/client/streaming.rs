@@ -20,9 +20,17 @@ const MOST_WAITS: u32 = 3;
 impl Client {
     pub(super) fn take_body(&mut self, now: Instant, mut input: &[u8]) -> Result<(), Error> {
         while self.phase == Phase::Body {
-            match self.transfer.next(&mut input)? {
-                Some(piece) => self.handle_piece(now, piece)?,
-                None => break,
+            match self.transfer.next(&mut input) {
+                // Behind the header Describe has nothing to say, and what is wrong there does not
+                // matter.
+                Ok(Some(_)) if self.is_described() => (),
+                Ok(Some(piece)) => self.handle_piece(now, piece)?,
+                Ok(None) => break,
+                Err(_) if self.is_described() => {
+                    self.keeps = false;
+                    break;
+                }
+                Err(error) => return Err(error),
             }
         }
         if self.phase == Phase::Body && self.transfer.is_ended() {
@@ -52,7 +60,7 @@ impl Client {
 
     fn handle_known(&mut self, now: Instant, mut piece: &[u8]) -> Result<(), Error> {
         let playing = matches!(self.asking, Asking::Play(_));
-        while self.phase == Phase::Body {
+        while self.phase == Phase::Body && !self.is_described() {
             match &mut self.body {
                 Body::Unknown(_) => break,
                 Body::Frames(deframer) => {
@@ -167,14 +175,18 @@ impl Client {
                 let what = if self.content.is_between_entries() { "next entry of the playlist" } else { "data" };
                 waits(self.data_at.or(self.head_at), wait, what)
             }
-            // The rest of an answer to Describe is of no interest.
-            Phase::Body if self.content.awaits_play => None,
+            Phase::Body if self.is_described() => None,
             Phase::Body => {
                 let silent = waits(self.bytes_at, self.reply_timeout, "ASF header");
                 let whole = waits(self.head_at, self.reply_timeout.saturating_mul(MOST_WAITS), "ASF header");
                 [silent, whole].into_iter().flatten().min_by_key(|(at, ..)| *at)
             }
         }
+    }
+
+    /// Whether Describe has told what it is for, though its answer goes on.
+    fn is_described(&self) -> bool {
+        matches!((&self.asking, &self.body), (Asking::Describe, Body::Frames(_))) && self.content.has_header()
     }
 
     /// Whether packets should come.
