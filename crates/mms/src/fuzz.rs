@@ -6,9 +6,11 @@ use crate::playlist;
 use crate::wire::{self, Deframer, Frame, Framer, MacToViewer, RequestPacketListResend, Token, ViewerToMac};
 
 mod client;
+mod http;
 mod server;
 
 pub use client::mms_client;
+pub use http::{mmsh_client, mmsh_request};
 pub use server::mms_server;
 
 /// Where the time of tests and fuzzers begins. The machines are handed every instant, so any

@@ -32,3 +32,13 @@ fn mms_messages() {
 fn mms_client() {
     replay("mms_client", mms::fuzz::mms_client);
 }
+
+#[test]
+fn mmsh_client() {
+    replay("mmsh_client", mms::fuzz::mmsh_client);
+}
+
+#[test]
+fn mmsh_request() {
+    replay("mmsh_request", mms::fuzz::mmsh_request);
+}
