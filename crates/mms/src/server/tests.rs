@@ -267,10 +267,11 @@ fn slicing_of_the_input_never_matters() {
     .iter()
     .flat_map(|message| framer.frame(epoch(), &message.encode()))
     .collect();
+    let now = epoch();
     let run = |size| {
-        let mut server = Server::new(ServerConfig::default(), epoch());
+        let mut server = Server::new(ServerConfig::default(), now);
         for slice in script.chunks(size) {
-            server.handle_bytes(epoch(), slice).unwrap();
+            server.handle_bytes(now, slice).unwrap();
         }
         let transmits: Vec<_> = std::iter::from_fn(|| server.poll_transmit()).collect();
         let events: Vec<_> = std::iter::from_fn(|| server.poll_event()).collect();
