@@ -83,7 +83,7 @@ fn split(row: &Bytes, head: &packet::Head, location: u32, layout: Layout) -> Vec
     });
     let outgoing =
         |stream: u8, key: bool, data: Bytes| Outgoing { stream, send_time: head.send_time, key, location, data };
-    if layout == Layout::Mixed {
+    if layout == Layout::Mixed || streams.len() == 1 {
         let key = payloads.iter().any(|payload| payload.key);
         return streams.first().map(|first| outgoing(*first, key, strip_padding(row.clone()))).into_iter().collect();
     }
@@ -94,23 +94,29 @@ fn split(row: &Bytes, head: &packet::Head, location: u32, layout: Layout) -> Vec
     streams.into_iter().map(of).collect()
 }
 
-/// A packet with these payloads: several payloads, lengths of two bytes, and a Packet Length.
+/// A packet with some of the payloads of another, its fields as wide as they were, and a Packet
+/// Length: shorter than the other by what is left out.
 fn write(payloads: &[&packet::Payload<'_>], row: &[u8], head: &packet::Head) -> Bytes {
+    // Widths by their codes (ASF specification section 5.2.2).
+    let put =
+        |to: &mut BytesMut, code: u8, value: usize| to.put_uint_le(value as u64, [0, 1, 2, 4][usize::from(code & 3)]);
+    let lengths = head.payload_flags.map_or(2, |flags| flags >> 6);
     let mut rest = BytesMut::new();
     rest.put_u32_le(head.send_time);
     rest.put_u16_le(head.duration);
-    rest.put_u8(payloads.len() as u8 | 2 << 6);
+    rest.put_u8(payloads.len() as u8 | lengths << 6);
     for payload in payloads {
         rest.put_u8(payload.stream | u8::from(payload.key) << 7);
-        rest.put_u8(payload.number as u8);
-        rest.put_u32_le(payload.offset);
-        rest.put_u8(payload.replicated.len() as u8);
+        put(&mut rest, head.properties >> 4, payload.number as usize);
+        put(&mut rest, head.properties >> 2, payload.offset as usize);
+        put(&mut rest, head.properties, payload.replicated.len());
         rest.put_slice(payload.replicated);
         let data = row.get(payload.data.clone()).unwrap_or_default();
-        rest.put_u16_le(data.len() as u16);
+        put(&mut rest, lengths, data.len());
         rest.put_slice(data);
     }
-    let mut packet = BytesMut::from(&[0x82, 0, 0, 0x41, 0x5D][..]);
+    // Several payloads, and a Packet Length of two bytes.
+    let mut packet = BytesMut::from(&[0x82, 0, 0, 0x41, head.properties][..]);
     packet.put_u16_le((packet.len() + 2 + rest.len()) as u16);
     packet.put_slice(&rest);
     packet.freeze()

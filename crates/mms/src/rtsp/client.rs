@@ -44,6 +44,8 @@ pub struct Client {
     /// The server closed the connection once instead of hearing the credentials on it.
     reconnected: bool,
     description: Description,
+    /// The next playlist entry, while datagrams of the present one are awaited.
+    next: Option<Description>,
     /// Headers that were handed out and not answered by [`Session::play`].
     headers: usize,
     /// Which playlist entry this is, counted from 0; answers for an earlier one mean nothing.
@@ -139,6 +141,7 @@ impl Client {
             challenged: false,
             reconnected: false,
             description: Description::default(),
+            next: None,
             headers: 0,
             entry: 0,
             entry_ended: false,
@@ -250,7 +253,10 @@ impl Client {
     fn finish_entry(&mut self, now: Instant) {
         let Phase::Draining { another, .. } = self.phase else { return };
         self.flush(now);
-        if another {
+        if let Some(description) = self.next.take() {
+            self.note_entry_end();
+            self.open(description);
+        } else if another {
             self.note_entry_end();
             self.phase = Phase::Between { until: now + NEXT_ENTRY };
         } else {
@@ -447,7 +453,7 @@ impl Session for Client {
         let before = match &self.phase {
             Phase::Over => return Ok(()),
             Phase::Connecting => return Ok(()),
-            Phase::Draining { another: false, .. } => {
+            Phase::Draining { another: false, .. } if self.next.is_none() => {
                 self.finish_entry(now);
                 return Ok(());
             }

@@ -5,8 +5,17 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests have sockets and a clock")]
 
 #[path = "../../examples/wmrtsp_server/clip.rs"]
-#[allow(dead_code, reason = "the example uses all of it")]
 mod clip;
+#[path = "../support/credentials.rs"]
+mod credentials;
+#[path = "../../examples/driver/mod.rs"]
+mod driver;
+#[path = "../../examples/wmrtsp_server/host.rs"]
+mod host;
+mod hostile;
 mod link;
 mod pair;
 mod samples;
+mod script;
+mod sessions;
+mod strangers;

@@ -208,12 +208,20 @@ impl Client {
             Ok(description) if description.header.is_some() => description,
             _ => return 400,
         };
-        self.flush(now);
-        self.note_entry_end();
         self.facts.note(message);
         self.note_base(message, &description);
         self.entry += 1;
-        self.open(description);
+        if self.takes_packets() && self.receiver.has_udp() {
+            // Datagrams of the old entry may still be on the way.
+            if !matches!(self.phase, Phase::Draining { .. }) {
+                self.phase = Phase::Draining { until: now + DRAIN, sequences: Vec::new(), another: true };
+            }
+            self.next = Some(description);
+        } else {
+            self.flush(now);
+            self.note_entry_end();
+            self.open(description);
+        }
         200
     }
 }
