@@ -16,6 +16,8 @@ pub mod codec;
 pub mod demux;
 mod error;
 mod fields;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod guid;
 mod header;
 mod index;

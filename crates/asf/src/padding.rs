@@ -24,7 +24,7 @@ pub fn strip_padding(packet: Bytes) -> Bytes {
     let Some(parts) = Parts::read(&packet, packet.len()) else { return packet };
     // A padding length field stays, so that restoring it gives the same bytes.
     let fixed = parts.fixed() + width(parts.flags >> PADDING);
-    let length_width = if fixed < 256 { 1 } else { 2 };
+    let length_width = if fixed < 255 { 1 } else { 2 };
     let length = fixed + length_width;
     match u16::try_from(length) {
         Ok(_) if length < packet.len() => parts.write(length, (length_width, length), parts.flags >> PADDING, 0),

@@ -122,6 +122,18 @@ proptest! {
 }
 
 #[test]
+fn a_length_of_256_needs_two_bytes() {
+    let of = |data| {
+        let (error_correction, multiple, length, sequence, padding) = (true, false, 0, 0, 2);
+        write(&Shape { error_correction, multiple, length, sequence, padding, data, pad: 300 })
+    };
+    for data in 200..260 {
+        let short = strip_padding(of(data));
+        assert_eq!(strict::packet(&short), strict::Packet { padding: 0, ..strict::packet(&of(data)) });
+    }
+}
+
+#[test]
 fn a_packet_that_is_longer_than_the_others_cannot_be_padded() {
     let whole = write(&Shape {
         error_correction: true,
