@@ -134,7 +134,7 @@ impl Capture {
             source::State::Opening(phase) => phase,
             _ => source::Phase::Streaming,
         };
-        status.error.unwrap_or(Error::Timeout { phase, after })
+        status.error.unwrap_or(Error::Timeout { phase, after, tried: None })
     }
 
     /// What the source is doing.

@@ -117,7 +117,7 @@ async fn next(
             return Err(fail(error.unwrap_or(source::Error::Ended { what: None })).into());
         }
         () = tokio::time::sleep(most.min(Duration::from_secs(86_400))) => {
-            let error = source::Error::Timeout { phase: source::Phase::Streaming, after: most };
+            let error = source::Error::Timeout { phase: source::Phase::Streaming, after: most, tried: None };
             return Err(fail(error).into());
         }
     };

@@ -61,12 +61,14 @@ pub enum Error {
         what: String,
     },
     /// The wall-clock deadline passed.
-    #[error("no picture within {after:?}: gave up while {phase}; is the camera busy, or the time-out too short?")]
+    #[error("no picture within {after:?}: gave up while {phase}{}; is the camera busy, or the time-out too short?", in_brackets(.tried.as_deref()))]
     Timeout {
         /// What the attempt was waiting for.
         phase: Phase,
         /// The deadline.
         after: Duration,
+        /// What came of each way that was tried, where there were several.
+        tried: Option<String>,
     },
     /// The server answered with an error of its own.
     #[error("{what}")]
@@ -124,7 +126,8 @@ impl Error {
             | Self::Unsupported { what }
             | Self::TooMany { what }
             | Self::Broken { what } => what.clone(),
-            Self::Timeout { phase, after } => format!("no picture within {after:?} ({phase})"),
+            Self::Timeout { tried: Some(tried), .. } => tried.clone(),
+            Self::Timeout { phase, after, tried: None } => format!("no picture within {after:?} ({phase})"),
             Self::Ended { .. } => self.to_string(),
         }
     }
@@ -154,6 +157,10 @@ impl Error {
             _ => Self::Unreachable { what },
         }
     }
+}
+
+fn in_brackets(text: Option<&str>) -> String {
+    text.map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
 /// The system's sentence without its number.

@@ -1,22 +1,20 @@
-//! `http://`: MJPEG and snapshots by our own client, everything else by libavformat.
+//! `http://`: MJPEG, snapshots and ASF by our own client, everything else by others.
 //!
 //! What the server sends decides, not the URL and not the Content-Type: JPEG pictures
 //! in any wrapping are taken out as they come, bit for bit, each at its last byte. A
 //! single picture is asked for again and again.
 
+mod asf;
 mod auth;
 mod body;
-mod dial;
 mod pictures;
 mod session;
 mod sniff;
 
-use std::sync::Arc;
-
 use formats::multipart::Reader;
 
 use crate::location::Location;
-use crate::scheme::{Connection, Request, Scheme, with_host};
+use crate::scheme::{Connection, Request, Scheme, scheme_of, with_host};
 use crate::{Error, Phase, Sink};
 
 use self::session::{Fetched, Session};
@@ -28,7 +26,7 @@ const PORT: u16 = 80;
 pub(crate) static SCHEME: Scheme = Scheme {
     names: &["http"],
     example: "http://user:password@host/video.mjpg",
-    doc: "an MJPEG camera, or a picture that is fetched again and again; HLS, ASF and the like through FFmpeg",
+    doc: "an MJPEG camera, a picture that is fetched again and again, ASF; HLS and the like through FFmpeg",
     port: Some(PORT),
     check: with_host,
     connect,
@@ -38,15 +36,19 @@ fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
         match run(&request, &sink).await {
             Ok(elsewhere) => {
-                let url = Arc::from(elsewhere.to_url());
-                crate::libav::connect(Request { url, ..request }, sink).await
+                let request = Request { url: elsewhere.to_url().into(), ..request };
+                match scheme_of(&request.url) {
+                    Some(scheme) if elsewhere.scheme != "http" => (scheme.connect)(request, sink).await,
+                    _ => crate::libav::connect(request, sink).await,
+                }
             }
             Err(error) => error,
         }
     })
 }
 
-/// Runs the connection to its end, or tells where libavformat should look.
+/// Runs the connection to its end, or tells what others are to open: libavformat if it is
+/// `http`.
 async fn run(request: &Request, sink: &Sink) -> Result<Location, Error> {
     let mut session = Session::new(Location::parse(&request.url)?);
     let mut answer = match session.get(sink, None).await? {
@@ -55,9 +57,11 @@ async fn run(request: &Request, sink: &Sink) -> Result<Location, Error> {
     };
     sink.phase(Phase::FirstFrame);
     let mut reader = Reader::new();
+    // Where others go on, our own socket is closed first: some cameras serve only one client.
     match sniff::watch(&mut answer, &mut reader, session.location()).await? {
         Verdict::Mjpeg => Err(pictures::run(session, answer, reader, sink).await),
-        // Our own socket is closed first: some cameras serve only one client.
+        Verdict::Asf => Err(asf::run(session, answer, reader.buffer().split(), request, sink).await),
+        Verdict::WindowsMedia => Ok(Location { scheme: "mmsh".into(), ..session.location().clone() }),
         Verdict::Other => Ok(session.location().clone()),
     }
 }

@@ -9,12 +9,16 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod bookmark;
 mod decoding;
+mod dial;
 mod error;
+mod file;
 mod http;
 mod libav;
 mod location;
 mod mms;
+mod pace;
 mod pattern;
 mod picture;
 mod progress;
@@ -28,6 +32,7 @@ mod timeline;
 mod transcode;
 mod variants;
 
+pub use asf::Rule;
 pub use decoding::{Decoded, Decoding, Wanted};
 pub use error::{Error, Phase};
 pub use picture::{Picture, Pictures};
@@ -58,6 +63,8 @@ pub struct Options {
     pub repeat_files: bool,
     /// How RTP is carried.
     pub transport: Transport,
+    /// Which streams of Windows Media are taken, where several carry the same content.
+    pub streams: Rule,
     /// Private options for libavformat, name and value, as on ffmpeg's command line.
     pub libav: Vec<(String, String)>,
     /// What the feed remembers.
@@ -73,6 +80,7 @@ impl Default for Options {
             always_on: false,
             repeat_files: true,
             transport: Transport::Auto,
+            streams: Rule::default(),
             libav: Vec::new(),
             limits: feed::Limits::default(),
         }

@@ -1,30 +1,20 @@
-//! Whatever libavformat opens: files, webcams, and every protocol we have no own client for.
+//! Whatever libavformat opens: most files, webcams, and every protocol we have no own client for.
 //!
 //! One thread per connection. libavformat's calls block, and some of them (the resolver)
 //! cannot be interrupted; the supervisor then leaves the thread behind, and its sink is
 //! cut.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ffmpeg::{Input, InputOptions, Read};
-use media::{Redacted, Timestamp, Track, Unit};
+use media::{Redacted, Track};
 
 use crate::location::Location;
+use crate::pace::{Clock, wait_until};
 use crate::scheme::{Connection, Request, Scheme, any};
 use crate::{About, Error, Phase, Sink, Stop, Transport, on_thread};
 
-/// Files, and the row that takes what no other one names.
-pub(crate) static FILE: Scheme = Scheme {
-    names: &["file"],
-    example: "clip.wmv",
-    doc: "a file, in real time and again from its start; any container FFmpeg reads",
-    port: None,
-    check: known_protocol,
-    connect,
-};
-
-/// The rows that only differ in what they are called.
+// The rows only differ in what they are called.
 pub(crate) static HTTPS: Scheme = Scheme {
     names: &["https", "hls", "dash"],
     example: "https://host/live/playlist.m3u8",
@@ -57,14 +47,6 @@ pub(crate) static DATAGRAMS: Scheme = Scheme {
     check: any,
     connect,
 };
-pub(crate) static MMS_BY_NAME: Scheme = Scheme {
-    names: &["mmsh", "mmst"],
-    example: "mmsh://host/path",
-    doc: "Windows Media over HTTP or TCP through FFmpeg",
-    port: None,
-    check: any,
-    connect,
-};
 pub(crate) static V4L2: Scheme = Scheme {
     names: &["v4l2"],
     example: "/dev/video0",
@@ -78,9 +60,9 @@ pub(crate) static V4L2: Scheme = Scheme {
 const PLAYLISTS: &[&str] = &["hls", "dash"];
 
 /// How a URL is put to libavformat.
-pub(crate) struct Way {
-    pub(crate) url: String,
-    pub(crate) options: InputOptions,
+struct Way {
+    url: String,
+    options: InputOptions,
     /// What `status` calls the protocol.
     protocol: &'static str,
     /// A file: it has an end and no pace of its own.
@@ -89,7 +71,7 @@ pub(crate) struct Way {
 
 impl Way {
     /// The way for `request`.
-    pub(crate) fn of(request: &Request) -> Self {
+    fn of(request: &Request) -> Self {
         let url = &*request.url;
         let mut options = InputOptions { private: request.options.libav.clone(), ..InputOptions::default() };
         let mut set = |name: &str, value: &str| {
@@ -160,28 +142,31 @@ fn escaped(url: &str) -> String {
 
 fn protocol_name(scheme: &str) -> &'static str {
     const NAMES: &[&str] =
-        &["http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "mmsh", "mmst", "udp", "rtp", "srt", "tcp", "hls", "dash"];
+        &["http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp", "hls", "dash"];
     NAMES.iter().find(|name| **name == scheme).copied().unwrap_or("libav")
 }
 
 /// Opens `request` and reads it to its end.
 pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
-        let thread = on_thread("libav", move |stop| {
-            let way = Way::of(&request);
-            sink.phase(Phase::Connect);
-            match open(&way, &stop) {
-                Ok(input) => pump(input, &way, request.options.repeat_files, &sink, &stop),
-                Err(error) => error,
-            }
-        });
+        let thread = on_thread("libav", move |stop| play(&request, &sink, &stop));
         thread.await.unwrap_or_else(died)
     })
 }
 
+/// Opens `request` and reads it to its end, on this thread.
+pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
+    let way = Way::of(request);
+    sink.phase(Phase::Connect);
+    match open(&way, stop) {
+        Ok(input) => pump(input, &way, request.options.repeat_files, sink, stop),
+        Err(error) => error,
+    }
+}
+
 /// For [`Scheme::check`] of the row that takes everything: a file, or a URL of a protocol
 /// that libavformat has.
-fn known_protocol(url: &str) -> Result<(), Error> {
+pub(crate) fn known_protocol(url: &str) -> Result<(), Error> {
     let Some((name, _)) = url.split_once("://") else { return Ok(()) };
     if name == "file" || ffmpeg::has_protocol(url) {
         return Ok(());
@@ -199,7 +184,7 @@ pub(crate) fn died() -> Error {
 }
 
 /// Opens an input; blocks until it is open or `stop` is set.
-pub(crate) fn open(way: &Way, stop: &Stop) -> Result<Input, Error> {
+fn open(way: &Way, stop: &Stop) -> Result<Input, Error> {
     let stop = stop.clone();
     let input = Input::open(&way.url, &way.options, move || stop.is_set());
     if let (Err(_), "v4l2") = (&input, way.protocol)
@@ -220,7 +205,7 @@ fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
 }
 
 /// Reads `input` into `sink` until it ends, fails, or nobody wants it.
-pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> Error {
+fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> Error {
     let about = About {
         protocol: way.protocol.into(),
         container: input.container(),
@@ -239,21 +224,17 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
     if let Err(error) = sink.declare(about.clone(), tracks) {
         return error;
     }
-    let (mut pace, mut rounds) = (Pace::default(), Rounds::default());
+    let mut clock = Clock::default();
     let mut read_any = false;
     while !stop.is_set() && !sink.is_cut() {
         match input.read() {
             Ok(Read::Unit(mut unit)) => {
                 read_any = true;
-                // Sound lies a second before its pictures in some files: what it waits for
-                // would come in bursts.
-                if paced && video == Some(unit.track) {
-                    rounds.place(&mut unit);
-                    if !pace.keep(unit.dts.or(unit.pts), stop) {
-                        break;
-                    }
-                } else if paced {
-                    rounds.shift(&mut unit);
+                if paced
+                    && let Some(due) = clock.place(&mut unit, video)
+                    && !wait_until(due, stop)
+                {
+                    break;
                 }
                 sink.publish(unit);
             }
@@ -265,7 +246,7 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
             }
             Ok(Read::End) if repeat && read_any => {
                 read_any = false;
-                rounds.again();
+                clock.again();
                 if let Err(error) = input.rewind() {
                     return way.explain(error);
                 }
@@ -275,80 +256,6 @@ pub(crate) fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop:
         }
     }
     Error::Ended { what: None }
-}
-
-/// The stamps of a file that is played again and again, as one that goes on: its first
-/// picture follows its last one at the distance of any two.
-#[derive(Default)]
-struct Rounds {
-    /// Nanoseconds to add in this round, once its first picture is known.
-    shift: Option<i64>,
-    /// Where the next picture belongs, with the shift.
-    end: i64,
-    /// The last picture's time, without.
-    last: Option<i64>,
-}
-
-impl Rounds {
-    /// Puts a unit of the pictures' track in its place.
-    fn place(&mut self, unit: &mut Unit) {
-        if let Some(at) = unit.dts.or(unit.pts).map(Timestamp::as_nanos) {
-            let end = self.end;
-            let shift = *self.shift.get_or_insert_with(|| if end == 0 { 0 } else { end.saturating_sub(at) });
-            let step = self.last.map(|last| at.saturating_sub(last)).filter(|step| *step > 0);
-            let long = unit.duration.and_then(|long| i64::try_from(long.as_nanos()).ok()).filter(|long| *long > 0);
-            self.end = at.saturating_add(shift).saturating_add(long.or(step).unwrap_or(0));
-            self.last = Some(at);
-        }
-        self.shift(unit);
-    }
-
-    /// Moves a unit as the pictures of its round.
-    fn shift(&self, unit: &mut Unit) {
-        let shift = self.shift.unwrap_or(0);
-        for at in [&mut unit.pts, &mut unit.dts].into_iter().flatten() {
-            *at = Timestamp::from_nanos(at.as_nanos().saturating_add(shift));
-        }
-    }
-
-    /// The file begins anew.
-    fn again(&mut self) {
-        (self.shift, self.last) = (None, None);
-    }
-}
-
-/// Holds a file to real time.
-#[derive(Default)]
-struct Pace {
-    start: Option<(Instant, Timestamp)>,
-}
-
-impl Pace {
-    /// The longest wait between two looks at `stop`.
-    const STEP: Duration = Duration::from_millis(50);
-    /// A pause in a file that is longer is taken for a fault of its stamps.
-    const MOST: Duration = Duration::from_secs(10);
-
-    /// Waits until a unit of decoding time `at` is due; `false` when asked to stop.
-    fn keep(&mut self, at: Option<Timestamp>, stop: &Stop) -> bool {
-        let Some(at) = at else { return true };
-        let (start, zero) = *self.start.get_or_insert_with(|| (Instant::now(), at));
-        let due = start + at.saturating_since(zero);
-        if due > Instant::now() + Self::MOST {
-            self.start = Some((Instant::now(), at));
-            return true;
-        }
-        loop {
-            let left = due.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            if stop.is_set() {
-                return false;
-            }
-            thread::sleep(left.min(Self::STEP));
-        }
-    }
 }
 
 /// An FFmpeg failure in our terms.

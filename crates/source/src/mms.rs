@@ -1,99 +1,87 @@
-//! `mms://`: the alias that tries what works.
+//! Windows Media: MMS over HTTP, TCP and UDP, and Windows Media RTSP, by sessions of our own.
 //!
-//! Windows Media Player's rollover, as far as libavformat has the protocols: MMS over
-//! HTTP first, MMS over TCP a moment later beside it, and the first that opens is taken.
+//! `mms://` means any of them: they are tried side by side. A server may lead elsewhere, by
+//! a redirect or a playlist, and is followed; what comes is ASF, whichever way.
 
-use std::time::Duration;
+mod driver;
+mod failure;
+mod open;
+mod play;
+pub(crate) mod show;
+mod way;
 
-use ffmpeg::Input;
-use tokio::time::sleep;
+use crate::location::Location;
+use crate::scheme::{Connection, Request, Scheme, with_host};
+use crate::{Error, Sink, Transport};
 
-use crate::libav::{self, Way};
-use crate::scheme::{Connection, Request, Scheme, any};
-use crate::thread::StopOnDrop;
-use crate::{Error, Phase, Sink, on_thread};
+use self::open::{Found, Opening};
+use self::play::End;
 
 pub(crate) static SCHEME: Scheme = Scheme {
     names: &["mms"],
     example: "mms://host/path",
-    doc: "Windows Media: tries HTTP (mmsh), then TCP (mmst) beside it",
+    doc: "Windows Media: tries HTTP, TCP and RTSP side by side",
     port: None,
-    check: any,
+    check: with_host,
+    connect,
+};
+pub(crate) static OVER_HTTP: Scheme = Scheme {
+    names: &["mmsh"],
+    example: "mmsh://host/path",
+    doc: "Windows Media over HTTP",
+    port: Some(80),
+    check: with_host,
+    connect,
+};
+pub(crate) static OVER_TCP: Scheme = Scheme {
+    names: &["mmst", "mmsu"],
+    example: "mmst://host/path",
+    doc: "Windows Media over TCP (mmst), or with its data in UDP datagrams (mmsu)",
+    port: Some(1755),
+    check: with_host,
     connect,
 };
 
-/// How long HTTP has the field for itself.
-const HEAD_START: Duration = Duration::from_millis(1200);
-
 fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
-        sink.phase(Phase::Connect);
-        let Open { way, input, guard } = match roll_over(&request).await {
-            Ok(open) => open,
-            Err(error) => return error,
-        };
-        let repeat = request.options.repeat_files;
-        let thread = on_thread("mms", move |stop| libav::pump(input, &way, repeat, &sink, &stop));
-        let ended = thread.await.unwrap_or_else(libav::died);
-        // Up to here, dropping this future interrupts the reading too.
-        drop(guard);
-        ended
+        match Location::parse(&request.url) {
+            Ok(location) => run(request, location, sink).await,
+            Err(error) => error,
+        }
     })
 }
 
-/// An open input, and what its blocking calls look at to be interrupted: for as long as
-/// somebody reads, not for as long as it took to open.
-struct Open {
-    way: Way,
-    input: Input,
-    guard: StopOnDrop,
+/// Opens an `rtsp` URL whose server turned out to be one for Windows Media.
+pub(crate) async fn rtsp(request: Request, sink: Sink) -> Error {
+    let udp = request.options.transport == Transport::Udp;
+    match Location::parse(&request.url) {
+        Ok(location) => {
+            let scheme = if udp { "rtspu" } else { "rtspt" }.into();
+            run(request, Location { scheme, ..location }, sink).await
+        }
+        Err(error) => error,
+    }
 }
 
-async fn roll_over(request: &Request) -> Result<Open, Error> {
-    let http = attempt(request, "mmsh");
-    let mut tcp = std::pin::pin!(attempt(request, "mmst"));
-    tokio::pin!(http);
-    let over_http = tokio::select! {
-        first = &mut http => Some(first),
-        () = sleep(HEAD_START) => None,
+/// Opens `location` and whatever it leads to, and plays it.
+async fn run(request: Request, location: Location, sink: Sink) -> Error {
+    let options = &*request.options;
+    let opening = Opening::new(options, &sink);
+    let mut found = opening.open(location).await;
+    let elsewhere = loop {
+        let mut stream = match found {
+            Ok(Found::Stream(stream)) => stream,
+            Ok(Found::Elsewhere(location)) => break location,
+            Err(error) => return error,
+        };
+        let urls = match play::play(&mut stream, options, &sink).await {
+            End::Failed(error) => return error,
+            End::Moved(urls) => urls,
+        };
+        let (location, trail) = (stream.location.clone(), stream.trail.clone());
+        drop(stream);
+        found = opening.go_on(&location, urls, &trail).await;
     };
-    match over_http {
-        Some(Ok(open)) => Ok(open),
-        Some(Err(over_http)) => tcp.await.map_err(|over_tcp| both(over_http, over_tcp)),
-        None => tokio::select! {
-            first = &mut http => match first {
-                Ok(open) => Ok(open),
-                Err(over_http) => tcp.await.map_err(|over_tcp| both(over_http, over_tcp)),
-            },
-            first = &mut tcp => match first {
-                Ok(open) => Ok(open),
-                Err(over_tcp) => http.await.map_err(|over_http| both(over_http, over_tcp)),
-            },
-        },
-    }
-}
-
-async fn attempt(request: &Request, scheme: &str) -> Result<Open, Error> {
-    let rest = request.url.split_once(':').map_or(&*request.url, |(_, rest)| rest);
-    let request = Request { url: format!("{scheme}:{rest}").into(), options: request.options.clone() };
-    let guard = StopOnDrop::default();
-    let stop = guard.stop();
-    let opened = on_thread("mms-open", move |_| {
-        let way = Way::of(&request);
-        libav::open(&way, &stop).map(|input| (way, input))
-    });
-    let (way, input) = opened.await.unwrap_or_else(|| Err(libav::died()))?;
-    Ok(Open { way, input, guard })
-}
-
-/// One error for both: what was tried, and why each failed. A refusal of the login or
-/// of the path weighs more than a port that is closed.
-fn both(http: Error, tcp: Error) -> Error {
-    let what = format!("over HTTP: {}; over TCP: {}", http.what(), tcp.what());
-    match (http, tcp) {
-        (Error::Unauthorized { .. }, _) | (_, Error::Unauthorized { .. }) => Error::Unauthorized { what },
-        (Error::NotFound { .. }, _) | (_, Error::NotFound { .. }) => Error::NotFound { what },
-        (Error::Unreachable { .. }, Error::Unreachable { .. }) => Error::Unreachable { what },
-        _ => Error::Broken { what },
-    }
+    let request = Request { url: elsewhere.to_url().into(), options: request.options.clone() };
+    crate::libav::connect(request, sink).await
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use media::{Timestamp, Tracks};
 use tokio::sync::{Notify, watch};
 
+use crate::bookmark::Bookmark;
 use crate::status::{About, State, Status};
 use crate::{Error, Phase};
 
@@ -45,6 +46,8 @@ pub(crate) struct Progress {
     corrupt: AtomicU64,
     bytes: AtomicU64,
     recent: Mutex<Recent>,
+    /// Where the last attempt was lost, for the next one.
+    bookmark: Mutex<Option<Bookmark>>,
     /// Wakes the supervisor at the first picture of an attempt.
     pub(crate) live: Notify,
 }
@@ -76,6 +79,7 @@ impl Progress {
             corrupt: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             recent: Mutex::default(),
+            bookmark: Mutex::default(),
             live: Notify::new(),
         }
     }
@@ -179,8 +183,18 @@ impl Progress {
         });
     }
 
+    pub(crate) fn leave_bookmark(&self, bookmark: Bookmark) {
+        *self.bookmark.lock().unwrap_or_else(PoisonError::into_inner) = Some(bookmark);
+    }
+
+    pub(crate) fn take_bookmark(&self) -> Option<Bookmark> {
+        self.bookmark.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     pub(crate) fn idle(&self) {
         *self.recent() = Recent::default();
+        // Whoever comes next begins at the begin.
+        self.take_bookmark();
         self.status.send_modify(|status| {
             status.state = State::Idle;
             status.since = SystemTime::now();

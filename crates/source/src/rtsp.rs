@@ -2,7 +2,8 @@
 //!
 //! H.264 and H.265, and JPEG over TCP, are ours (by the crate `retina`); libavformat's
 //! demuxer gives a picture only when the next one begins, and takes up to a second to open.
-//! What `retina` lacks goes to it all the same, within the same attempt: other codecs, JPEG
+//! Windows Media, told by its payload format or the name of its server, goes to a client of its
+//! own. What `retina` lacks goes to libavformat all the same, within the same attempt: other codecs, JPEG
 //! over UDP, redirects, what makes no sense to `retina`, and whenever options for
 //! libavformat are given.
 
@@ -45,9 +46,9 @@ const KNOCK: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(crate) static SCHEME: Scheme = Scheme {
-    names: &["rtsp"],
+    names: &["rtsp", "rtspt", "rtspu"],
     example: "rtsp://user:password@host/stream",
-    doc: "an IP camera; TCP unless told otherwise; codecs other than H.264, H.265 and JPEG through FFmpeg",
+    doc: "an IP camera; TCP unless told otherwise (rtspu: UDP); other codecs than H.264, H.265, JPEG through FFmpeg",
     port: Some(PORT),
     check: with_host,
     connect,
@@ -66,6 +67,8 @@ enum End {
     Failed(Error),
     /// libavformat may do better, for this reason.
     Elsewhere(String),
+    /// The server is one for Windows Media.
+    WindowsMedia,
 }
 
 impl From<Error> for End {
@@ -76,15 +79,34 @@ impl From<Error> for End {
 
 fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
+        let request = by_name(request);
         let group = Arc::new(SessionGroup::default());
         let why = match run(&request, &sink, &group).await {
             Err(End::Failed(error)) => return error,
-            Err(End::Elsewhere(why)) => why,
+            Err(End::Elsewhere(why)) => Some(why),
+            Err(End::WindowsMedia) => None,
         };
-        tracing::info!(why, "opening through FFmpeg");
         let _ = timeout(FAREWELL, group.await_teardown()).await;
-        crate::libav::connect(for_libav(request), sink).await
+        match why {
+            Some(why) => {
+                tracing::info!(why, "opening through FFmpeg");
+                crate::libav::connect(for_libav(request), sink).await
+            }
+            None => crate::mms::rtsp(request, sink).await,
+        }
     })
+}
+
+/// `rtspt` and `rtspu` are `rtsp` with a transport.
+fn by_name(mut request: Request) -> Request {
+    let transport = match request.url.split_once("://") {
+        Some((name, _)) if name.eq_ignore_ascii_case("rtspt") => Transport::Tcp,
+        Some((name, _)) if name.eq_ignore_ascii_case("rtspu") => Transport::Udp,
+        _ => return request,
+    };
+    Arc::make_mut(&mut request.options).transport = transport;
+    request.url = format!("rtsp{}", &request.url[5..]).into();
+    request
 }
 
 /// The same with a URL by the book, and TCP first but not only.
@@ -114,7 +136,13 @@ async fn run(request: &Request, sink: &Sink, group: &Arc<SessionGroup>) -> Resul
         return Err(Error::from_io(&location.host, &error).into());
     }
 
-    let mut session = describe(&location, url, sink, group).await?;
+    let described = describe(&location, url, sink, group).await;
+    if let Err(End::Elsewhere(_)) = described
+        && failure::is_windows_media(&location).await
+    {
+        return Err(End::WindowsMedia);
+    }
+    let mut session = described?;
     let plan = Plan::of(session.streams())?;
     let transport = request.options.transport;
     let udp = set_up(&mut session, &location, &plan, transport).await?;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::location::Location;
-use crate::{Error, Options, Sink, http, libav, mms, pattern, rtsp};
+use crate::{Error, Options, Sink, file, http, libav, mms, pattern, rtsp};
 
 /// What to open.
 #[derive(Clone)]
@@ -62,13 +62,14 @@ pub static SCHEMES: &[&Scheme] = &[
     &rtsp::SCHEME,
     &libav::RTSPS,
     &mms::SCHEME,
-    &libav::MMS_BY_NAME,
+    &mms::OVER_HTTP,
+    &mms::OVER_TCP,
     &libav::HTTPS,
     &libav::RTMP,
     &libav::DATAGRAMS,
     &pattern::SCHEME,
     &libav::V4L2,
-    &libav::FILE,
+    &file::SCHEME,
 ];
 
 /// The row for `url`.

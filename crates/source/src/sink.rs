@@ -6,6 +6,7 @@ use std::time::Instant;
 use feed::{Limits, Publisher, TooLarge};
 use media::{Packet, Track, Tracks, Unit};
 
+use crate::bookmark::Bookmark;
 use crate::progress::Progress;
 use crate::status::About;
 use crate::timeline::Timeline;
@@ -69,6 +70,31 @@ impl Sink {
             door.publisher.declare(tracks);
         });
         Ok(())
+    }
+
+    /// Goes on with the tracks of the attempt before, exactly where it ended: the next unit is
+    /// the one that would have come. `false` if there are none; [`Sink::declare`] is due then.
+    pub(crate) fn go_on(&self, about: About) -> bool {
+        let go_on = |door: &mut Door| {
+            let tracks = door.progress.status().borrow().tracks.clone();
+            door.video = tracks.iter().map(|track| track.video().is_some()).collect();
+            door.keyed = tracks.video().is_some();
+            if door.keyed {
+                door.progress.declared(about, tracks);
+            }
+            door.keyed
+        };
+        self.with(go_on).unwrap_or_default()
+    }
+
+    /// Where the attempt before was lost, if it was one that can be gone on with; once.
+    pub(crate) fn bookmark(&self) -> Option<Bookmark> {
+        self.with(|door| door.progress.take_bookmark()).flatten()
+    }
+
+    /// Leaves word for the next attempt where this one is lost.
+    pub(crate) fn leave(&self, bookmark: Bookmark) {
+        self.with(|door| door.progress.leave_bookmark(bookmark));
     }
 
     /// Publishes a unit that has just arrived. Units before the first keyframe, of tracks

@@ -247,7 +247,7 @@ async fn overdue(progress: &Progress, options: &Options) -> Error {
     while progress.newest().is_none() {
         let left = (began + options.open_timeout).saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Error::Timeout { phase: progress.current_phase(), after: options.open_timeout };
+            return Error::Timeout { phase: progress.current_phase(), after: options.open_timeout, tried: None };
         }
         let _ = timeout(left, progress.live.notified()).await;
     }
@@ -255,7 +255,7 @@ async fn overdue(progress: &Progress, options: &Options) -> Error {
     loop {
         let due = progress.newest().unwrap_or(began) + options.gap_timeout;
         if due <= Instant::now() {
-            return Error::Timeout { phase: progress.current_phase(), after: options.gap_timeout };
+            return Error::Timeout { phase: progress.current_phase(), after: options.gap_timeout, tried: None };
         }
         sleep_until(due.into()).await;
     }

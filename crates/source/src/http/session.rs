@@ -1,13 +1,13 @@
 //! Requests to one camera: redirects, user and password, statuses.
 
 use bytes::{Buf, BytesMut};
-use formats::http::HeadParser;
+use formats::http::{Head, HeadParser};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::PORT;
 use super::auth::Auth;
 use super::body::Answer;
-use super::dial::dial;
+use crate::dial::dial;
 use crate::location::Location;
 use crate::{Error, Phase, Sink};
 
@@ -16,6 +16,14 @@ const MAX_REDIRECTS: usize = 5;
 /// What is read of a head at once, in bytes.
 const READ: usize = 16 << 10;
 const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
+
+/// Where a redirect may lead besides `http`.
+const OTHERS: &[&str] = &["https", "mms", "mmsh", "mmst", "mmsu", "rtsp", "rtspt", "rtspu"];
+
+/// Whether the server says that it is one for Windows Media: Services, or an encoder.
+fn is_windows_media(head: &Head) -> bool {
+    head.header("server").is_some_and(|name| name.starts_with("Cougar") || name.starts_with("Rex/"))
+}
 
 /// Where to ask, and as whom.
 pub(super) struct Session {
@@ -27,7 +35,7 @@ pub(super) struct Session {
 pub(super) enum Fetched {
     /// An answer with a body, or 304.
     Answer(Answer),
-    /// The server sent us to a place that is not ours to open: https.
+    /// Another protocol's: the server redirects there, or is one for Windows Media.
     Elsewhere(Location),
 }
 
@@ -68,7 +76,7 @@ impl Session {
                 401 if !refused && self.location.user.is_some() && self.auth.challenge(&answer.head) => refused = true,
                 301 | 302 | 303 | 307 | 308 => {
                     let there = self.redirected(&answer)?;
-                    if there.scheme == "https" {
+                    if OTHERS.contains(&&*there.scheme) {
                         return Ok(Fetched::Elsewhere(there));
                     }
                     if visited.contains(&there) || visited.len() > MAX_REDIRECTS || there.scheme != "http" {
@@ -79,6 +87,10 @@ impl Session {
                     visited.push(there.clone());
                     self.location = there;
                     refused = false;
+                }
+                // It has more to say to a client of its own kind, whose passwords may be others too.
+                400.. if is_windows_media(&answer.head) => {
+                    return Ok(Fetched::Elsewhere(Location { scheme: "mmsh".into(), ..self.location.clone() }));
                 }
                 _ => return Err(self.failed(&answer)),
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use formats::multipart::Reader;
 use memchr::memmem;
+use mms::playlist::{self, Kind};
 use tokio::time::timeout;
 
 use super::body::Answer;
@@ -24,6 +25,10 @@ const MAX_SHOWN: usize = 60;
 pub(super) enum Verdict {
     /// We do: JPEG pictures.
     Mjpeg,
+    /// We do: an ASF file, or one without end.
+    Asf,
+    /// A client of Windows Media: framed ASF, or a playlist of its kind.
+    WindowsMedia,
     /// libavformat.
     Other,
 }
@@ -33,6 +38,8 @@ pub(super) enum Verdict {
 enum Look {
     Mjpeg,
     Html,
+    Asf,
+    WindowsMedia,
     /// The magic of something that libavformat knows.
     Known,
     /// Nothing yet; only letters so far, or not.
@@ -59,6 +66,8 @@ pub(super) async fn watch(answer: &mut Answer, reader: &mut Reader, location: &L
             Look::Html => return Err(page(answer, reader, location).await),
             Look::Mjpeg => return Ok(Verdict::Mjpeg),
             _ if promised && !prefix.is_empty() => return Ok(Verdict::Mjpeg),
+            Look::Asf => return Ok(Verdict::Asf),
+            Look::WindowsMedia => return Ok(Verdict::WindowsMedia),
             Look::Known => return Ok(Verdict::Other),
             Look::Unknown { text } if over => {
                 let nothing = prefix.is_empty();
@@ -83,6 +92,14 @@ fn look(bytes: &[u8]) -> Look {
     if begins(b"<!doctype html") || begins(b"<html") {
         return Look::Html;
     }
+    if bytes.starts_with(&ASF) {
+        return Look::Asf;
+    }
+    if FRAMES.iter().any(|magic| bytes.starts_with(magic))
+        || matches!(playlist::looks_like(bytes), Some(Kind::Asx | Kind::Reference | Kind::Nsc))
+    {
+        return Look::WindowsMedia;
+    }
     if MAGIC.iter().any(|(at, magic)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
         || bytes.first() == Some(&0x47) && bytes.get(188) == Some(&0x47)
     {
@@ -94,15 +111,14 @@ fn look(bytes: &[u8]) -> Look {
     Look::Unknown { text: bytes.iter().all(|byte| *byte >= b' ' || byte.is_ascii_whitespace()) }
 }
 
+/// How ASF begins: half of the GUID of its header.
+const ASF: [u8; 8] = [0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11];
+/// How ASF in frames begins ([MS-WMSP] 2.2.3.1): `$`, with the top bit set or not, and what it is.
+const FRAMES: &[&[u8]] = &[b"$H", b"$M", b"$D", b"$C", b"\xA4H", b"\xA4M", b"\xA4D", b"\xA4C"];
+
 /// Where and how other containers begin, those first of all that may hold a JPEG picture
 /// near their begin.
 const MAGIC: &[(usize, &[u8])] = &[
-    (0, b"\x30\x26\xB2\x75\x8E\x66\xCF\x11"),
-    // ASF in chunks (mmsh): $H, $D, $M, $C.
-    (0, b"$H"),
-    (0, b"$D"),
-    (0, b"$M"),
-    (0, b"$C"),
     (0, b"#EXTM3U"),
     (0, b"FLV\x01"),
     (0, b"RIFF"),
@@ -167,6 +183,12 @@ mod tests {
             (b"\0\0\0\0\xFF\xD8\xFF", Look::Mjpeg),
             (b" <!DOCTYPE html><x>", Look::Html),
             (b"\xEF\xBB\xBF<HTML>", Look::Html),
+            (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", Look::Asf),
+            (b"$H\x10\0", Look::WindowsMedia),
+            (b"\xA4M\x10\0", Look::WindowsMedia),
+            (b"<ASX version=3><entry>", Look::WindowsMedia),
+            (b"[Reference]\r\nRef1=http://a/b\r\n", Look::WindowsMedia),
+            (b"<?xml version=\"1.0\"?><mpd>", Look::Known),
             (b"#EXTM3U\n", Look::Known),
             (b"RIFF....AVI \xFF\xD8\xFF", Look::Known),
             (b"\0\0\0\x18ftypmp42", Look::Known),

@@ -448,7 +448,10 @@ async fn a_stall_within_a_picture_loses_none_before_it() {
     }
     let mut status = source.status();
     let failed = timeout(PATIENCE, status.wait_for(|status| status.error.is_some())).await.expect("hangs").unwrap();
-    assert_eq!(failed.error, Some(Error::Timeout { phase: Phase::Streaming, after: Duration::from_millis(200) }));
+    assert_eq!(
+        failed.error,
+        Some(Error::Timeout { phase: Phase::Streaming, after: Duration::from_millis(200), tried: None })
+    );
 }
 
 #[tokio::test]

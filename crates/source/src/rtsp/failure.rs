@@ -18,6 +18,8 @@ use crate::location::Location;
 const CLOSER_LOOK: Duration = Duration::from_secs(2);
 /// How much of it is shown, in bytes.
 const SHOWN: usize = 60;
+/// Most bytes that are read of the head of an answer.
+const MOST_HEAD: usize = 8 << 10;
 
 /// Why a request (DESCRIBE, SETUP, PLAY) came to nothing.
 pub(super) fn of_request(error: &retina::Error, location: &Location) -> End {
@@ -104,19 +106,35 @@ pub(super) async fn look_closer(location: &Location, error: &retina::Error) -> E
     })
 }
 
+/// Whether the server says that it is one for Windows Media.
+pub(super) async fn is_windows_media(location: &Location) -> bool {
+    let head = timeout(CLOSER_LOOK, ask(location, b"\r\n\r\n", MOST_HEAD)).await.ok().and_then(Result::ok);
+    let is_server = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        name.trim().eq_ignore_ascii_case("server") && value.trim_start().starts_with("WMServer/")
+    };
+    head.is_some_and(|head| String::from_utf8_lossy(&head).lines().any(is_server))
+}
+
 async fn first_words(location: &Location) -> io::Result<String> {
+    let words = ask(location, b"\n", SHOWN).await?;
+    let line = words.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).into_owned())
+}
+
+/// What the server answers to OPTIONS, up to `end` or `most` bytes.
+async fn ask(location: &Location, end: &[u8], most: usize) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect((&*location.host, location.port.unwrap_or(PORT))).await?;
     stream.write_all(format!("OPTIONS {location} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes()).await?;
     let mut words = Vec::new();
-    let mut buffer = [0; SHOWN];
-    while words.len() < SHOWN && !words.contains(&b'\n') {
+    let mut buffer = [0; 1024];
+    while words.len() < most && !words.windows(end.len()).any(|window| window == end) {
         match stream.read(&mut buffer).await {
             Ok(count) if count > 0 => words.extend_from_slice(&buffer[..count]),
             _ => break,
         }
     }
-    let line = words.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    Ok(String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).into_owned())
+    Ok(words)
 }
 
 fn kind(error: &retina::Error) -> String {

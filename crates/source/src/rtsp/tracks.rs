@@ -19,6 +19,9 @@ const AUDIO: &[(&str, Codec)] = &[
     ("l16", Codec::from_name("pcm_s16be")),
 ];
 
+/// ASF packets in RTP ([MS-RTSP] 2.2.1).
+const WINDOWS_MEDIA: &str = "x-asf-pf";
+
 /// The streams that are played, by their place in the session description.
 pub(super) struct Plan {
     pub(super) video: usize,
@@ -29,6 +32,9 @@ pub(super) struct Plan {
 impl Plan {
     /// The first picture and the first sound that can be had.
     pub(super) fn of(streams: &[Stream]) -> Result<Self, End> {
+        if streams.iter().any(|stream| stream.encoding_name() == WINDOWS_MEDIA) {
+            return Err(End::WindowsMedia);
+        }
         let codec_of = |table: &[(&str, Codec)], stream: &Stream| {
             table.iter().find(|(name, _)| *name == stream.encoding_name()).map(|(_, codec)| *codec)
         };

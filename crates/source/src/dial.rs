@@ -1,5 +1,6 @@
 //! A TCP connection to a host with several addresses.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,26 +18,32 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Connects to the address that answers first. Without a deadline: the supervisor has it.
-pub(super) async fn dial(host: &str, port: u16, sink: &Sink) -> Result<TcpStream, Error> {
+pub(crate) async fn dial(host: &str, port: u16, sink: &Sink) -> Result<TcpStream, Error> {
     sink.phase(Phase::Resolve);
-    let addresses = lookup_host((host, port)).await.map_err(|error| Error::from_io(host, &error))?;
-    let mut waiting = in_turns(addresses.collect()).into_iter().peekable();
+    let addresses = resolve(host, port).await?;
     sink.phase(Phase::Connect);
+    connect(host, addresses).await
+}
+
+/// The addresses of `host`, in the order in which to try them.
+pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    let addresses = lookup_host((host, port)).await.map_err(|error| Error::from_io(host, &error))?;
+    Ok(in_turns(addresses.collect()))
+}
+
+/// Connects to that one of the addresses of `host` that answers first.
+pub(crate) async fn connect(host: &str, addresses: Vec<SocketAddr>) -> Result<TcpStream, Error> {
+    let mut waiting = addresses.into_iter().peekable();
     let mut attempts = FuturesUnordered::new();
     let mut failure = None;
     loop {
         if let Some(address) = waiting.next() {
-            attempts.push(async move { (address, TcpStream::connect(address).await) });
+            attempts.push(async move { (address, connect_to(address).await) });
         }
         let more = waiting.peek().is_some();
         tokio::select! {
             Some((address, result)) = attempts.next() => match result {
-                Ok(stream) => {
-                    // A picture must not wait for the next one. Neither option is worth failing for.
-                    let _ = stream.set_nodelay(true);
-                    let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE));
-                    return Ok(stream);
-                }
+                Ok(stream) => return Ok(stream),
                 Err(error) => failure = Some(Error::from_io(&address.to_string(), &error)),
             },
             () = sleep(HEAD_START), if more => {}
@@ -46,6 +53,15 @@ pub(super) async fn dial(host: &str, port: u16, sink: &Sink) -> Result<TcpStream
             return Err(failure.unwrap_or_else(|| Error::Unreachable { what: format!("{host}: no address") }));
         }
     }
+}
+
+/// Connects to one address.
+pub(crate) async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // A picture must not wait for the next one. Neither option is worth failing for.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE));
+    Ok(stream)
 }
 
 /// The addresses with the families in turns, beginning with that of the first.

@@ -1,0 +1,105 @@
+//! ASF in the body of an answer: a camera's, without end, or a recording's.
+
+use asf::{Header, Item, Reader};
+use bytes::BytesMut;
+use tokio::time::sleep_until;
+
+use super::body::Answer;
+use super::session::{Fetched, Session};
+use crate::mms::show::{Show, failure, shown};
+use crate::scheme::Request;
+use crate::{About, Error, Sink};
+
+/// Publishes the pictures of `answer`, whose body begins with `first`. A recording is asked for
+/// again at its end.
+pub(super) async fn run(
+    mut session: Session,
+    mut answer: Answer,
+    mut first: BytesMut,
+    request: &Request,
+    sink: &Sink,
+) -> Error {
+    let place = session.location().to_string();
+    let mut show = Show::new(sink, &request.options.streams, &place);
+    loop {
+        let round = match play(&mut answer, first, &mut show, &place).await {
+            Ok(round) => round,
+            Err(error) => return error,
+        };
+        show.finish().await;
+        if round.live || !round.any || !request.options.repeat_files {
+            return Error::Ended { what: None };
+        }
+        show.again();
+        // Closed before the next one is opened: some cameras serve only one client.
+        drop(answer);
+        answer = match session.get(sink, None).await {
+            Ok(Fetched::Answer(answer)) => answer,
+            Ok(Fetched::Elsewhere(location)) => {
+                return Error::Server { status: 302, what: format!("the recording has moved to {location}") };
+            }
+            Err(error) => return error,
+        };
+        first = BytesMut::new();
+    }
+}
+
+/// What a body has shown.
+#[derive(Default)]
+struct Round {
+    /// It is a broadcast.
+    live: bool,
+    /// Packets came.
+    any: bool,
+}
+
+async fn play(answer: &mut Answer, mut bytes: BytesMut, show: &mut Show<'_>, place: &str) -> Result<Round, Error> {
+    let mut reader = Reader::new();
+    let mut round = Round::default();
+    let mut number = 0;
+    loop {
+        reader.handle_bytes(&bytes).map_err(|error| failure(&error, place))?;
+        bytes.clear();
+        while let Some(item) = reader.poll() {
+            match item {
+                Item::Header(header) => {
+                    let header = Header::parse(&header).map_err(|error| failure(&error, place))?;
+                    round.live = header.is_broadcast();
+                    show.header(&header, about(&header, answer))?;
+                }
+                Item::Packet(packet) => {
+                    round.any = true;
+                    show.packet(number, 0, packet)?;
+                    number = number.wrapping_add(1);
+                }
+                _ => {}
+            }
+        }
+        // What comes faster than it is due is left to the server.
+        while !show.has_room()
+            && let Some(due) = show.due()
+        {
+            sleep_until(due.into()).await;
+            show.publish();
+        }
+        let count = tokio::select! {
+            count = answer.read(&mut bytes) => count.map_err(|error| Error::Ended { what: Some(error.to_string()) })?,
+            () = show.finish(), if show.due().is_some() => continue,
+        };
+        if count == 0 {
+            reader.handle_end().map_err(|error| failure(&error, place))?;
+            return Ok(round);
+        }
+    }
+}
+
+fn about(header: &Header, answer: &Answer) -> About {
+    About {
+        protocol: "http".into(),
+        container: "asf".into(),
+        server: answer.head.header("server").map(shown),
+        title: header.title().map(shown),
+        duration: header.duration(),
+        live: header.is_broadcast(),
+    }
+}

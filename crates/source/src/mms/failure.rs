@@ -1,0 +1,78 @@
+//! What a failure of a session means to the user.
+
+use mms::Hresult;
+
+use crate::{Error, Phase};
+
+/// The codes that say that there is no such thing ([MS-ERREF] 2.1).
+const NOT_FOUND: &[u32] = &[0x8007_0002, 0x8007_0003, 0xC00D_001A];
+const ACCESS_DENIED: u32 = 0x8007_0005;
+
+/// What `error` means, on the way to `place`, or in mid-stream if a header had come.
+pub(super) fn of(error: &mms::Error, place: &str, opened: bool) -> Error {
+    let what = format!("{place}: {error}");
+    match error {
+        mms::Error::Refused { message, code } => refused(message, *code, place),
+        mms::Error::Status { status: 401 | 403 | 407, .. } | mms::Error::Unauthorized { .. } => {
+            Error::Unauthorized { what }
+        }
+        mms::Error::Status { status: 404 | 410, .. } => Error::NotFound { what },
+        mms::Error::Status { status, .. } => Error::Server { status: *status, what },
+        mms::Error::NotStream { .. } => Error::NotVideo { what, page: false },
+        mms::Error::Unsupported { .. } => Error::Unsupported { what },
+        mms::Error::Timeout { .. } | mms::Error::Closed { .. } if opened => Error::Ended { what: Some(what) },
+        mms::Error::Timeout { after, .. } => {
+            Error::Timeout { phase: Phase::Handshake, after: *after, tried: Some(what) }
+        }
+        mms::Error::Closed { .. } => Error::Unreachable { what },
+        _ => Error::Broken { what },
+    }
+}
+
+fn refused(message: &str, code: Hresult, place: &str) -> Error {
+    // Where our own sentence goes on with advice, that of the code is left out.
+    let plain = || {
+        let text = code.to_string();
+        let fact = text.split(';').next().unwrap_or_default().to_owned();
+        format!("{place}: {message}: {fact}")
+    };
+    match code.0 {
+        ACCESS_DENIED => Error::Unauthorized { what: plain() },
+        code if NOT_FOUND.contains(&code) => Error::NotFound { what: plain() },
+        _ => Error::Server { status: 0, what: format!("{place}: {message}: {code}") },
+    }
+}
+
+/// One error for all that was tried, each with what it is called: every one is named, and the
+/// one that tells most says what kind it is.
+pub(super) fn of_all(attempts: Vec<(String, Error)>) -> Error {
+    let texts: Vec<_> = attempts.iter().map(|(way, error)| format!("{way}: {}", error.what())).collect();
+    let what = texts.join("; ");
+    match attempts.into_iter().map(|(_, error)| error).max_by_key(weight) {
+        Some(Error::Unauthorized { .. }) => Error::Unauthorized { what },
+        Some(Error::NotFound { .. }) => Error::NotFound { what },
+        Some(Error::Unsupported { .. }) => Error::Unsupported { what },
+        Some(Error::Server { status, .. }) => Error::Server { status, what },
+        Some(Error::NotVideo { page, .. }) => Error::NotVideo { what, page },
+        Some(Error::Ended { .. }) => Error::Ended { what: Some(what) },
+        Some(Error::Timeout { phase, after, .. }) => Error::Timeout { phase, after, tried: Some(what) },
+        Some(Error::Unreachable { .. }) | None => Error::Unreachable { what },
+        Some(_) => Error::Broken { what },
+    }
+}
+
+/// How much an error tells of several: who refuses knows what was asked for, whoever is not
+/// there knows nothing.
+fn weight(error: &Error) -> u8 {
+    match error {
+        Error::Unauthorized { .. } => 9,
+        Error::NotFound { .. } => 8,
+        Error::Unsupported { .. } => 7,
+        Error::Server { .. } => 6,
+        Error::NotVideo { .. } => 5,
+        Error::Ended { .. } => 4,
+        Error::Unreachable { .. } => 1,
+        Error::Timeout { .. } => 2,
+        _ => 3,
+    }
+}

@@ -1,0 +1,306 @@
+//! From a URL to a session whose header has come: ways that are tried side by side, and
+//! directions to other places that are followed.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use mms::Event;
+use socket2::SockRef;
+use std::net::SocketAddr;
+use tokio::net::UdpSocket;
+use tokio::time::{sleep, sleep_until};
+
+use super::driver::Driver;
+use super::failure;
+use super::way::Way;
+use crate::location::Location;
+use crate::{Error, Options, Phase, Sink, Transport, dial};
+
+/// How long each way has before the next is tried beside it.
+const HEAD_START: Duration = Duration::from_millis(400);
+/// How often one may be sent on.
+const MOST_MOVES: usize = 8;
+/// Most alternatives of one direction that are tried.
+const MOST_ALTERNATIVES: usize = 8;
+/// Most sessions that are opened in one attempt.
+const MOST_SESSIONS: usize = 32;
+/// How much is kept of the time for an attempt, to say in it what was tried.
+const MARGIN: Duration = Duration::from_millis(250);
+/// What the system should keep of datagrams that were not read yet, in bytes.
+const DATAGRAMS: usize = 1 << 20;
+
+/// What an attempt has found.
+pub(super) enum Found {
+    Stream(Box<Stream>),
+    /// It leads to what others open: `https`.
+    Elsewhere(Location),
+}
+
+/// A session whose header waits for an answer.
+pub(super) struct Stream {
+    pub(super) driver: Driver,
+    pub(super) about: mms::Opened,
+    pub(super) header: Bytes,
+    pub(super) way: Way,
+    pub(super) location: Location,
+    pub(super) trail: Trail,
+}
+
+/// The places that led to one another, each as a URL without its password.
+#[derive(Clone, Default)]
+pub(super) struct Trail(Vec<String>);
+
+impl Trail {
+    /// The trail with one more place.
+    fn with(&self, place: &str) -> Result<Self, Error> {
+        let last = || self.0.last().map_or("it", String::as_str);
+        if self.0.iter().any(|visited| visited == place) {
+            return Err(Error::Server {
+                status: 0,
+                what: format!("{} redirects in a circle, last to {place}", last()),
+            });
+        }
+        let mut visited = self.0.clone();
+        visited.push(place.to_owned());
+        Ok(Self(visited))
+    }
+}
+
+/// One attempt to open something, with all that it leads to.
+pub(super) struct Opening<'a> {
+    options: &'a Options,
+    sink: &'a Sink,
+    /// What the user sees it wait for: the furthest that any way has come.
+    furthest: Mutex<Phase>,
+    sessions: AtomicUsize,
+    deadline: Instant,
+}
+
+/// How far one way has come.
+struct Stage<'a> {
+    opening: &'a Opening<'a>,
+    phase: Mutex<Phase>,
+}
+
+impl Stage<'_> {
+    fn reach(&self, phase: Phase) {
+        raise(&self.phase, phase);
+        let furthest = raise(&self.opening.furthest, phase);
+        self.opening.sink.phase(furthest);
+    }
+
+    fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Raises `phase` to `reached`, and returns it.
+fn raise(phase: &Mutex<Phase>, reached: Phase) -> Phase {
+    let mut phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
+    *phase = reached.max(*phase);
+    *phase
+}
+
+type Opens<'a> = Pin<Box<dyn Future<Output = Result<Found, Error>> + Send + 'a>>;
+
+impl<'a> Opening<'a> {
+    pub(super) fn new(options: &'a Options, sink: &'a Sink) -> Self {
+        let most = options.open_timeout;
+        Self {
+            options,
+            sink,
+            furthest: Mutex::new(Phase::Resolve),
+            sessions: AtomicUsize::new(0),
+            deadline: Instant::now() + most.saturating_sub(MARGIN.min(most / 10)),
+        }
+    }
+
+    /// Opens `location` in the way that its scheme asks for.
+    pub(super) async fn open(&self, location: Location) -> Result<Found, Error> {
+        let stage = self.stage();
+        self.open_from(location, Trail::default(), &stage).await
+    }
+
+    /// Goes where a session that was played already leads: the first of `urls` that opens.
+    pub(super) async fn go_on(&self, from: &Location, urls: Vec<String>, trail: &Trail) -> Result<Found, Error> {
+        let stage = self.stage();
+        self.follow(from, urls, trail, &stage).await
+    }
+
+    fn stage(&self) -> Stage<'_> {
+        Stage { opening: self, phase: Mutex::new(Phase::Resolve) }
+    }
+
+    fn open_from<'b>(&'b self, location: Location, trail: Trail, stage: &'b Stage<'b>) -> Opens<'b> {
+        Box::pin(async move {
+            match (&*location.scheme, Way::of(&location.scheme)) {
+                (_, Some(way)) => self.single(way, location, &trail, stage, None).await,
+                ("mms", _) => self.roll_over(location, trail).await,
+                ("http", _) => self.single(Way::Http, location, &trail, stage, None).await,
+                ("rtsp", _) if self.options.transport == Transport::Udp => {
+                    self.single(Way::RtspUdp, location, &trail, stage, None).await
+                }
+                ("rtsp", _) => self.single(Way::Rtsp, location, &trail, stage, None).await,
+                ("https", _) => Ok(Found::Elsewhere(location)),
+                (scheme, _) => {
+                    let what = format!("{location}: a stream cannot lead to {scheme}://");
+                    Err(Error::Server { status: 0, what })
+                }
+            }
+        })
+    }
+
+    /// Tries the ways side by side; the first whose header comes is taken, the others are
+    /// dropped, and take leave.
+    async fn roll_over(&self, location: Location, trail: Trail) -> Result<Found, Error> {
+        let trail = &trail.with(&location.to_string())?;
+        self.sink.phase(raise(&self.furthest, Phase::Resolve));
+        let addresses = &*dial::resolve(&location.host, 0).await?;
+        let ways = Way::candidates(&location.host, location.port);
+        let stages: Vec<_> = ways.iter().map(|_| self.stage()).collect();
+        let attempt = async |place: usize| {
+            let way = ways[place];
+            let there = Location { scheme: way.scheme().into(), ..location.clone() };
+            (place, self.single(way, there, trail, &stages[place], Some(addresses)).await)
+        };
+        let mut failures: Vec<Option<Error>> = ways.iter().map(|_| None).collect();
+        let mut waiting = (0..ways.len()).peekable();
+        let mut running = FuturesUnordered::new();
+        let mut deadline = std::pin::pin!(sleep_until(self.deadline.into()));
+        loop {
+            if let Some(place) = waiting.next() {
+                running.push(attempt(place));
+            }
+            let more = waiting.peek().is_some();
+            tokio::select! {
+                Some((place, result)) = running.next() => match result {
+                    Ok(found) => {
+                        ways[place].has_won(&location.host, location.port);
+                        return Ok(found);
+                    }
+                    Err(error) => failures[place] = Some(error),
+                },
+                () = sleep(HEAD_START), if more => {}
+                () = &mut deadline => break,
+            }
+            if running.is_empty() && waiting.peek().is_none() {
+                break;
+            }
+        }
+        let silent = |place: usize| {
+            let phase = stages[place].phase();
+            let tried = Some(format!("no answer, gave up while {phase}"));
+            Error::Timeout { phase, after: self.options.open_timeout, tried }
+        };
+        let failures = failures.into_iter().enumerate();
+        let failures =
+            failures.map(|(place, error)| (ways[place].name().to_owned(), error.unwrap_or_else(|| silent(place))));
+        Err(failure::of_all(failures.collect()))
+    }
+
+    /// One way, and what it leads to.
+    async fn single(
+        &self,
+        way: Way,
+        location: Location,
+        trail: &Trail,
+        stage: &Stage<'_>,
+        addresses: Option<&[SocketAddr]>,
+    ) -> Result<Found, Error> {
+        // Whatever it is called, it is the same place.
+        let place =
+            Location { scheme: way.scheme().into(), port: location.port.or(Some(way.port())), ..location.clone() };
+        let trail = trail.with(&place.to_string())?;
+        if self.sessions.fetch_add(1, Ordering::Relaxed) >= MOST_SESSIONS {
+            let what = format!("{location}: one of more than {MOST_SESSIONS} places that lead to one another");
+            return Err(Error::Server { status: 0, what });
+        }
+        let mut driver = self.connect(way, &place, stage, addresses).await?;
+        let mut about = mms::Opened::default();
+        loop {
+            match driver.next(true).await? {
+                Event::Opened(opened) => about = opened,
+                Event::Header(header) => {
+                    return Ok(Found::Stream(Box::new(Stream { driver, about, header, way, location, trail })));
+                }
+                Event::Moved(urls) => {
+                    // Some servers have room for one session only.
+                    drop(driver);
+                    return self.follow(&location, urls, &trail, stage).await;
+                }
+                Event::Ended => return Err(Error::Ended { what: Some(format!("{location}: it is over")) }),
+                _ => {}
+            }
+        }
+    }
+
+    async fn connect(
+        &self,
+        way: Way,
+        location: &Location,
+        stage: &Stage<'_>,
+        addresses: Option<&[SocketAddr]>,
+    ) -> Result<Driver, Error> {
+        let port = location.port.unwrap_or(way.port());
+        stage.reach(Phase::Resolve);
+        let mut addresses = match addresses {
+            Some(addresses) => addresses.to_vec(),
+            None => dial::resolve(&location.host, port).await?,
+        };
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+        stage.reach(Phase::Connect);
+        let tcp = dial::connect(&location.host, addresses).await?;
+        stage.reach(Phase::Handshake);
+        let udp = match way.is_udp() {
+            true => {
+                let bound = async {
+                    let udp = UdpSocket::bind((tcp.local_addr()?.ip(), 0)).await?;
+                    // As much as the system gives: a keyframe comes in one burst.
+                    let _ = SockRef::from(&udp).set_recv_buffer_size(DATAGRAMS);
+                    Ok((udp.local_addr()?.port(), udp))
+                };
+                Some(bound.await.map_err(|error| Error::from_io("a port for datagrams", &error))?)
+            }
+            false => None,
+        };
+        let session = way.session(location, udp.as_ref().map(|(port, _)| *port), self.options);
+        tracing::debug!(%location, way = way.name(), "connected");
+        Driver::new(session, location.to_string(), tcp, udp.map(|(_, udp)| udp))
+    }
+
+    /// Opens the first of `urls` that can be opened.
+    async fn follow(
+        &self,
+        from: &Location,
+        urls: Vec<String>,
+        trail: &Trail,
+        stage: &Stage<'_>,
+    ) -> Result<Found, Error> {
+        let mut failures = Vec::new();
+        for url in urls.into_iter().take(MOST_ALTERNATIVES) {
+            let found = async {
+                let there = from.join(&url)?;
+                if trail.0.len() > MOST_MOVES {
+                    let what = format!("{from} redirects on and on, last to {there}");
+                    return Err(Error::Server { status: 0, what });
+                }
+                tracing::info!(%from, to = %there, "moved");
+                self.open_from(there, trail.clone(), stage).await
+            };
+            match found.await {
+                Ok(found) => return Ok(found),
+                Err(error) => failures.push((media::Redacted(&url).to_string(), error)),
+            }
+        }
+        match failures.len() {
+            0 => Err(Error::Server { status: 0, what: format!("{from} redirects to nowhere") }),
+            1 => Err(failures.remove(0).1),
+            _ => Err(failure::of_all(failures)),
+        }
+    }
+}

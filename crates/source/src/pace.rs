@@ -1,0 +1,231 @@
+//! How what has no pace of its own is held to real time.
+
+use std::collections::VecDeque;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use media::{Timestamp, TrackId, Unit};
+
+use crate::Stop;
+
+/// The stamps of a file that is played again and again, as one that goes on: its first
+/// picture follows its last one at the distance of any two.
+#[derive(Default)]
+struct Rounds {
+    /// Nanoseconds to add in this round, once its first picture is known.
+    shift: Option<i64>,
+    /// Where the next picture belongs, with the shift.
+    end: i64,
+    /// The last picture's time, without.
+    last: Option<i64>,
+    /// The first picture's time in the first round.
+    first: Option<i64>,
+}
+
+impl Rounds {
+    /// Puts a unit of the pictures' track in its place.
+    fn place(&mut self, unit: &mut Unit) {
+        if let Some(at) = unit.dts.or(unit.pts).map(Timestamp::as_nanos) {
+            let end = self.end;
+            let shift = *self.shift.get_or_insert_with(|| if end == 0 { 0 } else { end.saturating_sub(at) });
+            let step = self.last.map(|last| at.saturating_sub(last)).filter(|step| *step > 0);
+            let long = unit.duration.and_then(|long| i64::try_from(long.as_nanos()).ok()).filter(|long| *long > 0);
+            self.end = at.saturating_add(shift).saturating_add(long.or(step).unwrap_or(0));
+            self.last = Some(at);
+            self.first.get_or_insert(at);
+        }
+        self.shift(unit);
+    }
+
+    /// Moves a unit as the pictures of its round. One that comes before them is moved as if they
+    /// began as they did in the first round.
+    fn shift(&self, unit: &mut Unit) {
+        let shift = self.shift.unwrap_or_else(|| self.first.map_or(0, |first| self.end.saturating_sub(first)));
+        for at in [&mut unit.pts, &mut unit.dts].into_iter().flatten() {
+            *at = Timestamp::from_nanos(at.as_nanos().saturating_add(shift));
+        }
+    }
+
+    /// The file begins anew.
+    fn again(&mut self) {
+        (self.shift, self.last) = (None, None);
+    }
+}
+
+/// Holds a recording to real time.
+#[derive(Default)]
+struct Pace {
+    start: Option<(Instant, Timestamp)>,
+}
+
+impl Pace {
+    /// A pause in a file that is longer is taken for a fault of its stamps.
+    const MOST: Duration = Duration::from_secs(10);
+
+    /// When a unit of decoding time `at` is due.
+    fn due(&mut self, at: Timestamp) -> Instant {
+        let now = Instant::now();
+        let (start, zero) = *self.start.get_or_insert((now, at));
+        let due = start + at.saturating_since(zero);
+        if due > now + Self::MOST {
+            self.start = Some((now, at));
+            return now;
+        }
+        due
+    }
+}
+
+/// The clock of a recording: what of it is due when, in this round and the next ones.
+#[derive(Default)]
+pub(crate) struct Clock {
+    rounds: Rounds,
+    pace: Pace,
+}
+
+impl Clock {
+    /// Puts a unit in its place and tells when it is due, if it is of the track `video`. Only
+    /// pictures are waited for: sound lies a second before its pictures in some files, and what it waits for would
+    /// come in bursts.
+    pub(crate) fn place(&mut self, unit: &mut Unit, video: Option<TrackId>) -> Option<Instant> {
+        if video != Some(unit.track) {
+            self.rounds.shift(unit);
+            return None;
+        }
+        self.rounds.place(unit);
+        unit.dts.or(unit.pts).map(|at| self.pace.due(at))
+    }
+
+    /// The recording begins anew, or another follows.
+    pub(crate) fn again(&mut self) {
+        self.rounds.again();
+    }
+}
+
+/// Units of a recording that came before they are due.
+#[derive(Default)]
+pub(crate) struct Queue<T> {
+    clock: Clock,
+    units: VecDeque<(Option<Instant>, T, Unit)>,
+    bytes: usize,
+}
+
+impl<T> Queue<T> {
+    /// What may wait, in bytes: more is left to whoever sends.
+    const ROOM: usize = 1 << 20;
+
+    /// Takes the next unit, with what its place in the recording is.
+    pub(crate) fn push(&mut self, mut unit: Unit, video: Option<TrackId>, place: T) {
+        let due = self.clock.place(&mut unit, video);
+        self.bytes += unit.data.len();
+        self.units.push_back((due, place, unit));
+    }
+
+    /// When the next unit is due, if there is one.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        // What has no time of its own goes along with what was before it.
+        self.units.front().map(|(due, ..)| due.unwrap_or_else(Instant::now))
+    }
+
+    /// The next unit if it is due.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<(T, Unit)> {
+        let (due, ..) = self.units.front()?;
+        if due.is_some_and(|due| due > now) { None } else { self.pop_early() }
+    }
+
+    /// The next unit, due or not.
+    pub(crate) fn pop_early(&mut self) -> Option<(T, Unit)> {
+        let (_, place, unit) = self.units.pop_front()?;
+        self.bytes -= unit.data.len();
+        Some((place, unit))
+    }
+
+    /// Whether whoever sends does not wait: then what is first goes early.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.bytes > 8 * Self::ROOM
+    }
+
+    /// Whether there is room for more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes < Self::ROOM
+    }
+
+    /// The recording begins anew, or another follows.
+    pub(crate) fn again(&mut self) {
+        self.clock.again();
+    }
+}
+
+/// Waits on this thread until `due`; `false` when asked to stop.
+pub(crate) fn wait_until(due: Instant, stop: &Stop) -> bool {
+    /// The longest wait between two looks at `stop`.
+    const STEP: Duration = Duration::from_millis(50);
+    loop {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        if stop.is_set() {
+            return false;
+        }
+        thread::sleep(left.min(STEP));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn unit(track: u8, ms: i64) -> Unit {
+        let at = Some(Timestamp::from_ticks(ms, 1, 1000));
+        Unit { pts: at, dts: at, ..Unit::picture(TrackId(track), Bytes::from_static(b"x")) }
+    }
+
+    /// Places pictures (`v`) and sound (`a`) at their times in ms; `|` begins a round. Returns the
+    /// new times.
+    fn place(script: &str) -> String {
+        let mut clock = Clock::default();
+        let mut times = Vec::new();
+        for word in script.split(' ') {
+            if word == "|" {
+                clock.again();
+                continue;
+            }
+            let mut unit = unit(u8::from(word.starts_with('a')), word[1..].parse().unwrap());
+            clock.place(&mut unit, Some(TrackId(0)));
+            times.push(unit.pts.unwrap().to_ticks(1, 1000).to_string());
+        }
+        times.join(" ")
+    }
+
+    #[test]
+    fn rounds_follow_each_other_without_a_gap_whichever_track_begins() {
+        assert_eq!(place("v0 v40 v80 | v0 v40 | v0"), "0 40 80 120 160 200");
+        assert_eq!(place("a0 v5 a30 v45 | a0 v5 a30"), "0 5 30 45 80 85 110");
+    }
+
+    #[test]
+    fn units_wait_until_they_are_due_and_sound_goes_along() {
+        let mut queue = Queue::default();
+        for (track, ms) in [(1, 0), (0, 0), (1, 20), (0, 500)] {
+            queue.push(unit(track, ms), Some(TrackId(0)), ms);
+        }
+        let now = Instant::now();
+        let due: Vec<_> = std::iter::from_fn(|| queue.pop(now)).map(|(ms, _)| ms).collect();
+        assert_eq!(due, [0, 0, 20]);
+        assert!(queue.due().is_some_and(|due| due > now && due <= now + Duration::from_millis(500)));
+        assert!(queue.pop(now + Duration::from_millis(501)).is_some() && queue.due().is_none());
+    }
+
+    #[test]
+    fn a_queue_is_full_at_some_bytes() {
+        let mut queue = Queue::default();
+        let data = Bytes::from(vec![0; Queue::<()>::ROOM]);
+        assert!(queue.has_room());
+        queue.push(Unit::picture(TrackId(0), data), Some(TrackId(0)), ());
+        assert!(!queue.has_room());
+        queue.pop_early();
+        assert!(queue.has_room());
+    }
+}

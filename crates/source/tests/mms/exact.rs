@@ -1,0 +1,55 @@
+//! What arrives in the feed is what a direct read of the file gives, whatever brought it.
+
+use std::path::Path;
+
+use futures_util::future::join_all;
+
+use crate::servers;
+use crate::support::{assert_whole, folder, name, numbered, options, play};
+
+/// Plays every clip from the URL that `url` makes of it.
+async fn every_clip(how: &str, url: impl Fn(&Path) -> String) {
+    join_all(numbered().iter().map(async |clip| {
+        let played = play(&url(clip), options()).await;
+        assert_whole(clip, &played, how);
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn every_packet_of_a_file_arrives() {
+    every_clip("as a file", |clip| clip.display().to_string()).await;
+}
+
+#[tokio::test]
+async fn every_packet_arrives_over_plain_http() {
+    let folder = folder();
+    let path = folder.path().to_owned();
+    let answer = move |request: &str| servers::ok("video/x-ms-wmv", &servers::file(&path, request).unwrap());
+    let (address, heard) = servers::http(answer).await;
+    every_clip("over plain HTTP", |clip| format!("http://{address}/{}", name(clip))).await;
+    // One answer is enough.
+    assert_eq!(heard.all().len(), numbered().len());
+}
+
+#[tokio::test]
+async fn every_packet_arrives_over_mmsh() {
+    let folder = folder();
+    let address = servers::mmsh(folder.path().to_owned());
+    every_clip("over MMSH", |clip| format!("mmsh://{address}/{}", name(clip))).await;
+}
+
+#[tokio::test]
+async fn every_packet_arrives_over_windows_media_rtsp() {
+    let folder = folder();
+    let address = servers::rtsp(folder.path().to_owned(), false);
+    // As `rtsp` the server has to be recognised first.
+    every_clip("over RTSP", |clip| format!("rtsp://{address}/{}", name(clip))).await;
+}
+
+#[tokio::test]
+async fn every_packet_arrives_over_windows_media_rtsp_with_udp() {
+    let folder = folder();
+    let address = servers::rtsp(folder.path().to_owned(), true);
+    every_clip("over RTSP with UDP", |clip| format!("rtspu://{address}/{}", name(clip))).await;
+}

@@ -1,0 +1,10 @@
+//! Windows Media against servers on the loopback: our own, and scripted ones.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod elsewhere;
+mod exact;
+mod refused;
+mod rollover;
+mod servers;
+mod support;

@@ -1,0 +1,66 @@
+//! `mms://` tries what works, and says what did not.
+
+use std::time::{Duration, Instant};
+
+use source::{Error, Options, Phase};
+use tokio::net::TcpListener;
+
+use crate::servers;
+use crate::support::{failure, open, options};
+
+#[tokio::test]
+async fn every_way_is_named_with_its_reason_when_none_works() {
+    let port = servers::closed_port();
+    let (source, _cursor) = open(&format!("mms://eve:secret@127.0.0.1:{port}/cam"), options());
+    let refused = format!("127.0.0.1:{port}: connection refused");
+    let what = format!("over HTTP: {refused}; over TCP: {refused}; over RTSP: {refused}");
+    assert_eq!(failure(&source).await, Error::Unreachable { what });
+}
+
+#[tokio::test]
+async fn the_port_says_which_way_is_tried_first() {
+    // Whatever listens there is no matter: the order is that of the error.
+    let (source, _cursor) =
+        open("mms://127.0.0.1:1755/cam", Options { open_timeout: Duration::from_secs(3), ..options() });
+    let error = failure(&source).await.to_string();
+    let place = |way: &str| error.find(way).unwrap_or_else(|| panic!("{way} is not in {error}"));
+    assert!(place("over TCP") < place("over HTTP") && place("over HTTP") < place("over RTSP"), "{error}");
+}
+
+#[tokio::test]
+async fn a_refusal_weighs_more_than_silence_and_gibberish() {
+    let (address, heard) = servers::http(|request| match request.starts_with("GET") {
+        true => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        false => b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+    })
+    .await;
+    let (source, _cursor) =
+        open(&format!("mms://{address}/cam?a=b"), Options { open_timeout: Duration::from_secs(3), ..options() });
+    let error = failure(&source).await;
+    assert!(
+        matches!(&error, Error::NotFound { what } if what.contains("over HTTP: mmsh://") && what.contains("404")),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(text.contains("over TCP: ") && text.contains("over RTSP: "), "{text}");
+    assert!(heard.all().iter().any(|request| request.starts_with("GET /cam?a=b HTTP/1.")), "{:?}", heard.all());
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_given_up_with_all_that_was_tried() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = Options { open_timeout: Duration::from_secs(2), ..options() };
+    for scheme in ["mms", "mmsh", "mmst", "mmsu", "rtspt"] {
+        let began = Instant::now();
+        let (source, _cursor) = open(&format!("{scheme}://{address}/cam"), options.clone());
+        let error = failure(&source).await;
+        let Error::Timeout { phase, after, tried } = &error else { panic!("{scheme}: {error}") };
+        assert_eq!((*phase, *after), (Phase::Handshake, options.open_timeout), "{scheme}");
+        let all = tried.as_deref().unwrap_or_default();
+        let silent = "no answer, gave up while asking for the stream";
+        let expected = format!("over HTTP: {silent}; over TCP: {silent}; over RTSP: {silent}");
+        assert_eq!(all, if scheme == "mms" { &expected } else { "" }, "{scheme}");
+        assert!(began.elapsed() >= Duration::from_millis(1500), "{scheme}");
+    }
+}
