@@ -62,6 +62,9 @@ pub struct Opening {
     /// How RTP is carried
     #[arg(long, value_enum, default_value_t = Transport::Auto)]
     pub transport: Transport,
+    /// Which streams of Windows Media to take: best, smallest, max=300k (bit/s) or numbers, as 1,3
+    #[arg(long, value_name = "RULE", default_value = "best")]
+    pub streams: source::Rule,
     /// An option for FFmpeg's demuxer or protocol, as NAME=VALUE; may be repeated
     #[arg(long = "ffmpeg", value_name = "NAME=VALUE", value_parser = pair)]
     pub libav: Vec<(String, String)>,
@@ -86,6 +89,7 @@ impl Opening {
                 Transport::Tcp => source::Transport::Tcp,
                 Transport::Udp => source::Transport::Udp,
             },
+            streams: self.streams.clone(),
             libav: self.libav.clone(),
             repeat_files: false,
             ..source::Options::default()
