@@ -61,7 +61,9 @@ pub struct ServerConfig {
     pub idle: Duration,
     /// How long after the end of the content, a refusal or a redirection to wait for another
     /// request, before the connection is closed. The protocol has [`ServerConfig::idle`] there,
-    /// but FFmpeg and MPlayer wait for the end of the connection.
+    /// but MPlayer waits for the end of the connection. FFmpeg, which would try for ever to read
+    /// from it, is left at the end of a broadcast, and told the end of a recording in a way that
+    /// it understands.
     pub linger: Duration,
     /// How long after a stream change to wait for StartPlaying before data go on without it.
     pub change: Duration,

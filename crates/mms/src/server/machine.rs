@@ -216,6 +216,7 @@ impl Server {
             return result;
         }
         if self.leave.is_some_and(|leave| now >= leave) {
+            self.end_ffmpeg();
             self.close();
             return Ok(());
         }
@@ -447,7 +448,9 @@ impl Server {
 
     fn linger(&mut self, now: Instant) {
         self.asked = now;
-        self.leave = Some(now + self.config.linger);
+        // It waits quietly while the connection stands; see `end_ffmpeg`.
+        let endless = self.is_ffmpeg() && self.content.as_ref().is_some_and(|content| content.broadcast);
+        self.leave = (!endless).then(|| now + self.config.linger);
     }
 
     fn check_opening(&self) -> Result<(), Error> {
@@ -455,6 +458,27 @@ impl Server {
             State::Opening => Ok(()),
             _ => Err(Error::State { what: "no OpenFile waits for an answer" }),
         }
+    }
+
+    /// Makes FFmpeg leave. Up to 9.0 it knows no end: neither the message that tells it nor the
+    /// end of the connection makes it return from reading, and after the latter it tries again
+    /// without a pause for ever (`mms_read` in libavformat/mmst.c returns 0 in both cases). Of a
+    /// recording its demuxer knows the size, and ends when a packet comes after that. No other
+    /// player gets to see this one, which says that it has no bytes.
+    fn end_ffmpeg(&mut self) {
+        let Some(content) = self.content.as_ref().filter(|content| !content.broadcast) else { return };
+        if self.is_udp() || !self.is_ffmpeg() {
+            return;
+        }
+        let [incarnation, ..] = self.incarnation.to_le_bytes();
+        // Error correction, flags that tell of a Packet Length of four bytes, and that length.
+        let mut payload = vec![0x82, 0, 0, 0x60, 0x5D, 0, 0, 0, 0];
+        payload.resize(usize::try_from(content.packet_size).unwrap_or(0).max(payload.len()), 0);
+        self.send_data(&Data { location_id: 0, incarnation, af_flags: 0, payload: payload.into() });
+    }
+
+    fn is_ffmpeg(&self) -> bool {
+        self.subscriber().is_some_and(|name| name.contains("{7E667F5D-A661-495E-A512-F55686DDA178}"))
     }
 
     /// How long the player may take for its next request, and what that is; for ever where it

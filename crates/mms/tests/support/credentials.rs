@@ -2,7 +2,7 @@
 //! an answer proves the password. Written from the specifications alone, so that it does not
 //! repeat a mistake of ours.
 
-#![allow(dead_code, reason = "each test uses what it needs")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses what it needs")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -138,3 +138,32 @@ fn after_the_end_the_connection_is_closed_unless_something_is_asked_for() {
     // What still comes is nobody's.
     assert_eq!(talk.server.handle_bytes(talk.now, b"anything"), Ok(()));
 }
+
+/// FFmpeg, playing.
+fn ffmpeg(broadcast: bool) -> Talk {
+    let mut talk = Talk::new(ServerConfig::default());
+    talk.says(&connect("NSPlayer/7.0.0.1956; {7E667F5D-A661-495E-A512-F55686DDA178}; Host: h"));
+    talk.says(&open("film"));
+    talk.event();
+    talk.server.open(talk.now, Content { broadcast, ..content(b"header", 12) }).unwrap();
+    talk.play(4);
+    talk.server.finish(talk.now, Hresult::OK);
+    assert_eq!(talk.hears(), [end_of_stream(0, 4)]);
+    talk
+}
+
+#[test]
+fn ffmpeg_is_told_the_end_of_a_recording_by_a_packet() {
+    let mut talk = ffmpeg(false);
+    assert_eq!(talk.wait(), Ok(3 * SECOND));
+    let [packet] = &talk.data()[..] else { panic!() };
+    assert_eq!((packet.incarnation, &packet.payload[..]), (4, &[0x82, 0, 0, 0x60, 0x5D, 0, 0, 0, 0, 0, 0, 0][..]));
+    assert_eq!(talk.event(), Some(ServerEvent::Closed));
+}
+
+#[test]
+fn ffmpeg_is_not_left_alone_at_the_end_of_a_broadcast() {
+    let mut talk = ffmpeg(true);
+    assert_eq!(talk.wait(), Ok(30 * SECOND));
+    assert_eq!(talk.hears(), [MacToViewer::Ping]);
+}
