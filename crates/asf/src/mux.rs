@@ -109,7 +109,9 @@ impl std::fmt::Debug for Packet {
 
 /// Writes one feed as ASF.
 ///
-/// Memory: what has been pushed and not been polled.
+/// Memory: what has been pushed and not been polled. Times of ASF have 32 bits of
+/// milliseconds and begin again after 49 days; players that are there then have to come
+/// again.
 pub struct Muxer {
     streams: Vec<Stream>,
     left_out: LeftOut,

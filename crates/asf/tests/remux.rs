@@ -4,9 +4,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use asf::mux::Options;
-use common::{Clip, SAMPLES, broadcast, file, read, samples, time};
-use media::{Track, Unit};
+use asf::{Demuxer, Header, Index, Item, Muxer, Reader};
+use bytes::Bytes;
+use common::{Clip, SAMPLES, broadcast, feed, file, read, samples, time};
+use media::{Timestamp, Track, Unit};
 
 /// A track without its bit rate if that was not known: the muxer guesses then.
 fn described(track: &Track, before: &Track) -> Track {
@@ -49,5 +53,71 @@ fn every_sample_comes_out_as_it_went_in() {
             assert_same(name, &clip, &recorded);
             assert!(recorded.header.is_seekable() && recorded.header.duration().is_some(), "{name}");
         }
+    }
+}
+
+/// The first picture that a player sees which begins with these packets.
+fn first_picture<'a>(header: &Header, packets: impl IntoIterator<Item = &'a Bytes>) -> Unit {
+    let mut demuxer = Demuxer::new(header, &[1, 2]).unwrap();
+    let pictures = |demuxer: &Demuxer, unit: &Unit| demuxer.tracks()[usize::from(unit.track.0)].video().is_some();
+    for packet in packets {
+        demuxer.handle_packet(packet.clone());
+        while let Some(unit) = demuxer.poll_unit() {
+            if pictures(&demuxer, &unit) {
+                return unit;
+            }
+        }
+    }
+    panic!("no picture");
+}
+
+#[test]
+fn a_reader_can_be_let_in_at_every_key_packet() {
+    let Some(samples) = samples() else { return };
+    let clip = read(&std::fs::read(samples.join("numbered-wmv2-352x288.wmv")).unwrap());
+    let mut muxer = Muxer::new(&clip.tracks, &Options::default()).unwrap();
+    let header = Header::parse(&muxer.header()).unwrap();
+    let mut packets = Vec::new();
+    for packet in feed(&clip.units) {
+        muxer.push(&packet);
+        packets.extend(std::iter::from_fn(|| muxer.poll_packet()));
+    }
+    let entries: Vec<_> = (0..packets.len()).filter(|place| packets[*place].key).collect();
+    let pictures = |unit: &&Unit| clip.tracks[usize::from(unit.track.0)].video().is_some() && unit.key;
+    let keyframes: Vec<_> = clip.units.iter().filter(pictures).collect();
+    assert_eq!(entries.len(), keyframes.len());
+    for (entry, keyframe) in entries.iter().zip(keyframes) {
+        let unit = first_picture(&header, packets[*entry..].iter().map(|packet| &packet.data));
+        assert!(unit.key && unit.data == keyframe.data, "at packet {entry}");
+    }
+}
+
+#[test]
+fn the_index_of_a_file_leads_to_the_keyframe_of_each_second() {
+    let Some(samples) = samples() else { return };
+    let clip = read(&std::fs::read(samples.join("numbered-wmv2-352x288.wmv")).unwrap());
+    let mut reader = Reader::new();
+    reader.handle_bytes(&file(&clip.tracks, &clip.units, &Options::default())).unwrap();
+    let (mut header, mut packets, mut indexes) = (None, Vec::new(), Vec::new());
+    while let Some(item) = reader.poll() {
+        match item {
+            Item::Header(bytes) => header = Some(Header::parse(&bytes).unwrap()),
+            Item::Packet(packet) => packets.push(packet),
+            Item::Index(index) => indexes.extend(Index::parse(&index, header.as_ref().unwrap())),
+            _ => {}
+        }
+    }
+    let header = header.unwrap();
+    assert_eq!((indexes.len(), header.data.unwrap().packets as usize), (1, packets.len()));
+    let pictures = |unit: &&Unit| clip.tracks[usize::from(unit.track.0)].video().is_some() && unit.key;
+    let origin = time(&clip.units[0]);
+    let keyframes: Vec<_> =
+        clip.units.iter().filter(pictures).map(|unit| time(unit).saturating_since(origin)).collect();
+    for second in 0..10 {
+        let wanted = Duration::from_secs(second);
+        let unit = first_picture(&header, &packets[indexes[0].packet_at(wanted) as usize..]);
+        let expected = keyframes.iter().rfind(|keyframe| **keyframe <= wanted).unwrap_or(&keyframes[0]);
+        assert_eq!(time(&unit).saturating_since(Timestamp::ZERO).as_millis(), expected.as_millis(), "at {second} s");
+        assert!(unit.key);
     }
 }
