@@ -15,6 +15,7 @@ unsafe extern "C" {
     pub(crate) fn av_get_pix_fmt(name: *const c_char) -> c_int;
     pub(crate) fn av_image_get_linesize(format: c_int, width: c_int, plane: c_int) -> c_int;
     pub(crate) fn avcodec_find_decoder(id: c_uint) -> *const AVCodec;
+    pub(crate) fn avcodec_find_encoder(id: c_uint) -> *const AVCodec;
     pub(crate) fn avcodec_descriptor_get(id: c_uint) -> *const AVCodecDescriptor;
     pub(crate) fn sws_isSupportedInput(format: c_int) -> c_int;
     pub(crate) fn sws_isSupportedOutput(format: c_int) -> c_int;

@@ -87,6 +87,20 @@ impl Recolour {
     }
 }
 
+/// From full to limited range: 0 to 255 become 16 to 235, of chroma 16 to 240.
+pub(crate) fn compress(samples: &mut [u8], chroma: bool) {
+    let (zero, low, steps) = if chroma { (128, 128, 224) } else { (0, 16, 219) };
+    let table: [u8; 256] = std::array::from_fn(|sample| {
+        let from_zero = (sample as i32 - zero) * steps;
+        // Rounded to the nearest, below zero too.
+        let scaled = (2 * from_zero + 255).div_euclid(510);
+        (low + scaled).clamp(0, 255) as u8
+    });
+    for sample in samples {
+        *sample = table[usize::from(*sample)];
+    }
+}
+
 impl Matrix {
     /// From the matrix with these constants to BT.601, chroma scaled by `scale` on the way.
     fn to_601(kr: f64, kb: f64, scale: f64) -> Self {
@@ -232,6 +246,17 @@ fn matrix_row(matrix: &Matrix, from_u: &[u8], from_v: &[u8], to_u: &mut [u8], to
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ends_of_the_full_range_become_those_of_the_limited_one() {
+        let compressed = |chroma| {
+            let mut samples = [0, 1, 127, 128, 129, 255];
+            compress(&mut samples, chroma);
+            samples
+        };
+        assert_eq!(compressed(false), [16, 17, 125, 126, 127, 235]);
+        assert_eq!(compressed(true), [16, 16, 127, 128, 129, 240]);
+    }
 
     #[test]
     fn the_fixed_point_stays_within_sixteen_bits_and_half_a_level() {

@@ -93,6 +93,12 @@ pub enum Error {
         /// The codec asked for.
         codec: media::Codec,
     },
+    /// This FFmpeg cannot encode to the codec.
+    #[error("this build of FFmpeg lacks an encoder for {codec}")]
+    EncoderNotFound {
+        /// The codec asked for.
+        codec: media::Codec,
+    },
     /// There is no way from one pixel format to the other.
     #[error("cannot convert pictures from {from} to {to}")]
     Unconvertible {

@@ -17,6 +17,7 @@ mod colour;
 mod decoder;
 mod device;
 mod dict;
+mod encoder;
 mod error;
 mod frame;
 mod input;
@@ -36,6 +37,7 @@ use std::sync::Once;
 use ffmpeg_sys_next as ffi;
 
 pub use decoder::{Decoder, DecoderOptions, Skip};
+pub use encoder::{Coded, Encoder};
 pub use error::Error;
 pub use frame::{ColorSpace, Frame, Plane, PlaneMut};
 pub use input::{Input, InputOptions, Read};

@@ -106,6 +106,23 @@ impl Scaler {
         Ok(made)
     }
 
+    /// The picture as video encoders take it: `size`, `yuv420p`, limited range.
+    ///
+    /// # Errors
+    /// As [`Scaler::to_jpeg_planes`].
+    pub fn to_video(&mut self, frame: &Frame, size: Size) -> Result<Frame, Error> {
+        let mut made = self.to(frame, size, "yuv420p")?;
+        if made.is_full_range() {
+            for index in 0..3 {
+                let plane = made.plane_mut(index).ok_or(Error::NoMemory)?;
+                crate::colour::compress(plane.data, index > 0);
+            }
+        }
+        let space = made.color_space();
+        made.set_color(false, space);
+        Ok(made)
+    }
+
     /// As [`Scaler::to`], into `out` with `stride` bytes from row to row; for formats of one
     /// plane. Where rows do not overlap and the width is a multiple of 8, without a copy.
     ///

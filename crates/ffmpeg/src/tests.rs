@@ -2,6 +2,7 @@
 
 mod colours;
 mod decoding;
+mod encoding;
 mod inputs;
 mod jpegs;
 

@@ -43,6 +43,12 @@ pub(crate) fn find_decoder(id: c_uint) -> Option<NonNull<ffi::AVCodec>> {
     NonNull::new(unsafe { abi::avcodec_find_decoder(id) }.cast_mut())
 }
 
+/// The encoder that libavcodec prefers for that AVCodecID.
+pub(crate) fn find_encoder(id: c_uint) -> Option<NonNull<ffi::AVCodec>> {
+    // SAFETY: any number is allowed; the answer is null or lives for ever.
+    NonNull::new(unsafe { abi::avcodec_find_encoder(id) }.cast_mut())
+}
+
 /// AVCodecParameters of our own. Frees itself.
 pub(crate) struct Parameters(NonNull<ffi::AVCodecParameters>);
 

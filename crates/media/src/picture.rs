@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::Codec;
+
 /// Width and height of a picture in pixels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Size {
@@ -156,6 +158,8 @@ pub struct Variant {
     pub rate: Option<Rate>,
     /// JPEG quality, 1 to 100 on libjpeg's scale; [`Variant::QUALITY`] when absent.
     pub quality: Option<u8>,
+    /// The video codec to encode to; JPEG when absent.
+    pub codec: Option<Codec>,
 }
 
 /// What is wrong with a variant's text.
@@ -180,7 +184,7 @@ impl Variant {
     /// needs no decoder.
     #[must_use]
     pub fn keeps_pictures(&self) -> bool {
-        self.size == SizeWish::Own && self.quality.is_none()
+        self.size == SizeWish::Own && self.quality.is_none() && self.codec.is_none()
     }
 
     /// Sets one parameter from a query or a command line. `Ok(false)` when the key is
@@ -233,6 +237,7 @@ impl fmt::Display for Variant {
         }
         parts.extend(self.rate.map(|rate| format!("fps={}", rate.per_second())));
         parts.extend(self.quality.map(|quality| format!("quality={quality}")));
+        parts.extend(self.codec.map(|codec| format!("codec={codec}")));
         f.write_str(&parts.join("&"))
     }
 }

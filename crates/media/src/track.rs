@@ -95,7 +95,7 @@ impl fmt::Debug for Unit {
 pub struct TrackId(pub u8);
 
 /// A codec, by the name FFmpeg gives it: `mjpeg`, `h264`, `wmv2`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Codec(&'static str);
 
 impl Codec {

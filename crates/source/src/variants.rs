@@ -8,6 +8,7 @@ use media::Variant;
 use tokio::sync::Notify;
 
 use crate::Error;
+use crate::packets::Packets;
 use crate::picture::Pictures;
 use crate::progress::Progress;
 use crate::transcode::{self, Demand, Job, Lease};
@@ -79,6 +80,13 @@ impl Variants {
     #[must_use]
     pub fn keyframes(self: &Arc<Self>, variant: Variant) -> Pictures {
         Pictures::new(Arc::clone(self), variant, Demand::Keyframes)
+    }
+
+    /// A reader of packets in order: the source's own, or in the codec, size, rate and
+    /// quality of `wish`, which names a codec.
+    #[must_use]
+    pub fn packets(self: &Arc<Self>, wish: Option<Variant>) -> Packets {
+        Packets::new(Arc::clone(self), wish)
     }
 
     /// What is being made now.

@@ -3,17 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+use std::time::Duration;
 
+use bytes::Bytes;
 use ffmpeg::{Scaler, jpeg};
-use media::{Packet, Size, Track, TrackId, Tracks, Variant};
+use media::{Codec, Packet, Size, Timestamp, Track, TrackId, Tracks, Variant};
 
 use super::job::Job;
 use crate::Error;
 use crate::decoding::Decoded;
 
+/// A reader of video waits no longer than this for a picture to begin with.
+const KEY_INTERVAL: Duration = Duration::from_secs(2);
+
 /// Starts the encoder of `job`; it ends with the job.
 pub(crate) fn start(name: &str, job: Arc<Job>) -> Result<(), Error> {
-    let thread_name: String = format!("jpeg-{name}").chars().take(15).collect();
+    let thread_name: String = format!("enc-{name}").chars().take(15).collect();
     let spawned = thread::Builder::new().name(thread_name).spawn(move || run(&job));
     spawned.map(|_| ()).map_err(|error| Error::Broken { what: format!("cannot start an encoder thread: {error}") })
 }
@@ -29,10 +34,15 @@ impl Drop for Done<'_> {
 
 fn run(job: &Job) {
     let _done = Done(job);
-    let mut encoder = Encoder { scaler: Scaler::new(), jpeg: jpeg::Encoder::new(), declared: None };
+    let mut maker = Maker::for_variant(job.variant);
     while let Some(decoded) = job.take() {
-        let pictures = match encoder.encode(&decoded, job.variant) {
-            Ok(made) => made,
+        let made = match maker.make(&decoded, job.variant) {
+            Ok(Some(made)) => made,
+            // The codec found nothing to say.
+            Ok(None) => continue,
+            Err(error @ ffmpeg::Error::EncoderNotFound { .. }) => {
+                return job.end(Some(Error::Unsupported { what: error.to_string() }));
+            }
             Err(error) => {
                 // One picture that cannot be encoded is no reason to stop the others.
                 tracing::debug!(%error, "picture not encoded");
@@ -40,11 +50,21 @@ fn run(job: &Job) {
             }
         };
         let Some(publisher) = job.publisher() else { return };
-        let (size, packet) = pictures;
-        if encoder.declared != Some(size) {
-            encoder.declared = Some(size);
-            publisher.declare(Tracks::new(vec![Track::mjpeg(size)]));
+        if let Some(track) = made.new_track {
+            publisher.declare(Tracks::new(vec![track]));
         }
+        let packet = Packet {
+            track: TrackId(0),
+            pts: decoded.pts,
+            dts: decoded.pts,
+            duration: None,
+            key: made.key,
+            corrupt: decoded.corrupt,
+            discontinuity: false,
+            received: decoded.received,
+            captured: decoded.captured,
+            data: made.data,
+        };
         match publisher.publish(packet) {
             Ok(()) => _ = job.made.fetch_add(1, Relaxed),
             Err(error) => tracing::warn!(%error, "picture dropped"),
@@ -52,29 +72,74 @@ fn run(job: &Job) {
     }
 }
 
-struct Encoder {
-    scaler: Scaler,
-    jpeg: jpeg::Encoder,
-    declared: Option<Size>,
+/// What became of a picture.
+struct Made {
+    data: Bytes,
+    key: bool,
+    /// The track it belongs to, where that is another one than the last picture's.
+    new_track: Option<Track>,
 }
 
-impl Encoder {
-    fn encode(&mut self, decoded: &Decoded, variant: Variant) -> Result<(Size, Packet), ffmpeg::Error> {
-        let size = variant.size.of(decoded.frame.size());
-        let planes = self.scaler.to_jpeg_planes(&decoded.frame, size)?;
-        let data = self.jpeg.encode(&planes, variant.quality.unwrap_or(Variant::QUALITY))?;
-        let packet = Packet {
-            track: TrackId(0),
-            pts: decoded.pts,
-            dts: decoded.pts,
-            duration: None,
-            key: true,
-            corrupt: decoded.corrupt,
-            discontinuity: false,
-            received: decoded.received,
-            captured: decoded.captured,
-            data,
-        };
-        Ok((size, packet))
+/// The encoder of a variant.
+enum Maker {
+    Jpeg { scaler: Scaler, jpeg: jpeg::Encoder, declared: Option<Size> },
+    Video { scaler: Scaler, codec: Codec, encoder: Option<Running> },
+}
+
+/// A video encoder for pictures of one size.
+struct Running {
+    size: Size,
+    encoder: ffmpeg::Encoder,
+    /// When the last keyframe was.
+    key: Timestamp,
+}
+
+impl Maker {
+    fn for_variant(variant: Variant) -> Self {
+        match variant.codec {
+            None => Self::Jpeg { scaler: Scaler::new(), jpeg: jpeg::Encoder::new(), declared: None },
+            Some(codec) => Self::Video { scaler: Scaler::new(), codec, encoder: None },
+        }
     }
+
+    fn make(&mut self, decoded: &Decoded, variant: Variant) -> Result<Option<Made>, ffmpeg::Error> {
+        let size = variant.size.of(decoded.frame.size());
+        let quality = variant.quality.unwrap_or(Variant::QUALITY);
+        match self {
+            Self::Jpeg { scaler, jpeg, declared } => {
+                let planes = scaler.to_jpeg_planes(&decoded.frame, size)?;
+                let data = jpeg.encode(&planes, quality)?;
+                let new_track = (declared.replace(size) != Some(size)).then(|| Track::mjpeg(size));
+                Ok(Some(Made { data, key: true, new_track }))
+            }
+            Self::Video { scaler, codec, encoder } => {
+                // Old players show the last column or row of an odd size as garbage.
+                let even = |side: u32| side.next_multiple_of(2);
+                let size = Size::new(even(size.width), even(size.height));
+                let new = encoder.as_ref().is_none_or(|running| running.size != size);
+                if new {
+                    let made = ffmpeg::Encoder::new(*codec, fourcc(*codec), size, quality)?;
+                    *encoder = Some(Running { size, encoder: made, key: decoded.pts });
+                }
+                let Some(running) = encoder else { return Ok(None) };
+                let due = decoded.pts.saturating_since(running.key) >= KEY_INTERVAL || decoded.pts < running.key;
+                let coded = running.encoder.encode(&scaler.to_video(&decoded.frame, size)?, new || due)?;
+                let Some(coded) = coded else { return Ok(None) };
+                if coded.key {
+                    running.key = decoded.pts;
+                }
+                let new_track = new.then(|| running.encoder.track());
+                Ok(Some(Made { data: coded.data, key: coded.key, new_track }))
+            }
+        }
+    }
+}
+
+/// What containers call a codec: its name in capital letters, as far as it has four.
+fn fourcc(codec: Codec) -> [u8; 4] {
+    let mut tag = *b"    ";
+    for (to, from) in tag.iter_mut().zip(codec.name().bytes()) {
+        *to = from.to_ascii_uppercase();
+    }
+    tag
 }

@@ -55,8 +55,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Job {
     /// A job with its encoder thread.
     pub(crate) fn start(name: &str, variant: Variant) -> Result<Arc<Self>, Error> {
-        // Readers take the newest picture; a history would only cost memory.
-        let limits = Limits { history: Duration::ZERO, ..Limits::default() };
+        // Readers of JPEG take the newest picture; a history would only cost memory.
+        let history = if variant.codec.is_none() { Duration::ZERO } else { Limits::default().history };
+        let limits = Limits { history, ..Limits::default() };
         let (publisher, feed) = Feed::new(limits);
         let job = Arc::new(Self {
             variant,
