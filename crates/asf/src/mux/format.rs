@@ -36,6 +36,8 @@ pub(super) fn can_carry(track: &Track) -> bool {
 fn tag(track: &Track) -> Option<(u32, Option<u16>)> {
     match track.kind {
         _ if track.extradata.len() > MAX_EXTRADATA => None,
+        // Some encoders write it, but no player reads it: FFmpeg's demuxer has no name for it.
+        Kind::Video(_) if track.codec == media::Codec::HEVC => None,
         Kind::Video(_) => codec::video_tag(track.codec, track.tag).map(|tag| (tag, None)),
         Kind::Audio(_) => {
             // The other tags of AAC want more before the AudioSpecificConfig than that.
