@@ -106,6 +106,10 @@ pub struct Serve {
     /// Address to listen on; may be repeated. 0.0.0.0:8090 opens it to the network
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090", value_parser = address, env = "HEADWATER_LISTEN")]
     pub listen: Vec<SocketAddr>,
+    /// Also serve old players of Windows Media (mms://HOST/NAME) on this address, by TCP and
+    /// UDP; their usual port is 1755. May be repeated
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    pub mms: Vec<SocketAddr>,
     /// Open all sources at the start and keep them open, watched or not
     #[arg(long)]
     pub always_on: bool,

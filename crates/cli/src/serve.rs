@@ -47,13 +47,18 @@ fn config(args: &Serve) -> Config {
         taken.insert(name.clone());
         SourceConfig { name, url, options: options.clone() }
     });
-    Config { sources: sources.collect(), listen: args.listen.clone(), max_connections: args.max_connections }
+    Config {
+        sources: sources.collect(),
+        listen: args.listen.clone(),
+        mms: args.mms.clone(),
+        max_connections: args.max_connections,
+    }
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let relay = Relay::new(&config.sources)?;
     let server = Server::bind(relay, config)?;
-    announce(config, &server.addresses());
+    announce(config, &server.addresses(), &server.mms_addresses());
     let stop = async {
         match crate::signals::ended().await {
             Ok(()) => tracing::info!("stopping"),
@@ -65,7 +70,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Says where to look, in a form that can be clicked in a terminal.
-fn announce(config: &Config, addresses: &[SocketAddr]) {
+fn announce(config: &Config, addresses: &[SocketAddr], mms: &[SocketAddr]) {
     let Some(first) = addresses.first() else { return };
     // 0.0.0.0 is where to listen, not where to go.
     let host = if first.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { first.ip() };
@@ -83,7 +88,11 @@ fn announce(config: &Config, addresses: &[SocketAddr]) {
     for other in &addresses[1..] {
         anstream::println!("Also on http://{other}/");
     }
-    let local = addresses.iter().all(|address| address.ip().is_loopback());
+    for address in mms {
+        let example = config.sources.first().map_or("NAME", |source| &source.name);
+        anstream::println!("For players of Windows Media also mms://{address}/{example}");
+    }
+    let local = addresses.iter().chain(mms).all(|address| address.ip().is_loopback());
     if local {
         let port = first.port();
         anstream::println!("For this machine only; open it to the network with --listen 0.0.0.0:{port}");

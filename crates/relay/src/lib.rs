@@ -10,6 +10,7 @@
 
 mod clock;
 mod metrics;
+mod mms;
 mod name;
 mod output;
 mod placeholder;
@@ -52,6 +53,8 @@ impl std::fmt::Debug for SourceConfig {
 pub struct Config {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Addresses to serve MMS on, each by TCP and by UDP.
+    pub mms: Vec<SocketAddr>,
     /// What to serve.
     pub sources: Vec<SourceConfig>,
     /// Most connections at a time; further ones are answered with 503 and closed.
@@ -98,6 +101,7 @@ pub struct Relay {
     sessions: session::Sessions,
     desks: output::Desks,
     fans: output::Fans,
+    tapes: output::Tapes,
     started: Instant,
 }
 
@@ -127,6 +131,7 @@ impl Relay {
             sessions: session::Sessions::default(),
             desks: output::Desks::default(),
             fans: output::Fans::default(),
+            tapes: output::Tapes::default(),
             started: Instant::now(),
         }))
     }
@@ -157,7 +162,8 @@ mod tests {
     fn a_configuration_does_not_tell_its_passwords() {
         let url = "rtsp://admin:hunter2@cam/x".to_owned();
         let sources = vec![SourceConfig { name: "cam".into(), url, options: source::Options::default() }];
-        let shown = format!("{:?}", Config { listen: vec![Config::LISTEN], sources, max_connections: 1 });
+        let shown =
+            format!("{:?}", Config { listen: vec![Config::LISTEN], mms: Vec::new(), sources, max_connections: 1 });
         assert!(shown.contains("admin:***@cam/x") && !shown.contains("hunter2"), "{shown}");
     }
 }

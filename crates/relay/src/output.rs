@@ -1,5 +1,6 @@
 //! What a source's URLs give: a row per extension.
 
+pub(crate) mod asf;
 mod fan;
 mod mjpeg;
 mod query;
@@ -9,9 +10,10 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use source::Supervisor;
+use source::{Error, State, Supervisor};
 use tokio::sync::watch;
 
+pub(crate) use asf::Tapes;
 pub(crate) use fan::Fans;
 pub(crate) use snapshot::Desks;
 
@@ -49,9 +51,19 @@ pub(crate) struct Format {
     pub(crate) extension: &'static str,
     /// What it is, for the list of formats in an answer.
     pub(crate) doc: &'static str,
+    /// It answers methods besides GET and HEAD.
+    pub(crate) other_methods: bool,
     /// Serves one request.
     pub(crate) serve: fn(Ask) -> Answer,
 }
 
 /// All of them.
-pub(crate) static FORMATS: &[Format] = &[mjpeg::FORMAT, snapshot::FORMAT, snapshot::FORMAT_JPEG];
+pub(crate) static FORMATS: &[Format] =
+    &[mjpeg::FORMAT, snapshot::FORMAT, snapshot::FORMAT_JPEG, asf::FORMAT, asf::FORMAT_ASX];
+
+/// Waits until an attempt to open the source has failed.
+async fn failed(status: &mut watch::Receiver<source::Status>) -> Error {
+    let is_down = |status: &source::Status| matches!(status.state, State::Waiting(_) | State::Ended);
+    let down = status.wait_for(is_down).await;
+    down.ok().and_then(|status| status.error.clone()).unwrap_or(Error::Ended { what: None })
+}

@@ -13,6 +13,7 @@ mod io;
 mod routes;
 mod takeover;
 
+use std::io::{Error as IoError, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,10 +45,12 @@ const TELLING: Duration = Duration::from_secs(1);
 #[non_exhaustive]
 pub enum ServerError {
     /// Another program has the port.
-    #[error("cannot listen on {address}: the port is in use; stop what listens there, or choose another with --listen")]
+    #[error("cannot listen on {address}: the port is in use; stop what listens there, or choose another with {option}")]
     InUse {
         /// The address.
         address: SocketAddr,
+        /// The option that gives it.
+        option: &'static str,
     },
     /// The system refuses for another reason.
     #[error("cannot listen on {address}")]
@@ -55,13 +58,15 @@ pub enum ServerError {
         /// The address.
         address: SocketAddr,
         /// The reason.
-        source: std::io::Error,
+        source: IoError,
     },
 }
 
 /// A relay that listens.
 pub struct Server {
+    relay: Arc<Relay>,
     listeners: Vec<TcpListener>,
+    mms: Vec<crate::mms::Listener>,
     shared: Arc<Shared>,
 }
 
@@ -87,11 +92,16 @@ pub(crate) struct Place {
 impl Shared {
     /// A place, if need be a spare one, if there is one.
     fn place(&self) -> Option<Place> {
-        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
-        let (once, permit) = match take(&self.places) {
-            Some(permit) => (false, permit),
-            None => (true, take(&self.spare)?),
-        };
+        self.steady_place().or_else(|| self.take(&self.spare, true))
+    }
+
+    /// A place that is not a spare one, if there is one.
+    pub(crate) fn steady_place(&self) -> Option<Place> {
+        self.take(&self.places, false)
+    }
+
+    fn take(&self, places: &Arc<Semaphore>, once: bool) -> Option<Place> {
+        let permit = Arc::clone(places).try_acquire_owned().ok()?;
         Some(Place { stopping: self.stopping.subscribe(), once, _permit: permit })
     }
 }
@@ -102,14 +112,19 @@ impl Server {
     /// # Errors
     /// When one of the addresses cannot be listened on.
     pub fn bind(relay: Arc<Relay>, config: &Config) -> Result<Self, ServerError> {
-        let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
+        let bound = |address: &SocketAddr| listen(*address).map_err(|source| refused(*address, "--listen", source));
+        let listeners = config.listen.iter().map(bound).collect::<Result<_, _>>()?;
+        let bound = |address: &SocketAddr| {
+            crate::mms::Listener::bind(*address).map_err(|source| refused(*address, "--mms", source))
+        };
+        let mms = config.mms.iter().map(bound).collect::<Result<_, _>>()?;
         let shared = Arc::new(Shared {
-            router: routes::router(relay),
+            router: routes::router(Arc::clone(&relay)),
             stopping: watch::Sender::new(false),
             places: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(SPARE)),
         });
-        Ok(Self { listeners, shared })
+        Ok(Self { relay, listeners, mms, shared })
     }
 
     /// The addresses it listens on, with the ports the system chose for port 0.
@@ -118,12 +133,21 @@ impl Server {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
+    /// The addresses it serves MMS on, with the ports the system chose for port 0.
+    #[must_use]
+    pub fn mms_addresses(&self) -> Vec<SocketAddr> {
+        self.mms.iter().filter_map(crate::mms::Listener::address).collect()
+    }
+
     /// Serves until `stop` is ready, then closes every client in order; that takes less
     /// than a second.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
             accepting.spawn(accept(listener, Arc::clone(&self.shared)));
+        }
+        for listener in self.mms {
+            accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
         }
         stop.await;
         self.shared.stopping.send_replace(true);
@@ -138,17 +162,19 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    let open = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    open().map_err(|source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::AddrInUse => ServerError::InUse { address },
+/// A listener on `address` that lets a crowd wait.
+pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, IoError> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn refused(address: SocketAddr, option: &'static str, source: IoError) -> ServerError {
+    match source.kind() {
+        ErrorKind::AddrInUse => ServerError::InUse { address, option },
         _ => ServerError::Listen { address, source },
-    })
+    }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -164,26 +190,28 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 }
                 None => connection::turn_away(stream),
             },
-            Err(error) => {
-                // Out of descriptors, mostly; those who wait in the backlog are served
-                // as soon as somebody leaves.
-                if let Some(times) = failures.count(Instant::now()) {
-                    tracing::warn!(%error, times, "cannot accept a connection");
-                }
-                tokio::time::sleep(BREATH).await;
-            }
+            Err(error) => failures.tell_and_wait(&error).await,
         }
     }
 }
 
 /// Failures that repeat, counted and told at most once every [`TELLING`].
 #[derive(Default)]
-struct Failures {
+pub(crate) struct Failures {
     untold: u64,
     told: Option<Instant>,
 }
 
 impl Failures {
+    /// Tells of a failure, if it is time, and waits a moment. It is for want of descriptors,
+    /// mostly; those who wait in the backlog are served as soon as somebody leaves.
+    pub(crate) async fn tell_and_wait(&mut self, error: &IoError) {
+        if let Some(times) = self.count(Instant::now()) {
+            tracing::warn!(%error, times, "cannot accept a connection");
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+
     /// Counts one; returns how many there were since the last telling when they are to be
     /// told now.
     fn count(&mut self, now: Instant) -> Option<u64> {

@@ -40,6 +40,15 @@ impl Counts {
         // One writer: no need for the locked instruction.
         counter.store(counter.load(Relaxed) + by, Relaxed);
     }
+
+    /// Counts what has gone to the kernel: so many pictures, or packets, with so many bytes,
+    /// of which the last one arrived here at `received`.
+    pub(crate) fn sent(&self, pictures: u64, bytes: u64, received: Instant) {
+        Self::add(&self.pictures, pictures);
+        Self::add(&self.bytes, bytes);
+        let age = received.elapsed();
+        self.age_us.store(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
 }
 
 /// All sessions, and what those that are over have done.

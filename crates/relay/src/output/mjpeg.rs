@@ -19,13 +19,14 @@ use tokio::sync::watch;
 
 use super::fan::{Client, Newest};
 use super::query::{Known, Wishes};
-use super::{Ask, Format};
+use super::{Ask, Format, failed};
 use crate::server::{Refusal, Socket};
 use crate::session::{Counts, Session};
 
 pub(super) const FORMAT: Format = Format {
     extension: "mjpeg",
     doc: "motion JPEG: multipart/x-mixed-replace, for browsers, OpenCV and players",
+    other_methods: false,
     serve: |ask| Box::pin(serve(ask)),
 };
 
@@ -111,17 +112,7 @@ async fn first_picture(mut newest: watch::Receiver<Newest>, source: &Supervisor)
             Ok(_) => Ok(()),
             Err(_) => Err(Refusal::silent(source.name())),
         },
-        refusal = failure(source.name(), &mut status) => Err(refusal),
-    }
-}
-
-/// Waits until an attempt to open the source has failed.
-pub(super) async fn failure(name: &str, status: &mut watch::Receiver<source::Status>) -> Refusal {
-    let failed = status.wait_for(|status| matches!(status.state, State::Waiting(_) | State::Ended)).await;
-    match failed.as_deref() {
-        Ok(source::Status { error: Some(error), .. }) => Refusal::source(name, error),
-        Ok(source::Status { state: State::Ended, .. }) => Refusal::source(name, &source::Error::Ended { what: None }),
-        _ => Refusal::silent(name),
+        error = failed(&mut status) => Err(Refusal::source(source.name(), &error)),
     }
 }
 

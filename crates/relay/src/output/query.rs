@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media::Variant;
+use media::{Codec, Variant};
 
 use crate::server::{Refusal, unescape};
 
@@ -47,6 +47,7 @@ impl Wishes {
             match key {
                 "max_age" => wishes.max_age = Some(duration("max_age", value)?),
                 "timeout" => wishes.timeout = Some(duration("timeout", value)?.min(MOST_TIMEOUT)),
+                "codec" => wishes.variant.codec = Some(codec(value)?),
                 "placeholder" => wishes.placeholder = switch(value)?,
                 "newer_than" => wishes.newer_than = Some(sequence(value)?),
                 _ => return Err(unknown(key, known)),
@@ -83,6 +84,14 @@ fn switch(text: &str) -> Result<bool, Refusal> {
         "0" | "false" | "no" | "off" => Ok(false),
         _ => Err(wrong("placeholder", text, "1 or 0")),
     }
+}
+
+/// The codecs that can be asked for.
+const CODECS: &[&str] = &["wmv2", "wmv1"];
+
+fn codec(text: &str) -> Result<Codec, Refusal> {
+    let known = CODECS.iter().find(|name| **name == text);
+    known.map(|name| Codec::from_name(name)).ok_or_else(|| wrong("codec", text, "wmv2 or wmv1"))
 }
 
 fn sequence(text: &str) -> Result<u64, Refusal> {

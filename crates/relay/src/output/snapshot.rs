@@ -17,13 +17,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant as Deadline, sleep_until, timeout};
 
 use super::query::{Known, Wishes};
-use super::{Ask, Format, mjpeg};
+use super::{Ask, Format, failed};
 use crate::clock;
 use crate::placeholder::Placeholder;
 use crate::server::Refusal;
 
 pub(super) const FORMAT: Format =
-    Format { extension: "jpg", doc: "the freshest picture", serve: |ask| Box::pin(serve(ask)) };
+    Format { extension: "jpg", doc: "the freshest picture", other_methods: false, serve: |ask| Box::pin(serve(ask)) };
 pub(super) const FORMAT_JPEG: Format = Format { extension: "jpeg", ..FORMAT };
 
 const KNOWN: Known = &["max_age", "placeholder", "newer_than", "timeout"];
@@ -139,7 +139,7 @@ async fn next(
     let wait = async {
         tokio::select! {
             picture = arrived => picture,
-            refusal = mjpeg::failure(source.name(), &mut status) => Err(refusal),
+            error = failed(&mut status) => Err(Refusal::source(source.name(), &error)),
         }
     };
     // Without a wish, a little longer than the source has: its own reason comes first.

@@ -61,19 +61,21 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
 /// `/NAME.EXT`: a source in a format.
 async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return Err(Refusal::method("GET, HEAD"));
-    }
     let path = unescape(parts.uri.path())?;
     let file = path.trim_start_matches('/');
-    let Some((name, extension)) = file.rsplit_once('.') else {
+    let split = file.rsplit_once('.');
+    let format = split.and_then(|(_, extension)| FORMATS.iter().find(|format| format.extension == extension));
+    if !matches!(parts.method, Method::GET | Method::HEAD) && !format.is_some_and(|format| format.other_methods) {
+        return Err(Refusal::method("GET, HEAD"));
+    }
+    let Some((name, extension)) = split else {
         if relay.source(file).is_some() {
             return Ok(Redirect::temporary(&format!("/#{file}")).into_response());
         }
         return Err(missing(&relay, file));
     };
     let source = relay.source(name).ok_or_else(|| missing(&relay, name))?.clone();
-    let Some(format) = FORMATS.iter().find(|format| format.extension == extension) else {
+    let Some(format) = format else {
         let all: Vec<_> = FORMATS.iter().map(|format| format!(".{} ({})", format.extension, format.doc)).collect();
         return Err(Refusal::not_found(format!(
             ".{}: unknown format; {name} is there as {}",

@@ -205,11 +205,7 @@ impl Client {
     pub(super) fn sent(&mut self, part: &Part, bytes: usize) {
         self.greeting = Vec::new();
         let ahead = self.behind.as_mut().map_or(0, |behind| std::mem::take(&mut behind.ahead));
-        let counts = &self.session.counts;
-        Counts::add(&counts.pictures, 1);
-        Counts::add(&counts.bytes, (bytes + ahead) as u64);
-        let age = part.picture.received.elapsed();
-        counts.age_us.store(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        self.session.counts.sent(1, (bytes + ahead) as u64, part.picture.received);
     }
 
     /// Waits until the client closes its side, or breaks off.
