@@ -27,3 +27,4 @@ mod slow;
 mod snapshot;
 mod variants;
 mod window;
+mod windows_media;

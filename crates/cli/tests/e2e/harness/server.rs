@@ -63,6 +63,14 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    /// The address it serves MMS on, if it was started with `--mms`.
+    #[track_caller]
+    pub fn mms(&self) -> SocketAddr {
+        let log = self.log();
+        let announced = log.split("mms://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
+        announced.unwrap_or_else(|| panic!("no address for MMS: {log}"))
+    }
+
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         get(self.address, path, &[])
