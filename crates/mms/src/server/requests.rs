@@ -22,7 +22,7 @@ const NO_FUNNEL: Hresult = Hresult(0xC00D_000C);
 const NOT_IMPLEMENTED: Hresult = Hresult(0x8000_4001);
 /// What FFmpeg and libmms send for "to the end" in StartPlaying.
 const TO_THE_END: u32 = 0x00FF_FFFF;
-/// Versions, see [`ServerConfig::version`].
+/// Versions, see [`ServerConfig::version`](super::ServerConfig::version).
 const VERSION: &str = "9.01.01.3841";
 const OLD_VERSION: &str = "4.1.0.3928";
 
