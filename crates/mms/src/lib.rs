@@ -2,7 +2,31 @@
 //! ([MS-WMSP]) and Windows Media RTSP ([MS-RTSP]), for clients and servers.
 //!
 //! Every client is a [`Session`]: bytes and the time go in; bytes, events and the next
-//! deadline come out.
+//! deadline come out. The sockets and the clock are whoever's who drives it, with whatever
+//! runtime or with none:
+//!
+//! ```
+//! use std::time::Instant;
+//! use mms::{Error, Event, Session, Transmit};
+//!
+//! /// What a session makes of `received`; what it wants sent goes to `send`.
+//! fn turn(
+//!     session: &mut dyn Session,
+//!     now: Instant,
+//!     received: &[u8],
+//!     send: &mut dyn FnMut(Transmit),
+//! ) -> Result<Vec<Event>, Error> {
+//!     let handled = session.handle_bytes(now, received);
+//!     while let Some(transmit) = session.poll_transmit() {
+//!         send(transmit);
+//!     }
+//!     let events = std::iter::from_fn(|| session.poll_event()).collect();
+//!     handled.map(|()| events)
+//! }
+//! ```
+//!
+//! The whole of it, with blocking sockets and threads, is in `examples/driver`; `mmst_dump` and
+//! `mmsh_dump` there save what a URL plays, `throughput` measures.
 //!
 //! [MS-MMSP]: https://learn.microsoft.com/openspecs/windows_protocols/ms-mmsp
 //! [MS-WMSP]: https://learn.microsoft.com/openspecs/windows_protocols/ms-wmsp
