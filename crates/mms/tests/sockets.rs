@@ -1,6 +1,7 @@
 //! Client and server over real sockets, without a runtime: what the examples do.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the sockets and the clock are here")]
+#![allow(clippy::unwrap_used, reason = "a test's threads end as its functions do")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
