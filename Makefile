@@ -1,6 +1,6 @@
 # The goals that a person, a release and CI use. Each says what it does; none asks.
 #
-#   make demo     a simulated camera and a Windows Media clip at http://localhost:8090/
+#   make demo     a simulated traffic camera, by mms://, at http://localhost:8090/
 #   make test     every test, with the programs and players it is tested against
 #   make bench    the figures, each against its floor
 #   make check    format, lints, documentation, tables against docs

@@ -35,17 +35,20 @@ fn every_example_stands_in_their_list() {
 }
 
 #[test]
-fn the_demo_serves_a_camera_and_a_clip_until_it_is_over() {
+fn the_demo_serves_a_traffic_camera_and_a_test_picture_until_it_is_over() {
     let mut demo = Command::new(root().join("scripts/demo"));
     demo.env("HEADWATER", env!("CARGO_BIN_EXE_headwater")).env("DEMO_LISTEN", "127.0.0.1:0").env("DEMO_SECONDS", "4");
     demo.stdin(Stdio::null());
     let began = Instant::now();
     let mut demo = Server::run(demo);
-    for name in ["camera", "clip"] {
+    for name in ["camera", "traffic"] {
         let answer = get(demo.address, &format!("/{name}.jpg?width=320"), &[]);
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert!(number(&answer.body).is_some(), "{name} shows no number");
     }
+    let traffic = demo.source("traffic");
+    assert!(traffic["url"].as_str().unwrap().starts_with("mms://127.0.0.1:"), "{traffic}");
+    assert_eq!((&traffic["protocol"], &traffic["codec"]), (&"mmst".into(), &"wmv2".into()), "{traffic}");
     assert_eq!(demo.get("/").status, 200);
     assert_eq!(demo.ended(Duration::from_secs(10)).code(), Some(0));
     assert!(began.elapsed() > Duration::from_secs(3), "over after {:?}", began.elapsed());
