@@ -55,6 +55,9 @@ pub struct Client {
     silence: Option<Silence>,
     /// Whether [`Event::Opened`] has been told.
     has_opened: bool,
+    /// Headers that have been told and not been answered. With data at their heels, the
+    /// next one may come before.
+    unanswered: usize,
     /// Bytes of Data packets that nobody asked for, since the last thing that was.
     unasked: u64,
     /// A datagram has come.
@@ -194,6 +197,7 @@ impl Client {
             reorder: Reorder::new(config.limits.reorder),
             silence: None,
             has_opened: false,
+            unanswered: 0,
             unasked: 0,
             has_datagrams: false,
             statistics: Statistics::default(),
@@ -275,6 +279,7 @@ impl Client {
                 self.send(now, &ViewerToMac::CloseFile { open_file_id });
             }
         }
+        self.unanswered = 0;
         self.finish();
     }
 
@@ -282,6 +287,49 @@ impl Client {
     fn finish(&mut self) {
         self.state = State::Over;
         self.deadline = None;
+    }
+
+    /// Sends what data is asked for with.
+    fn start_playing(&mut self, now: Instant, open_file_id: u32, play: &Play) {
+        let entries = play.streams.iter().map(|(number, thinning)| StreamSwitchEntry {
+            source: StreamSwitchEntry::NONE,
+            destination: u16::from(*number),
+            thinning: match thinning {
+                Thinning::All => 0,
+                Thinning::Keyframes => 1,
+                Thinning::Nothing => 2,
+            },
+        });
+        self.send(now, &ViewerToMac::StreamSwitch(entries.collect()));
+
+        let incarnation = self.incarnations.play();
+        (self.incarnations.playing, self.incarnations.played) = (Some(incarnation), incarnation);
+        let (position, location_id) = match play.start {
+            // Number 0 would say nothing.
+            Start::Begin | Start::Packet(0) => (0.0, u32::MAX),
+            Start::Time(time) => (time.as_secs_f64(), u32::MAX),
+            Start::Packet(number) => (f64::MAX, number),
+        };
+        let pace = play.pace.filter(|_| self.server.major.is_some_and(|major| major >= 9));
+        let start = StartPlaying {
+            open_file_id,
+            position,
+            asf_offset: u32::MAX,
+            location_id,
+            frame_offset: 0,
+            incarnation: incarnation.into(),
+            accelerate: pace.map(|pace| Accelerate {
+                bandwidth_bps: pace.accelerate_bandwidth,
+                duration_ms: u32::try_from(pace.accelerate_duration.as_millis()).unwrap_or(u32::MAX),
+                link_bandwidth_bps: pace.link_bandwidth,
+            }),
+        };
+        self.ask(now, &ViewerToMac::StartPlaying(start), "answer to StartPlaying");
+        self.server.packet_size = Some(play.packet_size).filter(|size| *size > 0);
+        self.silence = Some(Silence::new(now));
+        self.sequence.begin();
+        self.reorder.begin();
+        self.state = State::Starting;
     }
 
     /// Tells how the entry went ([MS-MMSP] 3.1.4.5, 3.1.5.18).
@@ -389,6 +437,8 @@ impl Session for Client {
         if matches!(self.state, State::Draining(_)) {
             self.end_drain(now);
         }
+        self.reorder.flush();
+        self.tell_in_order();
         // There is nobody left to send anything to.
         self.transmits.clear();
         let before = match &self.state {
@@ -419,48 +469,13 @@ impl Session for Client {
     }
 
     fn play(&mut self, now: Instant, play: &Play) -> Result<(), Error> {
-        let (State::Ready, Some(open_file_id)) = (&self.state, self.open_file_id()) else {
-            return Err(Error::State { what: "no header is waiting to be played" });
+        self.unanswered =
+            self.unanswered.checked_sub(1).ok_or(Error::State { what: "no header is waiting for an answer" })?;
+        let (State::Ready, 0, Some(open_file_id)) = (&self.state, self.unanswered, self.open_file_id()) else {
+            // That entry has come and gone.
+            return Ok(());
         };
-        let entries = play.streams.iter().map(|(number, thinning)| StreamSwitchEntry {
-            source: StreamSwitchEntry::NONE,
-            destination: u16::from(*number),
-            thinning: match thinning {
-                Thinning::All => 0,
-                Thinning::Keyframes => 1,
-                Thinning::Nothing => 2,
-            },
-        });
-        self.send(now, &ViewerToMac::StreamSwitch(entries.collect()));
-
-        let incarnation = self.incarnations.play();
-        (self.incarnations.playing, self.incarnations.played) = (Some(incarnation), incarnation);
-        let (position, location_id) = match play.start {
-            // Number 0 would say nothing.
-            Start::Begin | Start::Packet(0) => (0.0, u32::MAX),
-            Start::Time(time) => (time.as_secs_f64(), u32::MAX),
-            Start::Packet(number) => (f64::MAX, number),
-        };
-        let pace = play.pace.filter(|_| self.server.major.is_some_and(|major| major >= 9));
-        let start = StartPlaying {
-            open_file_id,
-            position,
-            asf_offset: u32::MAX,
-            location_id,
-            frame_offset: 0,
-            incarnation: incarnation.into(),
-            accelerate: pace.map(|pace| Accelerate {
-                bandwidth_bps: pace.accelerate_bandwidth,
-                duration_ms: u32::try_from(pace.accelerate_duration.as_millis()).unwrap_or(u32::MAX),
-                link_bandwidth_bps: pace.link_bandwidth,
-            }),
-        };
-        self.ask(now, &ViewerToMac::StartPlaying(start), "answer to StartPlaying");
-        self.server.packet_size = Some(play.packet_size).filter(|size| *size > 0);
-        self.silence = Some(Silence::new(now));
-        self.sequence.begin();
-        self.reorder.begin();
-        self.state = State::Starting;
+        self.start_playing(now, open_file_id, play);
         Ok(())
     }
 

@@ -234,3 +234,82 @@ impl Reorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fuzz::epoch;
+
+    fn packet(number: u32, counts_location: bool) -> Data {
+        let location_id = if counts_location { number } else { 0 };
+        Data { location_id, incarnation: 9, af_flags: number as u8, payload: Bytes::from(number.to_string()) }
+    }
+
+    /// The numbers that went out, and how many were lost before each.
+    fn told(reorder: &mut Reorder) -> Vec<(u32, u32)> {
+        let number = |payload: &Bytes| std::str::from_utf8(payload).unwrap().parse().unwrap();
+        std::iter::from_fn(|| reorder.poll()).map(|(lost, data)| (lost, number(&data.payload))).collect()
+    }
+
+    proptest! {
+        /// Each packet is moved by a step of up to 60 places, left out, or sent twice.
+        #[test]
+        fn order_and_number_come_out_right(
+            steps in proptest::collection::vec((0u32..60, 0u8..10), 1..700),
+            counts_location: bool,
+        ) {
+            let mut order: Vec<_> = (0u32..).zip(&steps).map(|(number, (late, what))| (number + late, number, *what)).collect();
+            // The first one tells where counting begins.
+            order[0].0 = 0;
+            order.sort_unstable();
+            let (mut reorder, now) = (Reorder::new(512), epoch());
+            let mut came = Vec::new();
+            for (_, number, what) in order {
+                if what == 0 && number > 0 {
+                    continue;
+                }
+                prop_assert!(reorder.insert(now, packet(number, counts_location), true));
+                if what == 1 {
+                    prop_assert!(!reorder.insert(now, packet(number, counts_location), true));
+                }
+                came.push(number);
+            }
+            reorder.flush();
+            came.sort_unstable();
+            let out = told(&mut reorder);
+            let mut next = 0;
+            for (lost, number) in &out {
+                prop_assert_eq!(next + lost, *number);
+                next = number + 1;
+            }
+            prop_assert_eq!(out.into_iter().map(|(_, number)| number).collect::<Vec<_>>(), came);
+        }
+
+        #[test]
+        fn whatever_comes_is_bounded_and_in_order(
+            packets in proptest::collection::vec((any::<u8>(), 0u32..500, 0u64..300, any::<bool>()), 0..300),
+            limit in 1usize..20,
+        ) {
+            let (mut reorder, mut now) = (Reorder::new(limit), epoch());
+            let mut last = 0;
+            for (af_flags, location_id, wait_ms, begins) in packets {
+                if begins && wait_ms < 10 {
+                    reorder.begin();
+                }
+                let payload = Bytes::from_static(b"0");
+                reorder.insert(now, Data { location_id, incarnation: 9, af_flags, payload }, wait_ms != 7);
+                now += Duration::from_millis(wait_ms);
+                reorder.handle_timeout(now);
+                prop_assert!(reorder.ask(now).iter().all(|numbers| (1..=32).contains(&numbers.len())));
+                prop_assert!(reorder.poll_timeout().is_none_or(|at| at > now));
+                prop_assert!(reorder.held.len() + reorder.missing.len() <= limit);
+                prop_assert!(reorder.next >= last && reorder.end >= reorder.next);
+                last = reorder.next;
+                reorder.ready.clear();
+            }
+        }
+    }
+}

@@ -85,6 +85,10 @@ impl Client {
             (State::Starting | State::Streaming, MacToViewer::ReportEndOfStream { hr, .. }) => {
                 self.handle_end_of_stream(now, hr);
             }
+            // All of it came at the heels of its header.
+            (State::Ready, MacToViewer::ReportEndOfStream { hr, .. }) if self.incarnations.unasked.is_some() => {
+                self.handle_end_of_stream(now, hr);
+            }
             (
                 State::Starting | State::Streaming | State::Between { .. } | State::Ready | State::Header,
                 MacToViewer::ReportStreamChange(change),
@@ -209,6 +213,8 @@ impl Client {
     /// Another entry begins ([MS-MMSP] 3.1.5.19). On TCP the server sends its header by
     /// itself; if it does not, it is asked for, as on UDP.
     fn handle_stream_change(&mut self, now: Instant, change: &ReportStreamChange) {
+        self.reorder.flush();
+        self.tell_in_order();
         if !matches!(self.state, State::Between { .. } | State::Header) {
             self.events.push_back(Event::EntryEnded);
         }

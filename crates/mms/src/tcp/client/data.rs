@@ -153,6 +153,7 @@ impl Client {
                 let header = self.header.pieces.insert(&data, &self.config.limits)?;
                 if let Some(header) = header {
                     self.events.push_back(Event::Header(header));
+                    self.unanswered += 1;
                     self.state = State::Ready;
                     self.deadline = None;
                 }

@@ -118,3 +118,40 @@ fn incarnations_go_round_without_those_that_are_reserved() {
     assert_eq!((seen[0], seen[243], seen[244]), (11, 254, 9));
     assert!(seen.iter().all(|incarnation| (9..=254).contains(incarnation)));
 }
+
+#[test]
+fn entries_may_have_come_and_gone_before_their_headers_are_answered() {
+    let mut bench = Bench::playing();
+    let mut tell = |message: MacToViewer| bench.framer.frame(bench.now, &message.encode()).to_vec();
+    let entry = [
+        tell(end_of_stream(1)),
+        tell(stream_change()),
+        header_piece(0xFF).encode().unwrap().to_vec(),
+        packet(0xFF, 0, 0).encode().unwrap().to_vec(),
+    ];
+    let all = [entry.concat(), entry.concat(), tell(end_of_stream(0))].concat();
+    bench.bytes(&all).unwrap();
+    bench.said();
+    for _ in 0..2 {
+        bench.client.play(bench.now, &play()).unwrap();
+    }
+    assert!(bench.client.play(bench.now, &play()).is_err(), "each header is answered once");
+    assert_eq!(bench.said(), [], "there is nothing to be asked for any more");
+    let size = HEADER.len();
+    assert_eq!(bench.story(), format!("entry; header {size}; 0; entry; header {size}; 0; end"));
+}
+
+#[test]
+fn an_answer_is_for_the_newest_header_once_the_others_have_theirs() {
+    let mut bench = Bench::playing();
+    for _ in 0..2 {
+        bench.tell(end_of_stream(1)).unwrap();
+        bench.tell(stream_change()).unwrap();
+        bench.data(header_piece(0xFF)).unwrap();
+    }
+    bench.said();
+    bench.client.play(bench.now, &play()).unwrap();
+    assert_eq!(bench.said(), []);
+    bench.client.play(bench.now, &play()).unwrap();
+    assert_eq!(bench.names(), ["StreamSwitch", "StartPlaying"]);
+}

@@ -339,3 +339,15 @@ fn a_stall_of_datagrams_is_found() {
     bench.datagram(&packet(10, 0, 0)).unwrap();
     assert_eq!(bench.wait(seconds(11)).unwrap_err().to_string(), "no data within 10s");
 }
+
+#[test]
+fn what_waits_for_a_lost_datagram_is_told_before_another_entry_and_before_the_end_of_the_connection() {
+    let mut bench = playing();
+    bench.datagram(&packet(10, 1, 1)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    assert_eq!(bench.story(), "lost 1, 1; entry");
+    let mut bench = playing();
+    bench.datagram(&packet(10, 1, 1)).unwrap();
+    assert!(bench.client.handle_closed(bench.now).is_err());
+    assert_eq!(bench.story(), "lost 1, 1");
+}
