@@ -60,7 +60,10 @@ async fn probe(args: &Probe) -> anyhow::Result<Found> {
 
 impl Found {
     fn bit_rate(&self) -> f64 {
-        self.counters.bytes as f64 * 8.0 / self.measured.as_secs_f64().max(0.001)
+        let Counters { bytes, pictures, fps, .. } = self.counters;
+        // What came in a burst is longer than the time that it took.
+        let content = if fps > 0.0 { pictures as f64 / fps } else { 0.0 };
+        bytes as f64 * 8.0 / self.measured.as_secs_f64().max(content).max(0.001)
     }
 
     fn text(&self) -> String {

@@ -56,7 +56,8 @@ pub(crate) struct Progress {
 struct Recent {
     /// Arrival of the newest picture of this attempt.
     newest: Option<Instant>,
-    arrivals: VecDeque<Instant>,
+    /// Of the newest pictures, when they arrived and their place.
+    arrivals: VecDeque<(Instant, Timestamp)>,
     keys: VecDeque<Timestamp>,
 }
 
@@ -142,7 +143,7 @@ impl Progress {
         self.keyframes.fetch_add(u64::from(key), Relaxed);
         let mut recent = self.recent();
         let first = recent.newest.replace(arrived).is_none();
-        remember(&mut recent.arrivals, arrived, WINDOW_PICTURES);
+        remember(&mut recent.arrivals, (arrived, pts), WINDOW_PICTURES);
         if key {
             remember(&mut recent.keys, pts, WINDOW_KEYS);
         }
@@ -240,12 +241,13 @@ fn remember<T>(list: &mut VecDeque<T>, item: T, most: usize) {
 
 impl Recent {
     fn fps(&self, now: Instant) -> f64 {
-        let fresh = || self.arrivals.iter().filter(|at| now.saturating_duration_since(**at) <= WINDOW);
-        let (Some(first), count) = (fresh().next(), fresh().count()) else { return 0.0 };
+        let fresh = || self.arrivals.iter().filter(|(at, _)| now.saturating_duration_since(*at) <= WINDOW);
+        let (Some((first, from)), count) = (fresh().next(), fresh().count()) else { return 0.0 };
         // With the silence up to now counted in, a stalled camera's rate falls at once.
-        let last = *fresh().next_back().unwrap_or(first);
+        let (last, to) = *fresh().next_back().unwrap_or(&(*first, *from));
         let steps = (count - 1) as f64;
-        let span = last.saturating_duration_since(*first).as_secs_f64();
+        // A server's burst of the last seconds, as we join, is no faster a camera.
+        let span = last.saturating_duration_since(*first).max(to.saturating_since(*from)).as_secs_f64();
         let silence = now.saturating_duration_since(last).as_secs_f64();
         if steps == 0.0 || span == 0.0 {
             return 0.0;
@@ -273,10 +275,24 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut recent = Recent::default();
         for picture in 0..100 {
-            remember(&mut recent.arrivals, at(picture * 40), WINDOW_PICTURES);
+            let place = Timestamp::from_ticks(picture.cast_signed() * 40, 1, 1000);
+            remember(&mut recent.arrivals, (at(picture * 40), place), WINDOW_PICTURES);
         }
         assert!((recent.fps(at(99 * 40)) - 25.0).abs() < 0.01);
         assert!(recent.fps(at(99 * 40 + 2000)) < 20.0);
         assert_eq!(recent.fps(at(99 * 40 + 6000)), 0.0);
+    }
+
+    #[test]
+    fn a_burst_at_the_begin_does_not_raise_the_rate() {
+        let start = Instant::now();
+        let mut recent = Recent::default();
+        for picture in 0..75 {
+            // The first 25 come at once.
+            let arrived = start + Duration::from_millis(u64::saturating_sub(picture, 25) * 40);
+            remember(&mut recent.arrivals, (arrived, Timestamp::from_ticks(picture.cast_signed() * 40, 1, 1000)), 128);
+        }
+        let fps = recent.fps(start + Duration::from_millis(49 * 40));
+        assert!((fps - 25.0).abs() < 0.01, "{fps}");
     }
 }
