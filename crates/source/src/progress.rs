@@ -274,7 +274,7 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut recent = Recent::default();
-        for picture in 0..100 {
+        for picture in 0..100_u64 {
             let place = Timestamp::from_ticks(picture.cast_signed() * 40, 1, 1000);
             remember(&mut recent.arrivals, (at(picture * 40), place), WINDOW_PICTURES);
         }
@@ -287,7 +287,7 @@ mod tests {
     fn a_burst_at_the_begin_does_not_raise_the_rate() {
         let start = Instant::now();
         let mut recent = Recent::default();
-        for picture in 0..75 {
+        for picture in 0..75_u64 {
             // The first 25 come at once.
             let arrived = start + Duration::from_millis(u64::saturating_sub(picture, 25) * 40);
             remember(&mut recent.arrivals, (arrived, Timestamp::from_ticks(picture.cast_signed() * 40, 1, 1000)), 128);
