@@ -23,7 +23,13 @@ impl Client {
     pub(super) fn parse_head(&mut self) -> Result<Option<(Head, usize)>, Error> {
         let parsed = self.parser.parse(&self.raw);
         let parsed = parsed.map_err(|error| Error::Malformed { message: "answer", what: error.to_string() })?;
-        let (size, limit) = (self.raw.len() as u64, self.limits.message as u64);
+        // Where a head ends can be told two bytes behind it.
+        let end = parsed.as_ref().map_or(self.raw.len().saturating_sub(2), |(_, body)| *body);
+        if end > self.limits.message {
+            // However much has come by now, it is more than is accepted.
+            let limit = self.limits.message as u64;
+            return Err(Error::TooLarge { what: "the head of an answer", size: limit + 1, limit });
+        }
         match &parsed {
             // No head at all: another protocol, unless the body speaks for itself.
             Some((_, body)) if self.raw[..*body].trim_ascii().is_empty() => {
@@ -37,7 +43,6 @@ impl Client {
                     }
                 }
             }
-            None if size > limit => Err(Error::TooLarge { what: "the head of an answer", size, limit }),
             _ => Ok(parsed),
         }
     }
