@@ -69,11 +69,12 @@ impl Deframer {
                 self.hunt(passed, input)?;
                 continue;
             }
-            // The usual case: a frame that lies in the input as a whole is copied once.
+            // The usual case: what a frame holds that lies in the input as a whole is copied
+            // once.
             if self.partial.is_empty() && input.len() >= HEAD {
                 self.check(input[0])?;
                 if let Some(whole) = size(input).and_then(|size| input.get(..size)) {
-                    let frame = parse(&Bytes::copy_from_slice(whole), self.taken)?;
+                    let frame = parse(whole, self.taken, Bytes::copy_from_slice)?;
                     self.take(input, whole.len());
                     return Ok(Some(self.done(frame, whole[1])));
                 }
@@ -86,7 +87,7 @@ impl Deframer {
             self.check(self.partial[0])?;
             if size(&self.partial) == Some(self.partial.len()) {
                 let whole = self.partial.split().freeze();
-                let frame = parse(&whole, self.taken - whole.len() as u64)?;
+                let frame = parse(&whole, self.taken - whole.len() as u64, |payload| whole.slice_ref(payload))?;
                 return Ok(Some(self.done(frame, whole[1])));
             }
         }
@@ -142,14 +143,14 @@ fn size(bytes: &[u8]) -> Option<usize> {
 /// Whether these are the heads of an $H or $M frame, and not random bytes.
 fn is_begin_of_content(bytes: &[u8]) -> bool {
     let [FRAME | FRAME_NEXT_AT_ONCE, b'H' | b'M', l0, l1, 0, 0, 0, 0, _, flags, s0, s1] = bytes else { return false };
-    (l0, l1) == (s0, s1) && flags & !(FIRST | LAST) == 0
+    let length = usize::from(u16::from_le_bytes([*l0, *l1]));
+    length >= MMS_HEAD && (l0, l1) == (s0, s1) && flags & !(FIRST | LAST) == 0
 }
 
-/// Takes a whole frame apart; `at` is its place in the body.
-fn parse(frame: &Bytes, at: u64) -> Result<Frame, Error> {
-    let id = frame[1];
-    let body = frame.slice(HEAD..);
-    let reason = || match body[..] {
+/// Takes a whole frame apart, which stands at `at` in the body; `keep` makes its payload last.
+fn parse<'a>(frame: &'a [u8], at: u64, keep: impl FnOnce(&'a [u8]) -> Bytes) -> Result<Frame, Error> {
+    let (id, body) = (frame[1], &frame[HEAD..]);
+    let reason = || match *body {
         [r0, r1, r2, r3, ..] => Hresult(u32::from_le_bytes([r0, r1, r2, r3])),
         _ => Hresult(0),
     };
@@ -163,11 +164,11 @@ fn parse(frame: &Bytes, at: u64) -> Result<Frame, Error> {
     };
     // The field behind the flags repeats the length; who disagrees with himself is believed
     // where everybody looks.
-    let [l0, l1, l2, l3, _incarnation, flags, _, _, ..] = body[..] else {
+    let [l0, l1, l2, l3, _incarnation, flags, _, _, ref payload @ ..] = *body else {
         let what = format!("byte {at} of the body: a frame of {} bytes; expected at least {MMS_HEAD}", body.len());
         return Err(Error::Malformed { message, what });
     };
-    let payload = body.slice(MMS_HEAD..);
+    let payload = keep(payload);
     Ok(match id {
         b'H' => Frame::Header { flags, piece: payload },
         b'M' => Frame::Metadata { flags, piece: payload },
@@ -245,6 +246,13 @@ mod tests {
         // As long as they say, too.
         let (frames, _) = in_any_slices(&[&probe(504, 300, 500)[..], &probe(1048, 0, 1044), H].concat());
         assert!(matches!(frames[..], [Frame::Other, Frame::Header { .. }]), "{frames:?}");
+    }
+
+    #[test]
+    fn what_is_too_short_for_a_header_is_none() {
+        let noise = b"$P\x04\0\0\0\0\0$H\x04\0\0\0\0\0\0\x0C\x04\0";
+        let (frames, error) = in_any_slices(&[&noise[..], H].concat());
+        assert_eq!((frames.len(), error), (2, None));
     }
 
     #[test]
