@@ -2,7 +2,7 @@
 # The figures, each against its floor measured in the same run; see bench/README.md.
 #
 #   bench/run.sh              all of them
-#   bench/run.sh fanout …     some: fanout crowd transcode pass delay first idle slow
+#   bench/run.sh fanout …     some: fanout crowd transcode pass delay first idle slow asf
 #
 # BENCH_ROUNDS (3), BENCH_SECONDS (6) a measurement, BENCH_CLIENTS ("1 100 500 1000"),
 # BENCH_PEERS=1 measures VLC beside ours where it is installed.
@@ -12,16 +12,19 @@ work=${BENCH_WORK:-$PWD/target/bench}
 export BENCH_WORK="$work"
 mkdir -p "$work/bin" "$work/clips"
 
-cargo build --quiet --release -p cli
+[ $# -gt 0 ] || set -- fanout crowd transcode pass delay first idle slow asf
+# The program is not needed to take files apart.
+[ "$*" = asf ] || cargo build --quiet --release -p cli
 for name in source floor load; do
     cc -O2 -Wall -Wextra -o "$work/bin/$name" "bench/$name.c"
 done
-# shellcheck disable=SC2046 # words on purpose
-cc -O2 -Wall -Wextra -o "$work/bin/codec_floor" bench/codec_floor.c \
-    $(pkg-config --cflags --libs libavformat libavcodec libavutil libjpeg)
-bench/clips.sh "$work/clips"
+for name in codec_floor asf_floor; do
+    # shellcheck disable=SC2046 # words on purpose
+    cc -O2 -Wall -Wextra -o "$work/bin/$name" "bench/$name.c" \
+        $(pkg-config --cflags --libs libavformat libavcodec libavutil libjpeg)
+done
+[ "$*" = asf ] || bench/clips.sh "$work/clips"
 
-[ $# -gt 0 ] || set -- fanout crowd transcode pass delay first idle slow
 : > "$work/results.jsonl"
 : > "$work/stderr.log"
 status=0

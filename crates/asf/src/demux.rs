@@ -123,8 +123,17 @@ impl Demuxer {
 
     /// Takes the next data packet, whole or without its padding.
     pub fn handle_packet(&mut self, packet: Bytes) {
+        self.handle(&packet, Some(&packet));
+    }
+
+    /// As [`Demuxer::handle_packet`], for bytes that are not shared: all units are copies.
+    pub fn handle_slice(&mut self, packet: &[u8]) {
+        self.handle(packet, None);
+    }
+
+    fn handle(&mut self, packet: &[u8], shared: Option<&Bytes>) {
         self.counters.packets += 1;
-        if let Err(damage) = self.read(&packet) {
+        if let Err(damage) = self.read(packet, shared) {
             self.counters.damaged += 1;
             self.counters.last_damage = Some(damage);
             // Nobody knows what else was in it.
@@ -132,9 +141,10 @@ impl Demuxer {
         }
     }
 
-    fn read(&mut self, packet: &Bytes) -> Result<(), Damage> {
+    fn read(&mut self, packet: &[u8], shared: Option<&Bytes>) -> Result<(), Damage> {
         let head = Head::parse(packet, self.packet_size)?;
-        let source = Source { packet, send_time: head.send_time, number_bits: [0, 8, 16, 32][head.number_code()] };
+        let number_bits = [0, 8, 16, 32][head.number_code()];
+        let source = Source { packet, shared, send_time: head.send_time, number_bits };
         for payload in head.payloads(packet) {
             let payload = payload?;
             if let Some(lane) = self.lanes.get_mut(usize::from(self.places[usize::from(payload.stream & 0x7F)])) {

@@ -42,4 +42,4 @@ pub use header::{
 pub use index::Index;
 pub use mux::{FileWriter, Muxer};
 pub use packet::MAX_PACKET;
-pub use reader::{Item, Reader};
+pub use reader::{Item, Piece, Reader};

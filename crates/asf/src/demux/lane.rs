@@ -2,6 +2,7 @@
 //! objects become units.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,10 +23,22 @@ const MAX_COUNTABLE_LOSS: u32 = 32;
 
 /// The packet that payloads are in.
 pub(super) struct Source<'a> {
-    pub(super) packet: &'a Bytes,
+    pub(super) packet: &'a [u8],
+    /// The same, where units may share it.
+    pub(super) shared: Option<&'a Bytes>,
     pub(super) send_time: u32,
     /// Width of object numbers; 0 when the packet has none.
     pub(super) number_bits: u32,
+}
+
+impl Source<'_> {
+    /// A part of the packet: a slice of it if it is at least half of it, else a copy.
+    fn part(&self, part: Range<usize>) -> Bytes {
+        match self.shared {
+            Some(packet) if part.len() * 2 >= packet.len() => packet.slice(part),
+            _ => Bytes::copy_from_slice(&self.packet[part]),
+        }
+    }
 }
 
 /// A stream and what is under way of it.
@@ -170,7 +183,7 @@ impl Lane {
         }
         let discontinuity = std::mem::take(&mut self.discontinuity);
         if payload.data.len() == size {
-            return self.deliver(cut(source.packet, payload.data.clone()), about, discontinuity, units, counters);
+            return self.deliver(source.part(payload.data.clone()), about, discontinuity, units, counters);
         }
         let mut data = Vec::with_capacity(size.min(FIRST_ROOM));
         data.extend_from_slice(&source.packet[payload.data.clone()]);
@@ -238,7 +251,7 @@ impl Lane {
             (time, number) = (time.wrapping_add(step.into()), number.wrapping_add(1));
             if length > 0 {
                 let discontinuity = std::mem::take(&mut self.discontinuity);
-                self.deliver(cut(source.packet, data), about, discontinuity, units, counters);
+                self.deliver(source.part(data), about, discontinuity, units, counters);
             }
         }
     }
@@ -327,13 +340,5 @@ impl Lane {
         } else {
             self.discontinuity |= discontinuity;
         }
-    }
-}
-
-/// A part of a packet: a slice of it if it is at least half of it, else a copy.
-fn cut(packet: &Bytes, part: std::ops::Range<usize>) -> Bytes {
-    match part.len() * 2 >= packet.len() {
-        true => packet.slice(part),
-        false => Bytes::copy_from_slice(&packet[part]),
     }
 }
