@@ -232,7 +232,9 @@ impl Client {
 
     /// Opens the session anew, with data on the TCP connection.
     fn go_on_over_tcp(&mut self, now: Instant) {
+        let unanswered = self.unanswered;
         self.leave(now);
+        self.unanswered = unanswered;
         self.is_udp = false;
         self.state = State::Unconnected;
         self.deframer = Deframer::new(self.config.limits.message);

@@ -43,7 +43,7 @@ impl Client {
             }
             // That a request failed which was taken back, or done without, tells nothing.
             (State::Header, MacToViewer::ReportReadBlock { hr, incarnation })
-                if hr.is_failure() && self.header.is_cancelled(incarnation as u8) => {}
+                if hr.is_failure() && (self.header.comes_unasked || self.header.is_cancelled(incarnation as u8)) => {}
             (State::Ready | State::Starting | State::Streaming, MacToViewer::ReportReadBlock { .. }) => (),
             (State::Ended, _) => (),
             (_, message) if message.hr().is_some_and(Hresult::is_failure) => {
@@ -86,8 +86,16 @@ impl Client {
                 self.handle_end_of_stream(now, hr);
             }
             // All of it came at the heels of its header.
-            (State::Ready, MacToViewer::ReportEndOfStream { hr, .. }) if self.incarnations.unasked.is_some() => {
+            (State::Ready, MacToViewer::ReportEndOfStream { hr, .. }) if self.header.comes_unasked => {
                 self.handle_end_of_stream(now, hr);
+            }
+            // There is no next entry after all.
+            (State::Between { .. } | State::Header, MacToViewer::ReportEndOfStream { hr, .. })
+                if self.incarnations.played != 0 && !self.goes_on_after(hr) =>
+            {
+                self.deadline = None;
+                self.events.push_back(Event::Ended);
+                self.state = State::Ended;
             }
             (
                 State::Starting | State::Streaming | State::Between { .. } | State::Ready | State::Header,
@@ -178,15 +186,20 @@ impl Client {
         }
     }
 
-    fn handle_end_of_stream(&mut self, now: Instant, hr: Hresult) {
-        let continues = hr.0 == wire::END_OF_STREAM_CONTINUES;
+    /// Whether another entry follows, by the hr of ReportEndOfStream ([MS-MMSP] 3.1.5.18).
+    fn goes_on_after(&self, hr: Hresult) -> bool {
         let is_old = self.server.major.is_some_and(|major| major < 9);
-        let goes_on = if is_old { hr.0 == 0 && self.is_broadcast() } else { continues };
-        let may_be_the_end = goes_on && !continues;
+        if is_old { hr.0 == 0 && self.is_broadcast() } else { hr.0 == wire::END_OF_STREAM_CONTINUES }
+    }
+
+    fn handle_end_of_stream(&mut self, now: Instant, hr: Hresult) {
+        let goes_on = self.goes_on_after(hr);
+        let may_be_the_end = goes_on && hr.0 != wire::END_OF_STREAM_CONTINUES;
         let drain = Drain::new(now, goes_on, may_be_the_end);
         if self.is_udp {
             self.state = State::Draining(drain);
             self.deadline = None;
+            self.end_drain_if_all_came(now);
         } else {
             self.end_entry(now, drain);
         }
@@ -231,6 +244,7 @@ impl Client {
             self.deadline = Some(Deadline::new(now, "answer to ReadBlock", self.config.reply_timeout));
         } else {
             self.header.is_promised = true;
+            self.header.comes_unasked = true;
             // 0 is what no packet carries, and some field that the server left alone.
             let unasked = Some(change.tcp_hdr_incarnation as u8).filter(|incarnation| *incarnation != 0);
             let unasked = unasked.unwrap_or(wire::INCARNATION_UNASKED);

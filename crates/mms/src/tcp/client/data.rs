@@ -192,6 +192,7 @@ impl Client {
                 drain.handle_data(now);
             }
             self.tell_in_order();
+            self.end_drain_if_all_came(now);
         } else {
             let left_out = self.sequence.count(data.af_flags) + u32::from(!is_useful);
             self.sequence.lost = self.sequence.lost.saturating_add(left_out);
@@ -233,6 +234,13 @@ impl Client {
     pub(super) fn has_all(&self) -> bool {
         let count = self.server.file.as_ref().map_or(0, |file| file.file_packet_count);
         count > 0 && self.statistics.packets > 0 && u64::from(self.sequence.location) + 1 >= count
+    }
+
+    /// Waits no longer for datagrams where the last packet of the file has come.
+    pub(super) fn end_drain_if_all_came(&mut self, now: Instant) {
+        if matches!(self.state, State::Draining(_)) && self.reorder.is_complete() && self.has_all() {
+            self.end_drain(now);
+        }
     }
 
     /// No more datagrams come.

@@ -39,6 +39,8 @@ pub(super) struct HeaderWait {
     pub(super) incarnations: Vec<u8>,
     /// The server has said that it sends the header.
     pub(super) is_promised: bool,
+    /// A stream change on TCP brings it.
+    pub(super) comes_unasked: bool,
     /// A piece has come.
     pub(super) has_pieces: bool,
     /// When to ask for it again.

@@ -1,4 +1,20 @@
 //! A scripted server against the client, at any time and in any slices.
+//!
+//! What other clients fail at, and where it is tried here:
+//!
+//! | server | here |
+//! | --- | --- |
+//! | keeps the connection after the end | `ends`: it is let to |
+//! | closes in mid-stream | `ends`: no end |
+//! | silent in mid-stream, or at any step | `silence` |
+//! | header pieces flagged 04, 00, 08 | `opening`, `pieces` |
+//! | stream change, data at once or after StartPlaying | `changes`, both |
+//! | redirects, refuses, asks for a password | `opening`, `security` |
+//! | one-byte segments | `slices` |
+//! | packet longer than the packet size | `streaming`: dropped and counted |
+//! | message of 0x7ffffff0 bytes, lengths that lie | `streaming`, `wire::tests` |
+//! | live, joined in the midst | `streaming`: numbers begin anywhere |
+//! | loses and reorders datagrams | `datagrams`, `link` |
 
 mod changes;
 mod datagrams;

@@ -155,3 +155,29 @@ fn an_answer_is_for_the_newest_header_once_the_others_have_theirs() {
     bench.client.play(bench.now, &play()).unwrap();
     assert_eq!(bench.names(), ["StreamSwitch", "StartPlaying"]);
 }
+
+#[test]
+fn a_server_may_find_that_there_is_no_next_entry() {
+    let mut bench = Bench::playing();
+    bench.tell(end_of_stream(1)).unwrap();
+    bench.tell(end_of_stream(0)).unwrap();
+    assert_eq!((bench.story().as_str(), bench.client.poll_timeout()), ("entry; end", None));
+    let mut bench = Bench::playing();
+    bench.tell(end_of_stream(1)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    bench.tell(end_of_stream(1)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    bench.tell(end_of_stream(0)).unwrap();
+    assert_eq!((bench.story().as_str(), bench.client.poll_timeout()), ("entry; end", None));
+}
+
+#[test]
+fn a_server_that_sends_the_header_by_itself_may_refuse_to_be_asked() {
+    let mut bench = Bench::playing();
+    bench.tell(end_of_stream(1)).unwrap();
+    bench.tell(stream_change()).unwrap();
+    bench.wait(seconds(2)).unwrap();
+    bench.tell(MacToViewer::ReportReadBlock { hr: Hresult(0xC00D_002B), incarnation: 2 }).unwrap();
+    bench.data(header_piece(0xFF)).unwrap();
+    assert_eq!(bench.story(), format!("entry; header {}", HEADER.len()));
+}

@@ -351,3 +351,17 @@ fn what_waits_for_a_lost_datagram_is_told_before_another_entry_and_before_the_en
     assert!(bench.client.handle_closed(bench.now).is_err());
     assert_eq!(bench.story(), "lost 1, 1");
 }
+
+#[test]
+fn the_end_waits_for_nothing_once_the_last_packet_of_a_file_is_there() {
+    let mut bench = Bench::opened_as(udp(), "9.0", ReportOpenFile { file_packet_count: 3, ..file() });
+    bench.datagram(&header_piece(1)).unwrap();
+    bench.client.play(bench.now, &play()).unwrap();
+    bench.events();
+    bench.datagram(&packet(10, 0, 0)).unwrap();
+    bench.tell(end_of_stream(0)).unwrap();
+    bench.datagram(&packet(10, 2, 2)).unwrap();
+    assert_eq!(bench.story(), "0");
+    bench.datagram(&packet(10, 1, 1)).unwrap();
+    assert_eq!((bench.story().as_str(), asked(&mut bench).len()), ("1; 2; end", 0));
+}

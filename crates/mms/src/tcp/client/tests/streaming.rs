@@ -85,6 +85,15 @@ fn sequence_numbers_wrap_and_may_begin_anywhere_or_stand_still() {
 }
 
 #[test]
+fn a_broadcast_is_joined_in_the_midst() {
+    let mut bench = Bench::playing_as("9.0", broadcast());
+    for at in 0..3 {
+        bench.data(packet(10, 123_456 + at, 200 + at)).unwrap();
+    }
+    assert_eq!(bench.story(), "123456; 123457; 123458");
+}
+
+#[test]
 fn data_may_come_before_the_answers() {
     let mut bench = Bench::ready();
     bench.client.play(bench.now, &play()).unwrap();
