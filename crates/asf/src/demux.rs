@@ -188,6 +188,11 @@ impl Demuxer {
         self.unfinished = 0;
     }
 
+    /// Bytes of objects that are not complete yet.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
     /// What it has seen so far.
     #[must_use]
     pub fn counters(&self) -> Counters {

@@ -22,3 +22,18 @@ fn asf_mux_roundtrip() {
 fn asf_padding() {
     replay("asf_padding", asf::fuzz::asf_padding);
 }
+
+#[test]
+fn asf_header() {
+    replay("asf_header", asf::fuzz::asf_header);
+}
+
+#[test]
+fn asf_packets() {
+    replay("asf_packets", asf::fuzz::asf_packets);
+}
+
+#[test]
+fn asf_reader() {
+    replay("asf_reader", asf::fuzz::asf_reader);
+}
