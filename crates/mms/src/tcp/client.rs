@@ -275,7 +275,10 @@ impl Client {
             if matches!(self.state, State::Starting | State::Streaming | State::Between { .. }) {
                 let incarnation = self.incarnations.played.into();
                 self.send(now, &ViewerToMac::StopPlaying { open_file_id, incarnation });
-                self.log(now);
+                // Between entries the last one has its log.
+                if !matches!(self.state, State::Between { .. }) {
+                    self.log(now);
+                }
             }
             if !matches!(self.state, State::Unconnected | State::Over) {
                 self.send(now, &ViewerToMac::CloseFile { open_file_id });

@@ -181,3 +181,11 @@ fn a_server_that_sends_the_header_by_itself_may_refuse_to_be_asked() {
     bench.data(header_piece(0xFF)).unwrap();
     assert_eq!(bench.story(), format!("entry; header {}", HEADER.len()));
 }
+
+#[test]
+fn each_entry_is_logged_once() {
+    let mut bench = Bench::playing();
+    bench.tell(end_of_stream(1)).unwrap();
+    bench.client.stop(bench.now);
+    assert_eq!(bench.names(), ["Logging", "StopPlaying", "CloseFile"]);
+}
