@@ -27,6 +27,7 @@ use bytes::Bytes;
 
 use crate::{Pace, Start};
 
+mod ending;
 mod machine;
 mod requests;
 mod resend;
@@ -62,9 +63,11 @@ pub struct ServerConfig {
     /// How long after the end of the content, a refusal or a redirection to wait for another
     /// request, before the connection is closed. The protocol has [`ServerConfig::idle`] there,
     /// but MPlayer waits for the end of the connection. FFmpeg, which would try for ever to read
-    /// from it, is left at the end of a broadcast, and told the end of a recording in a way that
-    /// it understands.
+    /// from it, is not left, and is told the end of a recording in a way that it understands.
     pub linger: Duration,
+    /// How long after the last datagram to tell the end on the connection, where it would be
+    /// there first.
+    pub settle: Duration,
     /// How long after a stream change to wait for StartPlaying before data go on without it.
     pub change: Duration,
     /// Most bytes of a player's message.
@@ -81,7 +84,8 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     /// Zeros for `random`, which no server that can be reached should have. 30 s to a ping, 5
-    /// min of silence, 30 s a step, an hour of idleness, 3 s at the end, 1 s at a change; 16 KiB
+    /// min of silence, 30 s a step, an hour of idleness, 3 s at the end,
+    /// 0.3 s for the last datagrams, 1 s at a change; 16 KiB
     /// of message, 4 MiB unsent; 512 packets or 2 MiB to be sent again, 1000 of them in a second.
     fn default() -> Self {
         Self {
@@ -94,6 +98,7 @@ impl Default for ServerConfig {
             setup: Duration::from_secs(30),
             idle: Duration::from_secs(3600),
             linger: Duration::from_secs(3),
+            settle: Duration::from_millis(300),
             change: Duration::from_secs(1),
             message: 16 << 10,
             unsent: 4 << 20,

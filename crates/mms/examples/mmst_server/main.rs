@@ -19,7 +19,8 @@ usage: mmst_server [OPTION...] FOLDER
 
   --bind ADDRESS        listen on ADDRESS; by default 127.0.0.1
   --port PORT           on PORT, TCP and UDP; by default 1755, 0 for any
-  --realtime            send packets when they are due, not as fast as they are taken
+  --speed N             send packets when they are due, N times as fast as the content goes;
+                        by default as fast as they are taken
   --strip               cut the padding off packets
   --next FILE           go on with FILE when something is over, by a stream change
   --ask basic|ntlm      ask for user eve and password 'sécret pass'
@@ -66,7 +67,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<(IpAddr, u16, Op
         match &word[..] {
             "--bind" => bind = parse(&value()?)?,
             "--port" => port = parse(&value()?)?,
-            "--realtime" => options.realtime = true,
+            "--speed" => options.speed = Some(parse(&value()?)?),
             "--strip" => options.strip = true,
             "--next" => options.next = Some(value()?),
             "--ask" => {

@@ -18,6 +18,7 @@ use mms::{
 
 #[path = "../../tests/support/credentials.rs"]
 mod credentials;
+#[path = "file.rs"]
 mod file;
 
 use file::{File, Reading};
@@ -26,7 +27,8 @@ use file::{File, Reading};
 #[derive(Clone, Debug)]
 pub struct Options {
     pub folder: PathBuf,
-    pub realtime: bool,
+    /// How many times as fast as the content goes; as fast as it is taken if it does not say.
+    pub speed: Option<f64>,
     /// Cut padding off packets.
     pub strip: bool,
     /// What follows by a stream change.
@@ -50,7 +52,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             folder: PathBuf::from("."),
-            realtime: false,
+            speed: None,
             strip: false,
             next: None,
             ask: Ask::Nothing,
@@ -283,8 +285,8 @@ impl Session {
     /// hear the player.
     fn send(&mut self) -> Result<Option<Instant>, String> {
         let Some(reading) = &mut self.reading else { return Ok(None) };
-        if self.options.realtime && reading.due() > Instant::now() {
-            return Ok(Some(reading.due()));
+        if let Some(due) = self.options.speed.map(|speed| reading.due(speed)).filter(|due| *due > Instant::now()) {
+            return Ok(Some(due));
         }
         match reading.next() {
             Some((location, packet)) => {

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::resend::Resends;
-use super::{Challenge, Content, Selected, ServerConfig, ServerEvent, ServerPlay, ServerTransmit};
+use super::{Challenge, Content, Selected, ServerConfig, ServerEvent, ServerTransmit};
 use crate::wire::{
-    self, Data, Deframer, Frame, Framer, Funnel, MacToViewer, ReportOpenFile, ReportRedirect, ReportStreamChange,
-    RequestPacketListResend, Token,
+    self, Data, Deframer, Frame, Framer, Funnel, MacToViewer, ReportOpenFile, ReportRedirect, RequestPacketListResend,
+    Token,
 };
-use crate::{Error, Hresult, Start};
+use crate::{Error, Hresult};
 
 /// One player's session.
 pub struct Server {
@@ -38,6 +38,8 @@ pub struct Server {
     pub(super) selected: Selected,
     /// playIncarnation of what plays, of which Data packets carry the low byte.
     pub(super) incarnation: u32,
+    /// How what plays ends, and what follows.
+    pub(super) ending: Option<(Hresult, Option<Content>)>,
     /// Number of the next ASF packet on this connection.
     sequence: u32,
     resends: Resends,
@@ -66,6 +68,8 @@ pub(super) enum State {
     Ready,
     /// Packets of the host.
     Playing,
+    /// The last datagrams to arrive, until then.
+    Ending(Instant),
     /// StartPlaying, after a stream change on TCP, until then.
     Changing(Instant),
     /// Nothing more.
@@ -95,6 +99,7 @@ impl Server {
             content: None,
             selected: Selected::default(),
             incarnation: 0,
+            ending: None,
             sequence: 0,
             resends: Resends::new(&config, now),
             heard: now,
@@ -216,16 +221,12 @@ impl Server {
             return result;
         }
         if self.leave.is_some_and(|leave| now >= leave) {
-            self.end_ffmpeg();
-            self.close();
-            return Ok(());
+            self.leave_player();
         }
-        if let State::Changing(until) = self.state
-            && now >= until
-        {
-            self.state = State::Playing;
-            let (start, selected) = (Start::Begin, self.selected.clone());
-            self.tell(ServerEvent::Play(ServerPlay { selected, start, stop: None, pace: None }));
+        match self.state {
+            State::Ending(until) if now >= until => self.end(now),
+            State::Changing(until) if now >= until => self.go_on(),
+            _ => (),
         }
         if self.pings() && now >= self.told + self.config.ping_after {
             self.send(now, &MacToViewer::Ping);
@@ -328,53 +329,6 @@ impl Server {
         Ok(())
     }
 
-    /// Ends what plays: the content is over, or `hr` says why there is no more of it. Nothing is
-    /// done unless it plays.
-    pub fn finish(&mut self, now: Instant, hr: Hresult) {
-        if matches!(self.state, State::Playing | State::Changing(_)) {
-            self.state = State::Ready;
-            self.linger(now);
-            self.end_of_stream(now, hr, self.incarnation);
-        }
-    }
-
-    /// Goes on with other content, of which streams, codecs and packet size may differ. Another
-    /// [`ServerEvent::Play`] tells when to send its packets: when the player asks for them, or,
-    /// on TCP, after a while if it does not.
-    ///
-    /// # Errors
-    /// When nothing plays, or packets of this size cannot be sent by MMS.
-    pub fn change(&mut self, now: Instant, content: Content) -> Result<(), Error> {
-        if !matches!(self.state, State::Playing | State::Changing(_)) {
-            return Err(Error::State { what: "content can be changed while it plays only" });
-        }
-        check_packet_size(u64::from(content.packet_size))?;
-        // Before version 9 the end of a broadcast's entry is told by 0 ([MS-MMSP] 3.1.5.12).
-        let was_broadcast = self.content.as_ref().is_some_and(|content| content.broadcast);
-        let hr = if self.told_major < 9 && was_broadcast { 0 } else { wire::END_OF_STREAM_CONTINUES };
-        self.end_of_stream(now, Hresult(hr), self.incarnation);
-        let report = ReportStreamChange {
-            hr: Hresult::OK,
-            tcp_hdr_incarnation: wire::INCARNATION_UNASKED.into(),
-            packet_size: content.packet_size,
-            header_size: header_size(&content.header),
-            bit_rate: content.bit_rate,
-        };
-        self.send(now, &MacToViewer::ReportStreamChange(report));
-        self.content = Some(content);
-        self.selected = Selected::default();
-        self.asked = now;
-        if self.is_udp() {
-            // By UDP the player asks for the header, too ([MS-MMSP] 3.2.4.2).
-            self.state = State::Ready;
-        } else {
-            self.incarnation = wire::INCARNATION_UNASKED.into();
-            self.state = State::Changing(now + self.config.change);
-            self.send_header(wire::INCARNATION_UNASKED);
-        }
-        Ok(())
-    }
-
     /// What to send next. Ask for no more than the connection takes, for what waits here bounds
     /// what a player can ask for.
     pub fn poll_transmit(&mut self) -> Option<ServerTransmit> {
@@ -394,14 +348,10 @@ impl Server {
         if self.state == State::Closed {
             return None;
         }
-        let change = if let State::Changing(until) = self.state { Some(until) } else { None };
+        let change = if let State::Changing(until) | State::Ending(until) = self.state { Some(until) } else { None };
         let patience = self.patience().map(|(patience, _)| self.asked + patience);
         let ping = self.pings().then(|| self.told + self.config.ping_after);
         [Some(self.heard + self.config.silence), change, patience, ping, self.leave].into_iter().flatten().min()
-    }
-
-    pub(super) fn end_of_stream(&mut self, now: Instant, hr: Hresult, incarnation: u32) {
-        self.send(now, &MacToViewer::ReportEndOfStream { hr, incarnation });
     }
 
     pub(super) fn send(&mut self, now: Instant, message: &MacToViewer) {
@@ -419,7 +369,7 @@ impl Server {
     }
 
     /// Sends a Data packet the way that data go; what was sent.
-    fn send_data(&mut self, data: &Data) -> Option<Bytes> {
+    pub(super) fn send_data(&mut self, data: &Data) -> Option<Bytes> {
         let data = data.encode()?;
         self.push(match self.funnel {
             Funnel::Tcp => ServerTransmit::Stream(data.clone()),
@@ -446,39 +396,11 @@ impl Server {
         self.events.push_back(ServerEvent::Closed);
     }
 
-    fn linger(&mut self, now: Instant) {
-        self.asked = now;
-        // It waits quietly while the connection stands; see `end_ffmpeg`.
-        let endless = self.is_ffmpeg() && self.content.as_ref().is_some_and(|content| content.broadcast);
-        self.leave = (!endless).then(|| now + self.config.linger);
-    }
-
     fn check_opening(&self) -> Result<(), Error> {
         match self.state {
             State::Opening => Ok(()),
             _ => Err(Error::State { what: "no OpenFile waits for an answer" }),
         }
-    }
-
-    /// Makes FFmpeg leave. Up to 9.0 it knows no end: neither the message that tells it nor the
-    /// end of the connection makes it return from reading, and after the latter it tries again
-    /// without a pause for ever (`mms_read` in libavformat/mmst.c returns 0 in both cases). Of a
-    /// recording its demuxer knows the size, and ends when a packet comes after that. No other
-    /// player gets to see this one, which says that it has no bytes.
-    fn end_ffmpeg(&mut self) {
-        let Some(content) = self.content.as_ref().filter(|content| !content.broadcast) else { return };
-        if self.is_udp() || !self.is_ffmpeg() {
-            return;
-        }
-        let [incarnation, ..] = self.incarnation.to_le_bytes();
-        // Error correction, flags that tell of a Packet Length of four bytes, and that length.
-        let mut payload = vec![0x82, 0, 0, 0x60, 0x5D, 0, 0, 0, 0];
-        payload.resize(usize::try_from(content.packet_size).unwrap_or(0).max(payload.len()), 0);
-        self.send_data(&Data { location_id: 0, incarnation, af_flags: 0, payload: payload.into() });
-    }
-
-    fn is_ffmpeg(&self) -> bool {
-        self.subscriber().is_some_and(|name| name.contains("{7E667F5D-A661-495E-A512-F55686DDA178}"))
     }
 
     /// How long the player may take for its next request, and what that is; for ever where it
@@ -489,7 +411,7 @@ impl Server {
             State::Connected => Some((self.config.setup, "OpenFile")),
             State::Challenged => Some((self.config.setup, "answer to the challenge")),
             State::Ready => Some((self.config.idle, "request")),
-            State::Opening | State::Playing | State::Changing(_) | State::Closed => None,
+            State::Opening | State::Playing | State::Ending(_) | State::Changing(_) | State::Closed => None,
         }
     }
 
@@ -520,7 +442,7 @@ pub(super) fn header_size(header: &Bytes) -> u32 {
     u32::try_from(header.len()).unwrap_or(u32::MAX)
 }
 
-fn check_packet_size(size: u64) -> Result<(), Error> {
+pub(super) fn check_packet_size(size: u64) -> Result<(), Error> {
     let limit = u64::from(u16::MAX) - wire::DATA_HEADER as u64;
     if size > limit { Err(Error::TooLarge { what: "ASF packets", size, limit }) } else { Ok(()) }
 }

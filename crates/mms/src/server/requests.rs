@@ -83,7 +83,7 @@ impl Server {
                 self.send(now, &MacToViewer::ReportStartStriding { hr, incarnation });
             }
             ViewerToMac::StopPlaying { incarnation, .. } if self.content.is_some() => {
-                if matches!(self.state, State::Playing | State::Changing(_)) {
+                if matches!(self.state, State::Playing | State::Ending(_) | State::Changing(_)) {
                     self.state = State::Ready;
                     self.tell(ServerEvent::Stop);
                 }

@@ -69,12 +69,13 @@ fn by_udp_the_player_asks_for_the_header_after_a_change() {
     let mut talk = Talk::opened_udp();
     talk.says(&ViewerToMac::StartPlaying(from_begin(9)));
     talk.event();
+    talk.hears();
     talk.server.change(talk.now, content(b"another", 5)).unwrap();
-    // The answer to StartPlaying, the end of the entry, and the change.
-    for _ in 0..3 {
-        assert!(matches!(talk.server.poll_transmit(), Some(ServerTransmit::Stream(_))));
-    }
-    assert_eq!((talk.server.poll_transmit(), talk.event()), (None, None));
+    assert_eq!(talk.wait(), Ok(Duration::from_millis(300)));
+    let heard = talk.hears();
+    assert_eq!(heard[0], end_of_stream(1, 9));
+    assert!(matches!(heard[1..], [MacToViewer::ReportStreamChange(_)]));
+    assert_eq!(talk.event(), None);
     talk.says(&read_block(3));
     talk.server.poll_transmit();
     assert_eq!(talk.data()[0].payload, "anoth");
@@ -153,17 +154,39 @@ fn ffmpeg(broadcast: bool) -> Talk {
 }
 
 #[test]
-fn ffmpeg_is_told_the_end_of_a_recording_by_a_packet() {
+fn ffmpeg_is_told_the_end_of_a_recording_by_packets_and_is_not_left() {
     let mut talk = ffmpeg(false);
     assert_eq!(talk.wait(), Ok(3 * SECOND));
-    let [packet] = &talk.data()[..] else { panic!() };
-    assert_eq!((packet.incarnation, &packet.payload[..]), (4, &[0x82, 0, 0, 0x60, 0x5D, 0, 0, 0, 0, 0, 0, 0][..]));
-    assert_eq!(talk.event(), Some(ServerEvent::Closed));
+    let packets = talk.data();
+    assert_eq!(packets.len(), 8);
+    for packet in packets {
+        let nothing = [0x82, 0, 0, 0x60, 0x5D, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!((packet.incarnation, &packet.payload[..]), (4, &nothing[..]));
+    }
+    assert_eq!((talk.wait(), talk.hears()), (Ok(27 * SECOND), vec![MacToViewer::Ping]));
 }
 
 #[test]
-fn ffmpeg_is_not_left_alone_at_the_end_of_a_broadcast() {
+fn ffmpeg_is_not_left_at_the_end_of_a_broadcast() {
     let mut talk = ffmpeg(true);
-    assert_eq!(talk.wait(), Ok(30 * SECOND));
-    assert_eq!(talk.hears(), [MacToViewer::Ping]);
+    assert_eq!((talk.wait(), talk.event()), (Ok(3 * SECOND), None));
+    assert_eq!((talk.wait(), talk.hears()), (Ok(27 * SECOND), vec![MacToViewer::Ping]));
+}
+
+#[test]
+fn by_udp_the_end_does_not_overtake_the_last_packets_which_can_be_asked_for_again() {
+    let mut talk = Talk::opened_udp();
+    talk.play(9);
+    talk.server.send_packet(0, &Bytes::from_static(b"last")).unwrap();
+    talk.server.finish(talk.now, Hresult::OK);
+    let last = talk.data();
+    let (client_id, source_id) = (talk.server.client_id(), 1);
+    let ask = RequestPacketListResend { client_id, source_id, packets: vec![0] }.encode();
+    talk.server.handle_datagram(talk.now, &ask);
+    assert_eq!(talk.data(), last);
+    assert_eq!((talk.wait(), talk.hears()), (Ok(Duration::from_millis(300)), vec![end_of_stream(0, 9)]));
+    talk.server.handle_datagram(talk.now, &ask);
+    assert_eq!(talk.data(), last);
+    assert_eq!(talk.wait(), Ok(3 * SECOND));
+    assert_eq!(talk.event(), Some(ServerEvent::Closed));
 }

@@ -81,8 +81,9 @@ pub struct Reading {
     at: usize,
     /// Send time at which to stop, in milliseconds.
     stop: Option<u128>,
-    /// When the packet with send time 0 is due.
-    zero: Instant,
+    /// When the first packet was sent, and its send time.
+    began: Instant,
+    begin: Duration,
 }
 
 impl Reading {
@@ -92,13 +93,13 @@ impl Reading {
             Start::Time(time) => file.at(time),
             Start::Packet(number) => usize::try_from(number).unwrap_or(usize::MAX),
         };
-        let mut reading = Self { file, selected, at, stop: None, zero: Instant::now() };
+        let mut reading = Self { file, selected, at, stop: None, began: Instant::now(), begin: Duration::ZERO };
         let begin = reading.send_time();
         reading.stop = stop.map(|stop| match stop {
             Stop::At(time) => time.as_millis(),
             Stop::After(time) => begin.as_millis() + time.as_millis(),
         });
-        reading.zero -= begin;
+        reading.begin = begin;
         reading
     }
 
@@ -106,9 +107,9 @@ impl Reading {
         self.selected = selected;
     }
 
-    /// When the next packet is due.
-    pub fn due(&self) -> Instant {
-        self.zero + self.send_time()
+    /// When the next packet is due, at `speed` times the speed of the content.
+    pub fn due(&self, speed: f64) -> Instant {
+        self.began + self.send_time().saturating_sub(self.begin).div_f64(speed)
     }
 
     fn send_time(&self) -> Duration {
