@@ -107,7 +107,7 @@ fn round(file: &mut File, path: &str, show: &mut Show<'_>, stop: &Stop) -> Resul
                 if !wait_until(due, stop) {
                     return Ok(true);
                 }
-                show.publish();
+                show.publish()?;
             }
         }
     }

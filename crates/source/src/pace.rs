@@ -101,42 +101,45 @@ impl Clock {
     }
 }
 
-/// Units of a recording that came before they are due.
-#[derive(Default)]
+/// What of a recording came before it is due.
 pub(crate) struct Queue<T> {
-    clock: Clock,
-    units: VecDeque<(Option<Instant>, T, Unit)>,
+    /// When it is due, if it does not go along with what was before it, and its size in bytes.
+    items: VecDeque<(Option<Instant>, usize, T)>,
     bytes: usize,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), bytes: 0 }
+    }
 }
 
 impl<T> Queue<T> {
     /// What may wait, in bytes: more is left to whoever sends.
     const ROOM: usize = 1 << 20;
 
-    /// Takes the next unit, with what its place in the recording is.
-    pub(crate) fn push(&mut self, mut unit: Unit, video: Option<TrackId>, place: T) {
-        let due = self.clock.place(&mut unit, video);
-        self.bytes += unit.data.len();
-        self.units.push_back((due, place, unit));
+    /// Takes the next item, of so many bytes.
+    pub(crate) fn push(&mut self, due: Option<Instant>, bytes: usize, item: T) {
+        self.bytes += bytes;
+        self.items.push_back((due, bytes, item));
     }
 
-    /// When the next unit is due, if there is one.
+    /// When the next item is due, if there is one.
     pub(crate) fn due(&self) -> Option<Instant> {
-        // What has no time of its own goes along with what was before it.
-        self.units.front().map(|(due, ..)| due.unwrap_or_else(Instant::now))
+        self.items.front().map(|(due, ..)| due.unwrap_or_else(Instant::now))
     }
 
-    /// The next unit if it is due.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<(T, Unit)> {
-        let (due, ..) = self.units.front()?;
+    /// The next item if it is due.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<T> {
+        let (due, ..) = self.items.front()?;
         if due.is_some_and(|due| due > now) { None } else { self.pop_early() }
     }
 
-    /// The next unit, due or not.
-    pub(crate) fn pop_early(&mut self) -> Option<(T, Unit)> {
-        let (_, place, unit) = self.units.pop_front()?;
-        self.bytes -= unit.data.len();
-        Some((place, unit))
+    /// The next item, due or not.
+    pub(crate) fn pop_early(&mut self) -> Option<T> {
+        let (_, bytes, item) = self.items.pop_front()?;
+        self.bytes -= bytes;
+        Some(item)
     }
 
     /// Whether whoever sends does not wait: then what is first goes early.
@@ -147,11 +150,6 @@ impl<T> Queue<T> {
     /// Whether there is room for more.
     pub(crate) fn has_room(&self) -> bool {
         self.bytes < Self::ROOM
-    }
-
-    /// The recording begins anew, or another follows.
-    pub(crate) fn again(&mut self) {
-        self.clock.again();
     }
 }
 
@@ -206,25 +204,26 @@ mod tests {
     }
 
     #[test]
-    fn units_wait_until_they_are_due_and_sound_goes_along() {
+    fn what_is_not_due_waits_and_what_has_no_time_goes_along() {
         let mut queue = Queue::default();
-        for (track, ms) in [(1, 0), (0, 0), (1, 20), (0, 500)] {
-            queue.push(unit(track, ms), Some(TrackId(0)), ms);
-        }
         let now = Instant::now();
-        let due: Vec<_> = std::iter::from_fn(|| queue.pop(now)).map(|(ms, _)| ms).collect();
-        assert_eq!(due, [0, 0, 20]);
-        assert!(queue.due().is_some_and(|due| due > now && due <= now + Duration::from_millis(500)));
-        assert!(queue.pop(now + Duration::from_millis(501)).is_some() && queue.due().is_none());
+        let later = now + Duration::from_millis(500);
+        for (due, item) in [(None, 1), (Some(now), 2), (None, 3), (Some(later), 4), (None, 5)] {
+            queue.push(due, 1, item);
+        }
+        let all = |queue: &mut Queue<i32>, at| std::iter::from_fn(|| queue.pop(at)).collect::<Vec<_>>();
+        assert_eq!(all(&mut queue, now), [1, 2, 3]);
+        assert_eq!(queue.due(), Some(later));
+        assert_eq!(all(&mut queue, later), [4, 5]);
+        assert_eq!(queue.due(), None);
     }
 
     #[test]
     fn a_queue_is_full_at_some_bytes() {
         let mut queue = Queue::default();
-        let data = Bytes::from(vec![0; Queue::<()>::ROOM]);
         assert!(queue.has_room());
-        queue.push(Unit::picture(TrackId(0), data), Some(TrackId(0)), ());
-        assert!(!queue.has_room());
+        queue.push(None, Queue::<()>::ROOM, ());
+        assert!(!queue.has_room() && !queue.is_overfull());
         queue.pop_early();
         assert!(queue.has_room());
     }

@@ -149,13 +149,25 @@ impl Progress {
         }
         drop(recent);
         if first {
-            self.status.send_modify(|status| {
-                status.state = State::Live;
-                status.since = SystemTime::now();
-                status.error = None;
-                status.failures = 0;
-            });
-            self.live.notify_one();
+            self.is_live();
+        }
+    }
+
+    fn is_live(&self) {
+        self.status.send_modify(|status| {
+            status.state = State::Live;
+            status.since = SystemTime::now();
+            status.error = None;
+            status.failures = 0;
+        });
+        self.live.notify_one();
+    }
+
+    /// The attempt goes on exactly where the last one ended, which is as good as a picture: there
+    /// may be none left.
+    pub(crate) fn gone_on(&self, now: Instant) {
+        if self.recent().newest.replace(now).is_none() {
+            self.is_live();
         }
     }
 

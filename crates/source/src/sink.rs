@@ -81,6 +81,7 @@ impl Sink {
             door.keyed = tracks.video().is_some();
             if door.keyed {
                 door.progress.declared(about, tracks);
+                door.progress.gone_on(Instant::now());
             }
             door.keyed
         };

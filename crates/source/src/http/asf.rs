@@ -21,15 +21,20 @@ pub(super) async fn run(
 ) -> Error {
     let place = session.location().to_string();
     let mut show = Show::new(sink, &request.options.streams, &place);
+    let mut is_first = true;
     loop {
-        let round = match play(&mut answer, first, &mut show, &place).await {
+        let round = match play(&mut answer, first, &mut show, &place, is_first).await {
             Ok(round) => round,
             Err(error) => return error,
         };
-        show.finish().await;
+        if let Err(error) = show.finish().await {
+            return error;
+        }
+        show.ended();
         if round.live || !round.any || !request.options.repeat_files {
             return Error::Ended { what: None };
         }
+        is_first = false;
         show.again();
         // Closed before the next one is opened: some cameras serve only one client.
         drop(answer);
@@ -53,7 +58,13 @@ struct Round {
     any: bool,
 }
 
-async fn play(answer: &mut Answer, mut bytes: BytesMut, show: &mut Show<'_>, place: &str) -> Result<Round, Error> {
+async fn play(
+    answer: &mut Answer,
+    mut bytes: BytesMut,
+    show: &mut Show<'_>,
+    place: &str,
+    is_first: bool,
+) -> Result<Round, Error> {
     let mut reader = Reader::new();
     let mut round = Round::default();
     let mut number = 0;
@@ -65,7 +76,13 @@ async fn play(answer: &mut Answer, mut bytes: BytesMut, show: &mut Show<'_>, pla
                 Item::Header(header) => {
                     let header = Header::parse(&header).map_err(|error| failure(&error, place))?;
                     round.live = header.is_broadcast();
-                    show.header(&header, about(&header, answer))?;
+                    let about = about(&header, answer);
+                    // A camera may not say that it has no end; a length says that there is one.
+                    let is_whole = answer.head.content_length().is_some() && !round.live && number == 0;
+                    match is_whole && is_first {
+                        true => drop(show.numbered(&header, about, u32::MAX)?),
+                        false => drop(show.header(&header, about)?),
+                    }
                 }
                 Item::Packet(packet) => {
                     round.any = true;
@@ -80,11 +97,27 @@ async fn play(answer: &mut Answer, mut bytes: BytesMut, show: &mut Show<'_>, pla
             && let Some(due) = show.due()
         {
             sleep_until(due.into()).await;
-            show.publish();
+            show.publish()?;
         }
         let count = tokio::select! {
-            count = answer.read(&mut bytes) => count.map_err(|error| Error::Ended { what: Some(error.to_string()) })?,
-            () = show.finish(), if show.due().is_some() => continue,
+            count = answer.read(&mut bytes) => count,
+            finished = show.finish(), if show.due().is_some() => {
+                finished?;
+                continue;
+            }
+        };
+        let count = match count {
+            // It is not as long as it was to be, so that this is not its end.
+            Ok(0) if answer.is_cut() => Err("the server closed the connection in its midst".to_owned()),
+            count => count.map_err(|error| error.to_string()),
+        };
+        let count = match count {
+            Ok(count) => count,
+            Err(what) => {
+                // What has come is shown before the next attempt begins.
+                show.finish().await?;
+                return Err(Error::Ended { what: Some(format!("{place}: {what}")) });
+            }
         };
         if count == 0 {
             reader.handle_end().map_err(|error| failure(&error, place))?;

@@ -31,6 +31,11 @@ impl Answer {
         Self { head, stream, raw, dechunker, left }
     }
 
+    /// Whether a length in the head says that more was to come.
+    pub(super) fn is_cut(&self) -> bool {
+        self.left.is_some_and(|left| left > 0)
+    }
+
     /// Appends to `out` what comes next: one read of the socket, straight into `out`
     /// unless the body is chunked. 0 at the end of the body. Cancel-safe.
     ///

@@ -12,6 +12,9 @@ use super::show::{Show, failure, shown};
 use super::way::Way;
 use crate::{About, Error, Options, Sink};
 
+/// A server that is asked for a packet may begin so many before it: at a keyframe.
+const MOST_EARLY: u32 = 4096;
+
 /// How a session ended.
 pub(super) enum End {
     Failed(Error),
@@ -41,10 +44,18 @@ async fn run(stream: &mut Stream, show: &mut Show<'_>) -> Result<std::convert::I
     loop {
         let due = show.due();
         let event = tokio::select! {
-            event = stream.driver.next(show.has_room()) => event?,
+            event = stream.driver.next(show.has_room()) => event,
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
-                show.publish();
+                show.publish()?;
                 continue;
+            }
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                // What has come is shown before the next attempt begins.
+                show.finish().await?;
+                return Err(error.into());
             }
         };
         match event {
@@ -53,7 +64,7 @@ async fn run(stream: &mut Stream, show: &mut Show<'_>) -> Result<std::convert::I
             Event::Header(header) => begin(stream, show, &header, false)?,
             Event::Ended => {
                 show.ended();
-                show.finish().await;
+                show.finish().await?;
                 return Err(Error::Ended { what: None }.into());
             }
             Event::Moved(urls) => return Err(End::Moved(urls)),
@@ -68,7 +79,7 @@ fn begin(stream: &mut Stream, show: &mut Show<'_>, bytes: &Bytes, is_first: bool
     let about = about(&header, stream.way, &stream.about);
     let resumes = is_first && !about.live && stream.about.seekable != Some(false);
     let (choice, packet) = match resumes {
-        true => show.numbered(&header, about)?,
+        true => show.numbered(&header, about, MOST_EARLY)?,
         false => (show.header(&header, about)?, None),
     };
     let thinning = |wanted| if wanted { Thinning::All } else { Thinning::Nothing };

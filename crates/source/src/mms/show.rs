@@ -6,18 +6,16 @@ use std::time::Instant;
 
 use asf::{Choice, Demuxer, Header};
 use bytes::Bytes;
-use media::{Redacted, Timestamp, Track, TrackId};
+use media::{Redacted, Timestamp, Track, TrackId, Unit};
 
 use tokio::time::sleep_until;
 
 use crate::bookmark::Bookmark;
-use crate::pace::Queue;
+use crate::pace::{Clock, Queue};
 use crate::{About, Error, Rule, Sink};
 
 /// Longest name of a server or title that is shown, in characters.
 const MAX_SHOWN: usize = 120;
-/// A server that is asked for a packet may begin so many before it: at a keyframe.
-const MOST_EARLY: u32 = 4096;
 
 /// Content on its way to the sink.
 pub(crate) struct Show<'a> {
@@ -32,25 +30,37 @@ pub(crate) struct Show<'a> {
     repeats: bool,
     video: Option<TrackId>,
     live: bool,
-    queue: Queue<Place>,
+    clock: Clock,
+    queue: Queue<Next>,
     /// Where the recording is lost if it is lost now.
     mark: Option<Bookmark>,
     resuming: Resuming,
 }
 
-/// Where a unit stands in its recording.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    /// The packet in which it ends.
-    packet: u32,
-    at: Option<Timestamp>,
+/// What is to be published.
+enum Next {
+    /// What follows has these tracks.
+    Tracks(About, Vec<Track>),
+    Unit {
+        unit: Unit,
+        is_picture: bool,
+        /// The packet of the recording in which it ends, and its time in the recording.
+        packet: u32,
+        at: Option<Timestamp>,
+    },
 }
 
 /// How far a recording that was lost has been found again.
 enum Resuming {
     No,
     /// The server was asked for this packet; what follows is not declared yet.
-    Asked(Bookmark, u32, About, Vec<Track>),
+    Asked {
+        mark: Bookmark,
+        packet: u32,
+        most_early: u32,
+        about: About,
+        tracks: Vec<Track>,
+    },
     /// It came. What was published before the loss is left out; whether the next picture is the
     /// first one.
     Found(Bookmark, bool),
@@ -68,6 +78,7 @@ impl<'a> Show<'a> {
             repeats: false,
             video: None,
             live: false,
+            clock: Clock::default(),
             queue: Queue::default(),
             mark: None,
             resuming: Resuming::No,
@@ -87,17 +98,24 @@ impl<'a> Show<'a> {
         let is_known = std::mem::take(&mut self.repeats) && self.header == header.bytes();
         self.header = header.bytes().clone();
         if !is_known {
-            self.sink.declare(about, tracks)?;
+            self.queue.push(None, 0, Next::Tracks(about, tracks));
         }
+        self.publish()?;
         Ok(choice)
     }
 
     /// The same for a recording whose packets are numbered. Returns the packet with which to go
-    /// on too, if the attempt before this one lost it.
+    /// on too, if the attempt before this one lost it; so many before that one are passed over
+    /// if they come all the same.
     ///
     /// # Errors
     /// As [`Show::header`].
-    pub(crate) fn numbered(&mut self, header: &Header, about: About) -> Result<(Choice, Option<u32>), Error> {
+    pub(crate) fn numbered(
+        &mut self,
+        header: &Header,
+        about: About,
+        most_early: u32,
+    ) -> Result<(Choice, Option<u32>), Error> {
         let mut hasher = DefaultHasher::new();
         header.bytes().hash(&mut hasher);
         let content = hasher.finish();
@@ -110,13 +128,13 @@ impl<'a> Show<'a> {
         let choice = header.choose(self.rule);
         let tracks = self.begin(header, &choice, about.live)?;
         self.mark = Some(mark.clone());
-        self.resuming = Resuming::Asked(mark, packet, about, tracks);
+        self.resuming = Resuming::Asked { mark, packet, most_early, about, tracks };
         Ok((choice, Some(packet)))
     }
 
     fn begin(&mut self, header: &Header, choice: &Choice, live: bool) -> Result<Vec<Track>, Error> {
         if self.demuxer.is_some() {
-            self.queue.again();
+            self.clock.again();
         }
         let demuxer = Demuxer::new(header, &choice.wanted()).map_err(|error| failure(&error, &self.place))?;
         let tracks = demuxer.tracks();
@@ -132,9 +150,9 @@ impl<'a> Show<'a> {
     /// When it turns out that there are no pictures.
     pub(crate) fn packet(&mut self, number: u32, lost: u32, packet: Bytes) -> Result<(), Error> {
         match std::mem::replace(&mut self.resuming, Resuming::No) {
-            Resuming::Asked(mark, asked, about, tracks) => {
-                if number < asked && asked - number <= MOST_EARLY {
-                    self.resuming = Resuming::Asked(mark, asked, about, tracks);
+            Resuming::Asked { mark, packet: asked, most_early, about, tracks } => {
+                if number < asked && asked - number <= most_early {
+                    self.resuming = Resuming::Asked { mark, packet: asked, most_early, about, tracks };
                     return Ok(());
                 }
                 if number == asked && self.sink.go_on(about.clone()) {
@@ -142,7 +160,7 @@ impl<'a> Show<'a> {
                     self.resuming = Resuming::Found(mark, true);
                 } else {
                     self.mark = Some(mark.anew());
-                    self.sink.declare(about, tracks)?;
+                    self.queue.push(None, 0, Next::Tracks(about, tracks));
                 }
             }
             other => self.resuming = other,
@@ -162,35 +180,48 @@ impl<'a> Show<'a> {
                     unit.discontinuity = false;
                 }
             }
-            let place = Place { packet: number, at: unit.pts };
-            self.queue.push(unit, self.video, place);
+            let (at, is_picture, bytes) = (unit.pts, Some(unit.track) == self.video, unit.data.len());
+            let due = self.clock.place(&mut unit, self.video);
+            self.queue.push(due, bytes, Next::Unit { unit, is_picture, packet: number, at });
         }
-        self.publish();
-        Ok(())
+        self.publish()
     }
 
     /// Publishes what is due.
-    pub(crate) fn publish(&mut self) {
+    ///
+    /// # Errors
+    /// When there are no pictures in what follows.
+    pub(crate) fn publish(&mut self) -> Result<(), Error> {
         let now = Instant::now();
-        let next = |queue: &mut Queue<Place>| match self.live || queue.is_overfull() {
+        let next = |queue: &mut Queue<Next>| match self.live || queue.is_overfull() {
             true => queue.pop_early(),
             false => queue.pop(now),
         };
-        while let Some((place, unit)) = next(&mut self.queue) {
-            let (track, is_picture) = (unit.track, Some(unit.track) == self.video);
-            self.sink.publish(unit);
-            if let Some(mark) = &mut self.mark {
-                mark.published(place.packet, track, place.at, is_picture);
+        while let Some(next) = next(&mut self.queue) {
+            match next {
+                Next::Tracks(about, tracks) => self.sink.declare(about, tracks)?,
+                Next::Unit { unit, is_picture, packet, at } => {
+                    let track = unit.track;
+                    self.sink.publish(unit);
+                    if let Some(mark) = &mut self.mark {
+                        mark.published(packet, track, at, is_picture);
+                    }
+                }
             }
         }
+        Ok(())
     }
 
     /// Waits until everything is published. Cancel-safe.
-    pub(crate) async fn finish(&mut self) {
+    ///
+    /// # Errors
+    /// As [`Show::publish`].
+    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
         while let Some(due) = self.due() {
             sleep_until(due.into()).await;
-            self.publish();
+            self.publish()?;
         }
+        Ok(())
     }
 
     /// When there is more to publish.

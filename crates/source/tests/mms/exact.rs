@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 
-use crate::servers;
+use crate::servers::{self, Mmst};
 use crate::support::{assert_whole, folder, name, numbered, options, play};
 
 /// Plays every clip from the URL that `url` makes of it.
@@ -37,6 +37,31 @@ async fn every_packet_arrives_over_mmsh() {
     let folder = folder();
     let address = servers::mmsh(folder.path().to_owned());
     every_clip("over MMSH", |clip| format!("mmsh://{address}/{}", name(clip))).await;
+}
+
+#[tokio::test]
+async fn every_packet_arrives_over_mmst() {
+    let folder = folder();
+    let at = |strip| servers::mmst(Mmst { folder: folder.path().to_owned(), strip, ..Mmst::default() });
+    for address in [at(false), at(true)] {
+        every_clip("over MMST", |clip| format!("mmst://{address}/{}", name(clip))).await;
+    }
+}
+
+#[tokio::test]
+async fn every_packet_arrives_over_mmsu() {
+    let folder = folder();
+    let address = servers::mmst(Mmst { folder: folder.path().to_owned(), speed: Some(1.0), ..Mmst::default() });
+    every_clip("over MMSU", |clip| format!("mmsu://{address}/{}", name(clip))).await;
+}
+
+#[tokio::test]
+async fn every_packet_arrives_over_mmsu_from_a_link_that_loses() {
+    let folder = folder();
+    let options =
+        Mmst { speed: Some(1.0), drop_udp: 5, reorder_udp: 10, folder: folder.path().to_owned(), ..Mmst::default() };
+    let address = servers::mmst(options);
+    every_clip("over MMSU with losses", |clip| format!("mmsu://{address}/{}", name(clip))).await;
 }
 
 #[tokio::test]

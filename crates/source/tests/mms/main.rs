@@ -4,6 +4,7 @@
 
 mod elsewhere;
 mod exact;
+mod goes_on;
 mod refused;
 mod rollover;
 mod servers;

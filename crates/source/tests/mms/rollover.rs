@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use source::{Error, Options, Phase};
 use tokio::net::TcpListener;
 
-use crate::servers;
-use crate::support::{failure, open, options};
+use crate::servers::{self, Mmst};
+use crate::support::{failure, folder, name, numbered, open, options, pictures};
 
 #[tokio::test]
 async fn every_way_is_named_with_its_reason_when_none_works() {
@@ -63,4 +63,14 @@ async fn a_server_that_says_nothing_is_given_up_with_all_that_was_tried() {
         assert_eq!(all, if scheme == "mms" { &expected } else { "" }, "{scheme}");
         assert!(began.elapsed() >= Duration::from_millis(1500), "{scheme}");
     }
+}
+
+#[tokio::test]
+async fn the_first_way_that_opens_is_taken_and_the_others_take_leave() {
+    let clip = &numbered()[0];
+    let folder = folder();
+    let there = servers::mmst(Mmst { folder: folder.path().to_owned(), ..Mmst::default() });
+    let (source, mut cursor) = open(&format!("mms://{there}/{}", name(clip)), options());
+    pictures(&mut cursor, 3).await;
+    assert_eq!(source.status().borrow().about.protocol, "mmst");
 }
