@@ -162,6 +162,7 @@ fn a_wrong_command_line_is_refused_with_what_would_be_right() {
     for (args, part) in [
         (&["--listen", "everywhere", "a=pattern:"][..], "ADDRESS:PORT"),
         (&["--timeout", "soon", "a=pattern:"], "10s"),
+        (&["--streams", "worst", "a=pattern:"], "expected best, smallest, max=300k"),
         (&[], "[NAME=]URL"),
         (&["--listen", "127.0.0.1:0", "status=pattern:"], "status"),
         (&["--listne", "x", "a=pattern:"], "--listen"),
