@@ -4,22 +4,20 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::message::{First, Input, Message, Reader, Writer};
 use super::receiver::{Receiver, Stream};
 use super::sdp::Description;
-use super::transport::{self, Transport};
-use crate::{Config, Error, Event, HttpAuth, Opened, Play, Session, Start, Thinning, Transmit};
+use super::transport::Transport;
+use crate::{Config, Error, Event, HttpAuth, Opened, Play, Session, Transmit};
 
 mod answers;
+mod deadlines;
 mod facts;
 mod requests;
+mod setups;
 
 use facts::Facts;
 
-/// How long a stream may be silent before it counts as dead.
-const SILENCE: Duration = Duration::from_secs(60);
 /// How long datagrams that were sent before the end may take to come after it is told.
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long the next playlist entry may take to come.
@@ -296,120 +294,6 @@ impl Client {
             title: description.title.clone(),
         }
     }
-
-    /// The streams that are wanted, in the order in which they are set up.
-    fn setups(&self, play: &Play) -> VecDeque<Setup> {
-        let mut setups = VecDeque::new();
-        let mut channel = 0u8;
-        for media in &self.description.media {
-            let Some(number) = media.stream else { continue };
-            let wanted =
-                play.streams.iter().find(|(stream, _)| u32::from(*stream) == number).map(|(_, thinning)| *thinning);
-            let retransmission = media.is_retransmission();
-            // Over TCP the server refuses its stream of retransmissions.
-            if !(retransmission && self.udp || matches!(wanted, Some(Thinning::All | Thinning::Keyframes))) {
-                continue;
-            }
-            let client_port = self.config.udp_port.filter(|_| self.udp).map(|port| match retransmission {
-                // Must be another port than the others' ([MS-RTSP] 2.2.7.10.1). Nothing comes
-                // there, since we ask for nothing again.
-                true if port < u16::MAX - 1 => (port + 1, port + 2),
-                true => (port - 2, port - 1),
-                false => (port, port),
-            });
-            let interleaved = (!self.udp).then_some((channel, channel | 1));
-            channel = channel.wrapping_add(2);
-            let setup = Setup {
-                number,
-                url: transport::line_safe(&transport::control_url(&self.facts.base, media.control.as_deref())),
-                retransmission,
-                keyframes: wanted == Some(Thinning::Keyframes) && self.facts.switches,
-                transport: Transport { udp: self.udp, client_port, interleaved, ..Transport::default() },
-            };
-            // First, or servers refuse the others.
-            if retransmission { setups.push_front(setup) } else { setups.push_back(setup) }
-        }
-        setups
-    }
-
-    fn set_up(&mut self, now: Instant, play: &Play) -> Result<(), Error> {
-        let setups = self.setups(play);
-        if setups.iter().all(|setup| setup.retransmission) {
-            let numbers: Vec<_> = self.description.media.iter().filter_map(|media| media.stream).collect();
-            return Err(self.fail(Error::Malformed {
-                message: "SDP",
-                what: format!("none of the streams that are wanted is among those described: {numbers:?}"),
-            }));
-        }
-        let first = match play.start {
-            Start::Packet(number) => number,
-            Start::Begin | Start::Time(_) => 0,
-        };
-        self.receiver.renew(self.description.asf_types(), first);
-        self.phase = Phase::SettingUp(setups);
-        self.next_setup(now);
-        Ok(())
-    }
-
-    /// Sets the next stream up, or starts when all are.
-    fn next_setup(&mut self, now: Instant) {
-        let Phase::SettingUp(setups) = &mut self.phase else { return };
-        if let Some(setup) = setups.pop_front() {
-            return self.ask(now, Request::Setup(setup));
-        }
-        self.phase = Phase::Starting;
-        self.flows = false;
-        self.last_packet = Some(now);
-        // Opens the way through a firewall of ours: an RTP header without anything.
-        let ports: Vec<_> = self.receiver.server_ports().map(|(port, _)| port).collect();
-        for port in ports {
-            let data = Bytes::from_static(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-            self.transmits.push_back(Transmit::Datagram { port, data });
-        }
-        self.ask(now, Request::Play);
-    }
-
-    /// By when an answer has to be here, and to what.
-    fn reply_deadline(&self) -> Option<(Instant, &'static str)> {
-        let awaited = self.awaited.front()?;
-        let (since, what) = match awaited.request {
-            Request::Options => (awaited.sent, "answer to OPTIONS"),
-            Request::Describe => (awaited.sent, "answer to DESCRIBE"),
-            Request::Setup(_) => (awaited.sent, "answer to SETUP"),
-            Request::Play => (awaited.sent, "answer to PLAY"),
-            // Servers that do not answer it but send packets are alive.
-            Request::KeepAlive => {
-                (self.last_heard.map_or(awaited.sent, |heard| heard.max(awaited.sent)), "sign of life")
-            }
-            Request::Teardown => return None,
-        };
-        Some((since + self.config.reply_timeout, what))
-    }
-
-    /// By when the next packet has to be here, and how long that is from the last.
-    fn packet_deadline(&self) -> Option<(Instant, &'static str, Duration)> {
-        let last = self.last_packet.filter(|_| matches!(self.phase, Phase::Playing))?;
-        let (what, after) = if !self.flows && self.receiver.has_udp() {
-            ("datagram; is UDP blocked on the way?", self.config.reply_timeout)
-        } else {
-            ("packet", SILENCE)
-        };
-        Some((last + after, what, after))
-    }
-
-    /// When to show the server that we are still here.
-    fn keep_alive_time(&self) -> Option<Instant> {
-        let wanted = self.facts.session.is_some() && self.awaited.is_empty() && !matches!(self.phase, Phase::Over);
-        self.last_sent.filter(|_| wanted).map(|sent| sent + self.facts.keep_alive())
-    }
-
-    /// By when what is left of this entry, or the next entry, has to be here.
-    fn phase_deadline(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Draining { until, .. } | Phase::Between { until } => Some(until),
-            _ => None,
-        }
-    }
 }
 
 impl Session for Client {
@@ -442,6 +326,9 @@ impl Session for Client {
     fn handle_datagram(&mut self, now: Instant, from: u16, datagram: &[u8]) -> Result<(), Error> {
         if self.takes_packets() {
             let taken = self.receiver.handle_datagram(now, from, datagram);
+            if taken {
+                self.last_heard = Some(now);
+            }
             self.note_packet(now, taken);
             self.deliver(now);
         }
@@ -478,6 +365,7 @@ impl Session for Client {
             return Ok(());
         }
         self.deliver(now);
+        self.forgive(now);
         if let Some((_, what)) = self.reply_deadline().filter(|(deadline, _)| now >= *deadline) {
             return Err(self.fail(Error::Timeout { waiting_for: what, after: self.config.reply_timeout }));
         }

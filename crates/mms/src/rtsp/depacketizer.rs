@@ -7,6 +7,8 @@
 //! count their header in. Which one it is shows at the end of the payload: only with the right
 //! one the last packet ends there.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 
 /// The most bytes of an ASF packet; sizes over the network have 16 bits everywhere else.
@@ -87,7 +89,7 @@ impl Depacketizer {
                 self.lost = self.lost.saturating_add(1);
             } else if end > header.data {
                 let lost = std::mem::take(&mut self.lost);
-                out(AsfPacket { location: header.location, lost, data: payload.slice(header.data..end) });
+                out(AsfPacket { location: header.location, lost, data: cut(payload, header.data..end) });
             }
             whole += 1;
             at = end;
@@ -145,6 +147,11 @@ impl Depacketizer {
         }
         if known_fit == Fit::None && other_fit == Fit::Piece { other } else { known }
     }
+}
+
+/// A part of a payload. Small ones are copied, so that none keeps more than twice its bytes.
+fn cut(payload: &Bytes, range: Range<usize>) -> Bytes {
+    if range.len() * 2 < payload.len() { Bytes::copy_from_slice(&payload[range]) } else { payload.slice(range) }
 }
 
 /// How well a reading of the lengths fits a payload.

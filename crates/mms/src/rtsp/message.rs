@@ -11,6 +11,8 @@ use crate::{Error, Limits};
 const MAX_HEADERS: usize = 256;
 /// The most characters of a foreign text in an error.
 const SHOWN: usize = 80;
+/// The most bytes that an empty buffer keeps; a description can have megabytes.
+const MOST_IDLE: usize = 256 << 10;
 /// What an error calls a message.
 const MESSAGE: &str = "RTSP message";
 
@@ -184,8 +186,8 @@ impl Reader {
         if self.buffer.len() < 4 + length {
             return Ok(None);
         }
-        let mut data = self.take(4 + length);
-        data.advance(4);
+        self.take(4);
+        let data = self.take(length);
         Ok(Some(Input::Frame { channel, data }))
     }
 
@@ -210,10 +212,16 @@ impl Reader {
         }
     }
 
+    /// A copy: what is handed out must not keep the whole buffer.
     fn take(&mut self, length: usize) -> Bytes {
         self.scanned = 0;
         self.at += length as u64;
-        self.buffer.split_to(length).freeze()
+        let taken = Bytes::copy_from_slice(&self.buffer[..length]);
+        self.buffer.advance(length);
+        if self.buffer.is_empty() && self.buffer.capacity() > MOST_IDLE {
+            self.buffer = BytesMut::new();
+        }
+        taken
     }
 
     fn other_protocol(&self, found: &[u8]) -> Error {

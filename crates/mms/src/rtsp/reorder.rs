@@ -20,6 +20,8 @@ pub(crate) struct Reorder {
     bytes: usize,
     /// Since when the first that is held waits.
     since: Option<Instant>,
+    /// A packet has been handed out.
+    begun: bool,
     /// The number that would prove a restart.
     proof: Option<u16>,
 }
@@ -72,6 +74,8 @@ impl Reorder {
         let (number, packet) = entry.remove_entry();
         self.bytes -= packet.payload.len();
         self.next = Some(number + 1);
+        // A begin that is far from where the server said it is means that it said something wrong.
+        let missing = missing.filter(|missing| std::mem::replace(&mut self.begun, true) || *missing <= RESTART);
         self.since = (!self.held.is_empty()).then_some(now);
         Some((u32::try_from(missing.unwrap_or_default()).unwrap_or(u32::MAX), packet))
     }
@@ -188,6 +192,15 @@ mod tests {
         take(&mut reorder, now, false, &mut out);
         assert_eq!(out, [7, 8, 9, 8, 9]);
         assert!(reorder.has_reached(10) && !reorder.has_reached(11));
+    }
+
+    #[test]
+    fn a_begin_that_is_told_wrong_is_no_loss() {
+        let mut reorder = started(0);
+        assert_eq!(run(&mut reorder, epoch(), [30000, 30001]), []);
+        let mut out = Vec::new();
+        take(&mut reorder, epoch(), true, &mut out);
+        assert_eq!(out, [30000, 30001]);
     }
 
     #[test]

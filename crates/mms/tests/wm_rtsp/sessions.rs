@@ -275,6 +275,34 @@ fn signs_of_life_are_sent_before_the_session_ends() {
 }
 
 #[test]
+fn a_server_that_sends_packets_need_not_answer_signs_of_life() {
+    let mut script = Script::playing();
+    for sequence in 0..20u16 {
+        script.packet(0, sequence, b"x").unwrap();
+        script.time_out().unwrap();
+        assert_eq!(script.asked().unwrap().method(), "GET_PARAMETER");
+        script.now += Duration::from_secs(1);
+        script.packet(0, sequence, b"x").unwrap();
+        assert_eq!(script.time_out(), Ok(Duration::from_secs(9)), "given up");
+    }
+    script.time_out().unwrap();
+    script.asked().unwrap();
+    // The answer to another request is not taken for it.
+    script.request("ANNOUNCE", "", &script::sdp()).unwrap();
+    script.asked().unwrap();
+    script.play();
+    let transport = "Transport: RTP/AVP/TCP;unicast;interleaved=8-9\r\n";
+    script.answer(transport, "").unwrap();
+    script.answer("", "").unwrap();
+    script.answer("", "").unwrap();
+    script.packet(8, 1, b"on the first stream's channel").unwrap();
+    assert!(
+        std::iter::from_fn(|| script.event())
+            .any(|event| matches!(event, Event::Packet(packet) if packet.data.len() > 1))
+    );
+}
+
+#[test]
 fn silence_is_an_error_at_the_deadline_and_not_before() {
     let said = |script: &mut Script| {
         (script.time_out().unwrap_err().to_string(), script.asked().map(|asked| asked.method().to_owned()))

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::sdp::Description;
 use super::super::transport::{self, Transport};
-use super::{Client, DRAIN, Message, Phase, Request, Setup, Stream, Writer};
+use super::{Awaited, Client, DRAIN, Message, Phase, Request, Setup, Stream, Writer};
 use crate::{Error, Event, Transmit};
 
 /// The most URLs of one redirection.
@@ -24,19 +24,19 @@ impl Client {
         if status < 200 {
             return Ok(());
         }
-        // An answer that nobody waits for, or of a request that was given up, means nothing.
-        let cseq = message.number("cseq");
-        let is_awaited = self.awaited.front().is_some_and(|awaited| cseq.is_none_or(|cseq| cseq >= awaited.cseq));
-        let Some(awaited) = is_awaited.then(|| self.awaited.pop_front()).flatten() else { return Ok(()) };
+        let Some(awaited) = self.answered(message.number("cseq")) else { return Ok(()) };
         self.facts.note(message);
-        if status == 401 && !matches!(awaited.request, Request::Options | Request::KeepAlive) {
+        // Before DESCRIBE nobody needs to know who we are.
+        if status == 401 && !matches!(awaited.request, Request::Options) {
             let challenges: Vec<_> = message.all("www-authenticate").collect();
             self.challenged = true;
             self.auth.handle_unauthorized(challenges).map_err(|error| self.fail(error))?;
             self.ask(now, awaited.request);
             return Ok(());
         }
-        self.auth.handle_accepted();
+        if status != 401 {
+            self.auth.handle_accepted();
+        }
         if awaited.entry != self.entry {
             return Ok(());
         }
@@ -63,6 +63,14 @@ impl Client {
             Request::KeepAlive | Request::Teardown => (),
         }
         Ok(())
+    }
+
+    /// The request that an answer with this number is for. Nothing if nobody waits for it. Those
+    /// before it have got none and will get none, since answers come in order.
+    fn answered(&mut self, cseq: Option<u32>) -> Option<Awaited> {
+        let at = self.awaited.iter().position(|awaited| cseq.is_none_or(|cseq| cseq == awaited.cseq))?;
+        self.awaited.drain(..at);
+        self.awaited.pop_front()
     }
 
     fn handle_description(&mut self, message: &Message) -> Result<(), Error> {
