@@ -7,10 +7,12 @@ use crate::wire::{self, Deframer, Frame, Framer, MacToViewer, RequestPacketListR
 
 mod client;
 mod http;
+mod rtsp;
 mod server;
 
 pub use client::mms_client;
 pub use http::{mmsh_client, mmsh_request};
+pub use rtsp::{wmrtsp_client, wmrtsp_depacketizer, wmrtsp_server};
 pub use server::mms_server;
 
 /// Where the time of tests and fuzzers begins. The machines are handed every instant, so any

@@ -20,6 +20,7 @@
 
 mod client;
 mod depacketizer;
+mod fuzzed;
 mod message;
 mod packetizer;
 mod receiver;
@@ -30,5 +31,6 @@ pub mod server;
 mod transport;
 
 pub use client::Client;
+pub(crate) use fuzzed::{depacketize, unpack_again};
 pub use packetizer::Outgoing;
 pub use server::Server;

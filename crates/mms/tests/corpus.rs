@@ -42,3 +42,18 @@ fn mmsh_client() {
 fn mmsh_request() {
     replay("mmsh_request", mms::fuzz::mmsh_request);
 }
+
+#[test]
+fn wmrtsp_client() {
+    replay("wmrtsp_client", mms::fuzz::wmrtsp_client);
+}
+
+#[test]
+fn wmrtsp_depacketizer() {
+    replay("wmrtsp_depacketizer", mms::fuzz::wmrtsp_depacketizer);
+}
+
+#[test]
+fn wmrtsp_server() {
+    replay("wmrtsp_server", mms::fuzz::wmrtsp_server);
+}
