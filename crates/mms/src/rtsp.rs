@@ -13,6 +13,10 @@
 //! 301, 302, 305, REDIRECT → Moved
 //! ```
 //!
+//! Over UDP the stream of retransmissions is set up for the port after
+//! [`Config::udp_port`](crate::Config::udp_port), since servers insist on another one than the
+//! others'. Nothing comes there, and nobody needs to listen.
+//!
 //! Left out: requests for lost datagrams and forward error correction ([MS-RTSP] 2.2.2, 2.2.4),
 //! so that over UDP what is lost stays lost and is counted; statistics about the viewer, which
 //! servers do not insist on ([MS-RTSP] 2.2.7.6, 2.2.7.7); streams that the server chooses

@@ -31,6 +31,8 @@ impl Default for Options {
 
 /// How long a client that was told of the end is waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// The most packets that are sent at once, so that a server that comes late does not flood.
+const MOST_AT_ONCE: usize = 16;
 /// How long to sleep at most before the socket is looked at again.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -144,7 +146,7 @@ impl Connection {
         let elapsed = now.duration_since(begun).as_secs_f64() * self.options.speed;
         let due = |send_time: u32| f64::from(send_time.saturating_sub(first)) <= elapsed * 1000.0;
         let rest = clip.packets.get(self.next..).unwrap_or_default();
-        let count = rest.iter().take_while(|packet| due(packet.send_time)).count();
+        let count = rest.iter().take(MOST_AT_ONCE).take_while(|packet| due(packet.send_time)).count();
         self.server.send(&rest[..count]);
         self.next += count;
         if self.next == clip.packets.len() {

@@ -45,6 +45,8 @@ struct Talk {
     transmits: Vec<Transmit>,
     events: Vec<Event>,
     result: Result<(), Error>,
+    /// What came before an error has been taken.
+    ended: bool,
 }
 
 impl Talk {
@@ -61,7 +63,7 @@ impl Talk {
             reply_timeout: Duration::from_secs(7),
             limits: Limits { header: 2000, message: 1000, playlist: 0, reorder: 8 },
         };
-        Self { client: Client::new(config), now, transmits: vec![], events: vec![], result: Ok(()) }
+        Self { client: Client::new(config), now, transmits: vec![], events: vec![], result: Ok(()), ended: false }
     }
 
     fn run(mut self, script: &[u8], size: usize) -> Self {
@@ -84,9 +86,9 @@ impl Talk {
 
     fn note(&mut self, handle: impl FnOnce(&mut Client, Instant) -> Result<(), Error>) {
         let result = handle(&mut self.client, self.now);
-        if self.result.is_err() {
+        if self.ended {
             assert!(self.client.poll_event().is_none() && self.client.poll_timeout().is_none(), "after an error");
-        } else if result.is_err() {
+        } else if self.result.is_ok() {
             self.result = result;
         }
     }
@@ -111,7 +113,7 @@ impl Talk {
                 }
                 self.transmits.push(transmit);
             }
-            let Some(event) = self.client.poll_event() else { return };
+            let Some(event) = self.client.poll_event() else { break };
             if matches!(event, Event::Header(_)) && self.result.is_ok() {
                 self.note(|client, now| match client.play(now, &order()) {
                     // The session may have gone on, or ended, since.
@@ -121,6 +123,7 @@ impl Talk {
             }
             self.events.push(event);
         }
+        self.ended |= self.result.is_err();
     }
 }
 

@@ -27,7 +27,7 @@ fn serve(options: Options) -> Option<(u16, PathBuf)> {
 
 fn options(udp: bool, layout: Layout) -> Options {
     // Datagrams at a pace at which a socket's buffer does not overflow while a decoder starts.
-    Options { udp, layout, speed: if udp { 8.0 } else { 1000.0 }, ..Options::default() }
+    Options { udp, layout, speed: if udp { 4.0 } else { 1000.0 }, ..Options::default() }
 }
 
 fn numbered(folder: &Path) -> Vec<String> {
@@ -38,6 +38,22 @@ fn numbered(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// How often something is tried over UDP: on a machine that is busy, a socket's buffer may overflow
+/// before its reader wakes.
+const TRIES: usize = 3;
+
+/// What comes of the first try that is good, or else of the last.
+fn tried<T>(udp: bool, make: impl Fn() -> T, is_good: impl Fn(&T) -> bool) -> T {
+    let mut made = make();
+    for _ in 1..if udp { TRIES } else { 1 } {
+        if is_good(&made) {
+            break;
+        }
+        made = make();
+    }
+    made
 }
 
 /// The checksums of decoded frames, a list for each stream.
@@ -66,7 +82,8 @@ fn ffmpeg_takes_every_frame(transport: &str, layout: Layout) {
     for name in numbered(&folder) {
         let direct = frames(&["-i", folder.join(&name).to_str().unwrap()]);
         let url = format!("rtsp://127.0.0.1:{port}/{name}");
-        let streamed = frames(&["-rtsp_transport", transport, "-i", &url]);
+        let take = || frames(&["-rtsp_transport", transport, "-i", &url]);
+        let streamed = tried(transport == "udp", take, |frames| *frames == direct);
         let counts = |streams: &[Vec<String>]| streams.iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(counts(&streamed), counts(&direct), "{name}");
         assert!(streamed == direct, "{name}: other frames");
@@ -165,8 +182,9 @@ fn our_client_takes_every_unit(udp: bool, layout: Layout) {
                 of_file.push(packet);
             }
         }
-        let got = play(port, &name, udp);
-        assert!(got.packets.iter().all(|packet| packet.lost == 0), "{name}");
+        let is_whole = |got: &Got| got.packets.iter().all(|packet| packet.lost == 0);
+        let got = tried(udp, || play(port, &name, udp), is_whole);
+        assert!(is_whole(&got), "{name}: packets were lost");
         let direct = units(&got.header, of_file);
         let streamed = units(&got.header, got.packets.iter().map(|packet| packet.data.clone()));
         assert!(direct.iter().any(|stream| !stream.is_empty()));

@@ -1,6 +1,6 @@
 //! Which streams are set up, how and in which order ([MS-RTSP] 3.1.4.3).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -77,7 +77,7 @@ impl Client {
         self.flows = false;
         self.last_packet = Some(now);
         // Opens the way through a firewall of ours: an RTP header without anything.
-        let ports: Vec<_> = self.receiver.server_ports().map(|(port, _)| port).collect();
+        let ports: BTreeSet<_> = self.receiver.server_ports().map(|(port, _)| port).collect();
         for port in ports {
             let data = Bytes::from_static(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
             self.transmits.push_back(Transmit::Datagram { port, data });
