@@ -112,8 +112,8 @@ pub fn video(fourcc: u32) -> Option<Codec> {
 /// The codec of sound with this format tag and so many bits a sample.
 #[must_use]
 pub fn audio(tag: u16, bits_per_sample: u16) -> Option<Codec> {
-    let bits = bits_per_sample.next_multiple_of(8);
-    let pcm = || PCM.iter().find(|row| (row.0, row.1) == (tag, bits)).map(|row| row.2);
+    let bits = bits_per_sample.checked_next_multiple_of(8);
+    let pcm = || PCM.iter().find(|row| row.0 == tag && Some(row.1) == bits).map(|row| row.2);
     AUDIO.iter().find(|row| row.0 == tag).map(|row| row.1).or_else(pcm)
 }
 
@@ -139,6 +139,14 @@ pub fn audio_tag(codec: Codec, wanted: u32) -> Option<(u16, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn samples_of_absurd_width_are_no_pcm() {
+        for bits in [0, 64, u16::MAX - 7, u16::MAX] {
+            assert_eq!(audio(1, bits), None);
+        }
+        assert_eq!(audio(1, 12), audio(1, 16));
+    }
 
     #[test]
     fn what_a_row_reads_it_writes() {
