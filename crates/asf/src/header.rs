@@ -35,7 +35,7 @@ use crate::{Error, guid};
 /// Most bytes of a header; one with pictures in it can have megabytes.
 pub const MAX_HEADER: usize = 8 << 20;
 /// Bytes of the Data Object before its first packet: GUID, size, file id, number of packets
-/// and a reserved field (section 5.2). Servers send them behind the Header Object.
+/// and a reserved field (section 5.1). Servers send them behind the Header Object.
 pub const DATA_HEAD: usize = 50;
 /// Bytes of the Header Object before its first object (section 3.1).
 pub(crate) const HEADER_HEAD: usize = 30;
@@ -69,7 +69,7 @@ pub struct Header {
     bytes: Bytes,
 }
 
-/// The begin of the Data Object (section 5.2).
+/// The begin of the Data Object (section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataHead {
     /// Bytes of the Data Object. 0 or 50 when it has no known end.

@@ -31,7 +31,8 @@ pub enum Damage {
     /// Error correction data of a form that nobody has defined.
     #[error("unknown error correction")]
     ErrorCorrection,
-    /// Its Packet Length or Padding Length leaves no room for its head.
+    /// Its Packet Length or Padding Length leaves no room for its head, and there is a single
+    /// payload that would have to end before the padding.
     #[error("more padding than there is room")]
     Padding,
     /// Several payloads, of which there are none, or which have no length.
@@ -132,7 +133,9 @@ impl Head {
             return Err(Damage::Payloads);
         }
         let begin = packet.len() - fields.0.len();
-        let end = head.end(packet.len(), nominal).filter(|end| *end >= begin).ok_or(Damage::Padding)?;
+        let end = head.end(packet.len(), nominal).filter(|end| *end >= begin);
+        // Several payloads have lengths of their own and need no padding to end.
+        let end = end.or(head.payload_flags.map(|_| packet.len())).ok_or(Damage::Padding)?;
         Ok(Self { error_correction, begin, end, ..head })
     }
 

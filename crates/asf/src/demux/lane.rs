@@ -225,7 +225,7 @@ impl Lane {
     }
 
     /// A payload of whole small objects, each behind a byte with its length; the time of the
-    /// first stands in the offset field (section 5.2.3.4).
+    /// first stands in the offset field (sections 5.2.3.2 and 5.2.3.4).
     fn compressed(
         &mut self,
         source: &Source<'_>,

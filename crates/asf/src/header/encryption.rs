@@ -1,5 +1,5 @@
 //! Encrypted content is told apart here, so that it is refused by name before a byte of it
-//! reaches a decoder (sections 3.14, 3.15 and 4.15). Nothing here handles keys.
+//! reaches a decoder (sections 3.14, 3.15 and 4.13). Nothing here handles keys.
 
 use std::fmt;
 
