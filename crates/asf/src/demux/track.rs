@@ -44,6 +44,8 @@ pub(super) fn track(header: &Header, stream: &Stream, place: u8) -> Option<Track
     // Decoders of WMA cut their blocks by the rate of the format; that of the stream may count
     // what the container adds.
     let bit_rate = stream.format.bit_rate().filter(|rate| *rate > 0).unwrap_or(stream.bit_rate).into();
+    // A track lives long; it is not to keep the whole header, with its pictures.
+    let extradata = Bytes::copy_from_slice(&extradata);
     Some(Track { id: TrackId(place), codec, tag, extradata, bits_per_sample: bits, bit_rate, kind })
 }
 
