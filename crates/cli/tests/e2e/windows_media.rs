@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::harness::clips::{CODECS, Clip, FRAMES, H264, HEVC, MJPEG};
 use crate::harness::http::{ask, connect};
-use crate::harness::{Camera, Manner, Server, eventually, run, tool};
+use crate::harness::{Camera, Manner, Server, eventually, number, run, tool};
 
 /// The number in each frame that ffmpeg makes of `url`.
 fn numbers(url: &str, options: &[&str]) -> Vec<Option<u16>> {
@@ -259,4 +259,37 @@ fn statistics_of_players_are_taken_and_other_methods_are_not() {
         assert_eq!(ask(server.address, request.as_bytes()).unwrap().status, 405, "{method}");
     }
     assert_eq!(server.wait_for_state("clip", "idle")["viewers"], 0);
+}
+
+#[test]
+fn a_relay_reads_another_one_by_every_way_of_windows_media() {
+    let clip = CODECS.iter().find(|clip| clip.file == "wmv2.wmv").unwrap();
+    let camera = again_and_again(clip);
+    let (http, mms) = (camera.address, camera.mms());
+    let ways = [
+        ("tcp", format!("mmst://{mms}/clip"), "mmst"),
+        ("udp", format!("mmsu://{mms}/clip"), "mmsu"),
+        ("framed", format!("mmsh://{http}/clip.asf"), "mmsh"),
+        ("any", format!("mms://{mms}/clip"), "mmst"),
+        ("plain", format!("http://{http}/clip.asf"), "http"),
+        ("playlist", format!("http://{http}/clip.asx"), "mmsh"),
+    ];
+    let relay = Server::start(ways.iter().map(|(name, url, _)| format!("{name}={url}")));
+    std::thread::scope(|scope| {
+        for (name, _, protocol) in &ways {
+            let relay = &relay;
+            scope.spawn(move || {
+                let mut stream = relay.stream(&format!("/{name}.mjpeg"));
+                let numbers: Vec<_> = stream.parts(25).iter().map(|part| number(&part.data).unwrap()).collect();
+                let steps = numbers.windows(2).map(|pair| (pair[1] + FRAMES - pair[0]) % FRAMES);
+                // A busy machine may leave some out; none comes twice, or before its time.
+                assert!(steps.clone().all(|step| (1..=5).contains(&step)), "{name}: {numbers:?}");
+                assert!(steps.filter(|step| *step == 1).count() >= 15, "{name}: {numbers:?}");
+                assert_eq!(relay.source(name)["protocol"], *protocol, "{name}");
+            });
+        }
+    });
+    // One connection to the camera's clip each, and one tape for all of them.
+    assert_eq!(camera.source("clip")["reconnects"], 0);
+    assert_eq!(camera.status()["clients"].as_array().unwrap().len(), ways.len());
 }
