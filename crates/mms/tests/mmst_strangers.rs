@@ -226,7 +226,7 @@ fn our_client_reads_every_frame_although_datagrams_are_lost_and_overtaken() {
     let saved = scratch.path().join("saved.asf");
     for clip in numbered() {
         let speed = Some(UDP_SPEED);
-        let server = server(Options { speed, drop_udp: 10, reorder_udp: 10, ..serving(&clip) });
+        let server = server(Options { speed, drop_udp: 30, reorder_udp: 30, ..serving(&clip) });
         let path = format!("/{}", name(&clip));
         let seen = dump(server, &path, &saved, by_udp, Start::Begin)
             .unwrap_or_else(|error| panic!("{}: {error}", name(&clip)));
