@@ -142,16 +142,47 @@ fn ffmpeg_plays_every_frame_of_every_clip() {
     }
 }
 
-#[test]
-fn libmms_reads_every_frame_of_every_clip() {
-    let scratch = tempfile::tempdir().unwrap();
-    let dump = scratch.path().join("mmsx_dump");
+/// A program that saves what libmms reads.
+fn libmms(scratch: &Path) -> PathBuf {
+    let dump = scratch.join("mmsx_dump");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/mmsx_dump.c");
     let built = run(program("cc", "gcc").args([&source, Path::new("-o"), &dump]).arg("-lmms"));
     assert!(built.status.success(), "install libmms-dev: {}", String::from_utf8_lossy(&built.stderr));
+    dump
+}
+
+#[test]
+fn libmms_reads_every_frame_of_every_clip() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dump = libmms(scratch.path());
     every_frame_is_saved_by("mmst", None, |url, saved| {
         run(program(text(&dump), "").arg(url).arg(saved));
     });
+}
+
+/// It is the one stranger that knows of stream changes, and answers them.
+#[test]
+fn libmms_follows_a_stream_change_to_other_codecs() {
+    let scratch = tempfile::tempdir().unwrap();
+    let saved = scratch.path().join("saved.asf");
+    let clips = numbered();
+    let (first, next) = (&clips[clips.len() / 2], clips.last().unwrap());
+    let folder = scratch.path().join("clips");
+    std::fs::create_dir(&folder).unwrap();
+    for clip in [first, next] {
+        std::fs::copy(clip, folder.join(name(clip))).unwrap();
+    }
+    let server = server(Options { folder, next: Some(name(next).to_owned()), ..serving(first) });
+    let url = format!("mmst://{server}/{}", name(first));
+    run(program(text(&libmms(scratch.path())), "").arg(url).arg(&saved));
+    // One file behind the other, each without its index.
+    let both = std::fs::read(&saved).unwrap();
+    let header = [0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11];
+    let at = both.windows(8).rposition(|window| window == header).unwrap();
+    for (clip, bytes) in [(first, &both[..at]), (next, &both[at..])] {
+        std::fs::write(&saved, bytes).unwrap();
+        assert_eq!(frames(text(&saved)), frames(text(clip)), "{}", name(clip));
+    }
 }
 
 /// The checksums of the pictures that MPlayer shows.
