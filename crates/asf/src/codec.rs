@@ -59,7 +59,7 @@ static VIDEO: &[(&[u8; 4], Codec)] = &[
     (b"MJPG", Codec::MJPEG),
     (b"JPEG", Codec::MJPEG),
     (b"H263", Codec::from_name("h263")),
-    (b"S263", Codec::from_name("h263")),
+    (b"S263", Codec::from_name("flv1")),
     (b"MPG1", Codec::from_name("mpeg1video")),
     (b"MPG2", Codec::from_name("mpeg2video")),
     (b"DVR ", Codec::from_name("mpeg2video")),

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use asf::demux::Counters;
 use asf::{Demuxer, Error, Header, Index, Item, Reader};
-use media::{Timestamp, Unit};
+use media::{Kind, Timestamp, Track, Unit};
 
 /// What a file holds, as this crate reads it.
 pub struct Read {
@@ -58,26 +58,59 @@ struct Expected {
     hash: String,
 }
 
-/// ffprobe's packets by the place of their stream in the header.
-fn packets(path: &str) -> BTreeMap<usize, Vec<Expected>> {
+/// What ffprobe calls a thing, and what it is.
+type Fields = BTreeMap<String, String>;
+
+/// ffprobe's streams in the order of the header, and the packets of each.
+fn ffprobe(path: &str) -> (Vec<Fields>, BTreeMap<usize, Vec<Expected>>) {
     // It may complain: of files that are cut short it does.
     let output = Command::new("ffprobe")
-        .args(["-v", "quiet", "-show_packets", "-show_data_hash", "md5", "-of", "compact", path])
+        .args(["-v", "quiet", "-show_streams", "-show_packets", "-show_data_hash", "md5", "-of", "compact", path])
         .output()
         .unwrap_or_else(|error| panic!("this test needs ffprobe (Debian: apt install ffmpeg): {error}"));
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut packets: BTreeMap<usize, Vec<Expected>> = BTreeMap::new();
-    for line in text.lines().filter(|line| line.starts_with("packet|")) {
-        let line: BTreeMap<_, _> = line.split('|').filter_map(|field| field.split_once('=')).collect();
-        packets.entry(line["stream_index"].parse().unwrap()).or_default().push(Expected {
-            pts: line["pts"].parse().ok(),
-            dts: line["dts"].parse().ok(),
-            size: line["size"].parse().unwrap(),
-            key: line["flags"].starts_with('K'),
-            hash: line["data_hash"].trim_start_matches("MD5:").to_owned(),
-        });
+    let (mut streams, mut packets) = (Vec::new(), BTreeMap::<usize, Vec<Expected>>::new());
+    for line in text.lines() {
+        let (kind, line) = line.split_once('|').unwrap_or_default();
+        let fields = line.split('|').filter_map(|field| field.split_once('='));
+        let line: Fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        match kind {
+            "stream" => streams.push(line),
+            "packet" => packets.entry(line["stream_index"].parse().unwrap()).or_default().push(Expected {
+                pts: line["pts"].parse().ok(),
+                dts: line["dts"].parse().ok(),
+                size: line["size"].parse().unwrap(),
+                key: line["flags"].starts_with('K'),
+                hash: line["data_hash"].trim_start_matches("MD5:").to_owned(),
+            }),
+            _ => {}
+        }
     }
-    packets
+    (streams, packets)
+}
+
+/// Compares a track with a stream of ffprobe.
+fn compare_track(track: &Track, theirs: &Fields) {
+    let mut ours =
+        BTreeMap::from([("codec_name", track.codec.name().to_owned()), ("codec_tag", format!("{:#06x}", track.tag))]);
+    match &track.kind {
+        Kind::Video(video) => {
+            ours.insert("width", video.size.width.to_string());
+            ours.insert("height", video.size.height.to_string());
+        }
+        Kind::Audio(audio) => {
+            ours.insert("sample_rate", audio.sample_rate.to_string());
+            ours.insert("channels", audio.channels.to_string());
+        }
+        Kind::Data => {}
+    }
+    // Where there are none, libavformat may find some in the first packets.
+    if !track.extradata.is_empty() {
+        ours.insert("extradata_hash", format!("MD5:{}", md5(&track.extradata)));
+    }
+    for (name, value) in ours {
+        assert_eq!(Some(&value), theirs.get(name), "{name} of {track:?}");
+    }
 }
 
 pub fn md5(data: &[u8]) -> String {
@@ -107,15 +140,16 @@ fn joined(units: &[&Unit], expected: &[Expected]) -> Vec<Unit> {
 }
 
 /// Compares all that is in the file at `path` with what libavformat makes of it: sizes, bytes,
-/// keyframes, and times as far as both tell them. `cut` packets at the end of each stream are
+/// keyframes, what decoders are told, and times as far as both tell them. `cut` packets at the end of each stream are
 /// libavformat's alone.
 pub fn compare(path: &str, cut: usize) -> Counters {
-    let expected = packets(path);
+    let (streams, expected) = ffprobe(path);
     let read = read(&std::fs::read(path).unwrap(), 4096).unwrap_or_else(|error| panic!("{path}: {error}"));
     for track in read.demuxer.tracks() {
         let stream = read.demuxer.stream(track.id).unwrap();
         let units: Vec<_> = read.units.iter().filter(|unit| unit.track == track.id).collect();
         let place = read.header.streams.iter().position(|declared| declared.number == stream).unwrap();
+        compare_track(&track, &streams[place]);
         let expected = expected.get(&place).map(Vec::as_slice).unwrap_or_default();
         let units = joined(&units, expected);
         for (place, (unit, packet)) in units.iter().zip(expected).enumerate() {
