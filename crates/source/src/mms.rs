@@ -36,7 +36,7 @@ pub(crate) static OVER_HTTP: Scheme = Scheme {
 pub(crate) static OVER_TCP: Scheme = Scheme {
     names: &["mmst", "mmsu"],
     example: "mmst://host/path",
-    doc: "Windows Media over TCP (mmst), or with its data in UDP datagrams (mmsu)",
+    doc: "Windows Media over TCP; mmsu: with its data in UDP datagrams",
     port: Some(1755),
     check: with_host,
     connect,

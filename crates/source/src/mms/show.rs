@@ -98,7 +98,7 @@ impl<'a> Show<'a> {
         let is_known = std::mem::take(&mut self.repeats) && self.header == header.bytes();
         self.header = header.bytes().clone();
         if !is_known {
-            self.queue.push(None, 0, Next::Tracks(about, tracks));
+            self.queue.push(None, self.header.len(), Next::Tracks(about, tracks));
         }
         self.publish()?;
         Ok(choice)
@@ -127,6 +127,7 @@ impl<'a> Show<'a> {
         };
         let choice = header.choose(self.rule);
         let tracks = self.begin(header, &choice, about.live)?;
+        self.header = header.bytes().clone();
         self.mark = Some(mark.clone());
         self.resuming = Resuming::Asked { mark, packet, most_early, about, tracks };
         Ok((choice, Some(packet)))
@@ -160,7 +161,7 @@ impl<'a> Show<'a> {
                     self.resuming = Resuming::Found(mark, true);
                 } else {
                     self.mark = Some(mark.anew());
-                    self.queue.push(None, 0, Next::Tracks(about, tracks));
+                    self.queue.push(None, self.header.len(), Next::Tracks(about, tracks));
                 }
             }
             other => self.resuming = other,
