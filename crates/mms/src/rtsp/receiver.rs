@@ -117,12 +117,12 @@ impl Receiver {
         sequences.iter().filter_map(|(url, sequence)| Some((source(url)?, *sequence))).collect()
     }
 
-    /// Takes a frame of the connection. False if it was none of ours.
+    /// Takes a frame of the connection. Whether it was a packet of a stream of ours.
     pub fn handle_frame(&mut self, channel: u8, data: &Bytes, out: &mut impl FnMut(Packet)) -> bool {
         if let Some(from) = self.controlled_by(channel) {
             let goodbye = !rtp::goodbyes(data).is_empty();
             self.sources.iter_mut().filter(|source| source.from == from).for_each(|source| source.goodbye |= goodbye);
-            return true;
+            return false;
         }
         let packet = Rtp::parse(data).filter(|packet| self.is_asf(packet));
         let source = self.sources.iter_mut().find(|source| source.from == From::Channel(channel));
@@ -151,7 +151,7 @@ impl Receiver {
         pairs.into_iter().find(|(rtp, rtcp)| *rtcp == channel && rtp != rtcp).map(|(rtp, _)| From::Channel(rtp))
     }
 
-    /// Takes a datagram from the server's port `from`. False if it was none of ours.
+    /// Takes a datagram from the server's port `from`. Whether it was a packet of a stream of ours.
     pub fn handle_datagram(&mut self, now: Instant, from: u16, datagram: &[u8]) -> bool {
         let known =
             self.server_ports().next().is_none() || self.server_ports().any(|(rtp, rtcp)| from == rtp || from == rtcp);
@@ -164,7 +164,7 @@ impl Receiver {
                 let source = self.sources.iter_mut().find(|source| source.from == From::Ssrc(ssrc));
                 source.into_iter().for_each(|source| source.goodbye = true);
             }
-            return true;
+            return false;
         }
         let packet = Rtp::parse(&Bytes::copy_from_slice(datagram)).filter(|packet| self.is_asf(packet));
         let Some(packet) = packet else {

@@ -33,8 +33,6 @@ const SDP: &str = "SDP";
 pub(crate) struct Description {
     /// The ASF file header. Nothing if this is no Windows Media server.
     pub header: Option<Bytes>,
-    /// The ASF packet size in bytes, `a=maxps`.
-    pub packet_size: Option<u32>,
     /// The words of `a=type`, in small letters, separated by commas.
     pub types: String,
     /// The title in the content description.
@@ -128,7 +126,6 @@ impl Description {
         match self.media.last_mut() {
             // Of the whole wherever it stands: the header is the largest line there is.
             _ if is("pgmpu") => self.program(value, limits)?,
-            _ if is("maxps") => self.packet_size = self.packet_size.or(number(value).filter(|size| *size > 0)),
             _ if is("type") => {
                 let words = text().to_ascii_lowercase();
                 let words: Vec<_> = words.split(',').map(str::trim).collect();

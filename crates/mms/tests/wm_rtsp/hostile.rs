@@ -107,6 +107,26 @@ fn a_flood_of_datagrams_is_held_within_bounds() {
 }
 
 #[test]
+fn chatter_about_packets_is_no_stream() {
+    let mut script = Script::playing();
+    let mut waited = std::time::Duration::ZERO;
+    let error = loop {
+        // Reports, frames for nobody, and answers to signs of life.
+        script.bytes(frame(1, &[0x80, 201, 0, 1, 0, 0, 0, 9])).unwrap();
+        script.bytes(frame(9, b"nobody's")).unwrap();
+        match script.time_out() {
+            Ok(more) => waited += more,
+            Err(error) => break error.to_string(),
+        }
+        if script.asked().is_some() {
+            script.bytes("RTSP/1.0 200 OK\r\nSession: 7;timeout=30\r\n\r\n").unwrap();
+        }
+        assert!(waited < std::time::Duration::from_secs(120));
+    };
+    assert_eq!(error, "no packet within 60s");
+}
+
+#[test]
 fn control_characters_of_a_server_do_not_get_into_our_requests() {
     let sdp =
         script::sdp().replace("a=control:audio", "a=control:audio x RTSP/1.0\tEvil").replace("maxps:1000", "maxps:0");

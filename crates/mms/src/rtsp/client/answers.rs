@@ -26,6 +26,10 @@ impl Client {
         }
         let Some(awaited) = self.answered(message.number("cseq")) else { return Ok(()) };
         self.facts.note(message);
+        // The streams of an entry that is over.
+        if awaited.entry != self.entry {
+            return Ok(());
+        }
         // Before DESCRIBE nobody needs to know who we are.
         if status == 401 && !matches!(awaited.request, Request::Options) {
             let challenges: Vec<_> = message.all("www-authenticate").collect();
@@ -36,9 +40,6 @@ impl Client {
         }
         if status != 401 {
             self.auth.handle_accepted();
-        }
-        if awaited.entry != self.entry {
-            return Ok(());
         }
         let moved = matches!(awaited.request, Request::Options | Request::Describe) && (300..400).contains(&status);
         if moved && let Some(urls) = self.locations(message, status) {
