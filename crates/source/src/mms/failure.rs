@@ -1,7 +1,5 @@
 //! What a failure of a session means to the user.
 
-use mms::Hresult;
-
 use crate::{Error, Phase};
 
 /// The codes that say that there is no such thing ([MS-ERREF] 2.1).
@@ -11,12 +9,18 @@ const ACCESS_DENIED: u32 = 0x8007_0005;
 /// What `error` means, on the way to `place`, or in mid-stream if a header had come.
 pub(super) fn of(error: &mms::Error, place: &str, opened: bool) -> Error {
     let what = format!("{place}: {error}");
+    // Where our own sentence goes on with advice, that of the session is left out.
+    let fact = |text: String| format!("{place}: {}", text.split(';').next().unwrap_or_default());
     match error {
-        mms::Error::Refused { message, code } => refused(message, *code, place),
+        mms::Error::Refused { code, .. } => match code.0 {
+            ACCESS_DENIED => Error::Unauthorized { what: fact(error.to_string()) },
+            code if NOT_FOUND.contains(&code) => Error::NotFound { what: fact(error.to_string()) },
+            _ => Error::Server { status: 0, what },
+        },
         mms::Error::Status { status: 401 | 403 | 407, .. } | mms::Error::Unauthorized { .. } => {
-            Error::Unauthorized { what }
+            Error::Unauthorized { what: fact(error.to_string()) }
         }
-        mms::Error::Status { status: 404 | 410, .. } => Error::NotFound { what },
+        mms::Error::Status { status: 404 | 410, .. } => Error::NotFound { what: fact(error.to_string()) },
         mms::Error::Status { status, .. } => Error::Server { status: *status, what },
         mms::Error::NotStream { .. } => Error::NotVideo { what, page: false },
         mms::Error::Unsupported { .. } => Error::Unsupported { what },
@@ -26,20 +30,6 @@ pub(super) fn of(error: &mms::Error, place: &str, opened: bool) -> Error {
         }
         mms::Error::Closed { .. } => Error::Unreachable { what },
         _ => Error::Broken { what },
-    }
-}
-
-fn refused(message: &str, code: Hresult, place: &str) -> Error {
-    // Where our own sentence goes on with advice, that of the code is left out.
-    let plain = || {
-        let text = code.to_string();
-        let fact = text.split(';').next().unwrap_or_default().to_owned();
-        format!("{place}: {message}: {fact}")
-    };
-    match code.0 {
-        ACCESS_DENIED => Error::Unauthorized { what: plain() },
-        code if NOT_FOUND.contains(&code) => Error::NotFound { what: plain() },
-        _ => Error::Server { status: 0, what: format!("{place}: {message}: {code}") },
     }
 }
 
