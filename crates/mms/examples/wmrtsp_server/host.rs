@@ -72,7 +72,8 @@ impl Connection {
         // A session's name need not be a secret here: it is good on its own connection only.
         let random =
             std::array::from_fn(|at| (tcp.peer_addr().map_or(0, |peer| peer.port()) as usize * (at + 7)) as u8);
-        let server = Server::new(Config { udp_port, random, payload: options.payload, ..Config::default() });
+        let server =
+            Server::new(Instant::now(), Config { udp_port, random, payload: options.payload, ..Config::default() });
         Ok(Self { tcp, udp, server, options, folder, clip: None, next: 0, begun: None, ended: None })
     }
 
@@ -110,13 +111,13 @@ impl Connection {
                 let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
                 let answered = match Clip::open(&self.folder.join(name), self.options.layout) {
                     Ok(clip) => {
-                        let answered = self.server.describe(now, clip.content.clone());
+                        let answered = self.server.describe(clip.content.clone());
                         self.clip = Some(clip);
                         answered
                     }
                     Err(error) => {
                         eprintln!("{error}");
-                        self.server.refuse(now, 404)
+                        self.server.refuse(404)
                     }
                 };
                 if let Err(error) = answered {

@@ -210,7 +210,7 @@ pub fn wmrtsp_server(input: &[u8]) {
         let limits = Limits { header: 2000, message: 1000, playlist: 0, reorder: 0 };
         let udp_port = (first & 1 != 0).then_some(5004);
         let mut server =
-            Server::new(server::Config { udp_port, random: [0x5A; 32], limits, ..server::Config::default() });
+            Server::new(now, server::Config { udp_port, random: [0x5A; 32], limits, ..server::Config::default() });
         let mut transmits = Vec::new();
         for part in requests.split(|byte| *byte == 0xFF) {
             for slice in part.chunks(size) {
@@ -218,7 +218,7 @@ pub fn wmrtsp_server(input: &[u8]) {
             }
             while let Some(event) = server.poll_event() {
                 match event {
-                    server::Event::Describe { .. } => drop(server.describe(now, content())),
+                    server::Event::Describe { .. } => drop(server.describe(content())),
                     server::Event::Play { streams, .. } => {
                         let packet = |(stream, _): &(u8, Thinning)| Outgoing {
                             stream: *stream,

@@ -143,7 +143,7 @@ pub struct Server {
     /// The number of the playlist entry ([MS-RTSP] 2.2.6.22).
     entry: u32,
     cseq: u32,
-    last_heard: Option<Instant>,
+    last_heard: Instant,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
 }
@@ -165,9 +165,9 @@ struct Sequence {
 }
 
 impl Server {
-    /// For one connection that a client has made.
+    /// For a connection that a client has just made.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(now: Instant, config: Config) -> Self {
         let datagrams = Sequence::new(&config.random, 0);
         Self {
             reader: Reader::new(config.limits),
@@ -185,7 +185,7 @@ impl Server {
             over: false,
             entry: 1,
             cseq: 0,
-            last_heard: None,
+            last_heard: now,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -199,15 +199,15 @@ impl Server {
         if self.over {
             return Ok(());
         }
-        self.last_heard = Some(now);
+        self.last_heard = now;
         self.reader.handle_bytes(bytes);
-        let read = self.read(now);
+        let read = self.read();
         self.over |= read.is_err();
         read
     }
 
     /// Goes on reading, unless an answer is due first.
-    fn read(&mut self, now: Instant) -> Result<(), Error> {
+    fn read(&mut self) -> Result<(), Error> {
         while self.describing.is_none() && !self.over {
             let Some(input) = self.reader.next()? else { return Ok(()) };
             // RTCP of the client, and answers to what we asked, mean nothing to us.
@@ -215,7 +215,7 @@ impl Server {
                 && let First::Request { method, uri } = &message.first
             {
                 let (method, uri) = (method.clone(), uri.clone());
-                self.handle_request(now, message, &method, &uri);
+                self.handle_request(message, &method, &uri);
             }
         }
         let most = self.config.limits.message.saturating_mul(2);
@@ -242,7 +242,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::handle_bytes`], for requests that came meanwhile.
-    pub fn describe(&mut self, now: Instant, content: Content) -> Result<(), Error> {
+    pub fn describe(&mut self, content: Content) -> Result<(), Error> {
         let Some(request) = self.describing.take() else { return Ok(()) };
         let body = sdp::write(&content, &self.base, self.config.udp_port.is_some());
         let answer = self
@@ -252,7 +252,7 @@ impl Server {
             .body("application/sdp", body.as_bytes());
         self.content = content;
         self.transmits.push_back(Transmit::Stream(answer));
-        self.read(now)
+        self.read()
     }
 
     /// Answers [`Event::Describe`] with another URL. The session is over.
@@ -268,22 +268,22 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::describe`].
-    pub fn demand(&mut self, now: Instant, challenge: &str) -> Result<(), Error> {
+    pub fn demand(&mut self, challenge: &str) -> Result<(), Error> {
         let Some(request) = self.describing.take() else { return Ok(()) };
         let answer = self.answer(401, &request).header("WWW-Authenticate", challenge).finish();
         self.transmits.push_back(Transmit::Stream(answer));
-        self.read(now)
+        self.read()
     }
 
     /// Answers [`Event::Describe`] with a status of 400 and more.
     ///
     /// # Errors
     /// As [`Server::describe`].
-    pub fn refuse(&mut self, now: Instant, status: u16) -> Result<(), Error> {
+    pub fn refuse(&mut self, status: u16) -> Result<(), Error> {
         let Some(request) = self.describing.take() else { return Ok(()) };
         let answer = self.answer(status, &request).finish();
         self.transmits.push_back(Transmit::Stream(answer));
-        self.read(now)
+        self.read()
     }
 
     /// Sends ASF packets, in order. Those of streams that are not set up are left out, and all
@@ -389,7 +389,7 @@ impl Server {
         // Who takes packets over the connection is there.
         let datagrams = self.streams.iter().any(|stream| stream.transport.udp);
         let counts = !self.over && (!self.playing || datagrams);
-        self.last_heard.filter(|_| counts).map(|heard| heard + self.config.session_timeout + GRACE)
+        counts.then(|| self.last_heard + self.config.session_timeout + GRACE)
     }
 
     /// Nothing more comes, and nothing more is wanted.

@@ -100,11 +100,12 @@ impl Pair {
             packet_size: entries.front().map_or(0, |clip| clip.content.packet_size),
             pace: None,
         };
+        let now = Instant::now();
         Self {
             client: Client::new(config(udp)),
-            server: Server::new(server),
+            server: Server::new(now, server),
             link,
-            now: Instant::now(),
+            now,
             log: Log::default(),
             played: None,
             entries,
@@ -186,7 +187,7 @@ impl Pair {
             match &event {
                 server::Event::Describe { .. } => {
                     let content = self.entries.front().unwrap().content.clone();
-                    self.server.describe(self.now, content).unwrap();
+                    self.server.describe(content).unwrap();
                 }
                 server::Event::Play { start, .. } => {
                     let clip = self.entries.pop_front().unwrap();

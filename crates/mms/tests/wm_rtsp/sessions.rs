@@ -517,8 +517,9 @@ fn refusals_carry_their_status() {
 
 #[test]
 fn the_server_keeps_the_rules_of_transports() {
-    let mut server = Server::new(server::Config { udp_port: Some(5004), random: [9; 32], ..server::Config::default() });
     let now = std::time::Instant::now();
+    let mut server =
+        Server::new(now, server::Config { udp_port: Some(5004), random: [9; 32], ..server::Config::default() });
     let mut cseq = 0;
     let mut ask = |server: &mut Server, method: &str, url: &str, headers: &str| {
         cseq += 1;
@@ -527,7 +528,7 @@ fn the_server_keeps_the_rules_of_transports() {
             .unwrap();
         while let Some(event) = server.poll_event() {
             if matches!(event, server::Event::Describe { .. }) {
-                server.describe(now, samples::made_up(0).content).unwrap();
+                server.describe(samples::made_up(0).content).unwrap();
             }
         }
         let Some(Transmit::Stream(answer)) = server.poll_transmit() else { panic!("an answer") };
@@ -557,10 +558,20 @@ fn the_server_keeps_the_rules_of_transports() {
 }
 
 #[test]
+fn a_client_that_says_nothing_is_let_go() {
+    let now = std::time::Instant::now();
+    let mut server = Server::new(now, server::Config::default());
+    let timeout = server.poll_timeout().unwrap();
+    assert_eq!(timeout - now, Duration::from_secs(70));
+    server.handle_timeout(timeout);
+    assert!(server.is_over());
+}
+
+#[test]
 fn a_flood_of_requests_behind_a_question_is_bounded() {
     let limits = Limits { message: 1000, ..Limits::default() };
-    let mut server = Server::new(server::Config { limits, ..server::Config::default() });
     let now = std::time::Instant::now();
+    let mut server = Server::new(now, server::Config { limits, ..server::Config::default() });
     server.handle_bytes(now, b"DESCRIBE rtsp://h/a RTSP/1.0\r\n\r\n").unwrap();
     let flood = b"OPTIONS * RTSP/1.0\r\n\r\n".repeat(20);
     assert!((0..100).any(|_| server.handle_bytes(now, &flood).is_err()));

@@ -1,8 +1,8 @@
 //! What clients ask, and what they are answered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Event, Message, Sequence, Server, SetUp, Transport, Writer, sdp};
+use super::{Event, Message, Sequence, Server, SetUp, Transport, Writer, sdp, transport};
 use crate::{Pace, Start, Thinning, Transmit};
 
 /// What we call ourselves: clients know the dialect by it.
@@ -15,7 +15,7 @@ const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARA
 const MOST_STREAMS: usize = 127;
 
 impl Server {
-    pub(super) fn handle_request(&mut self, now: Instant, request: Message, method: &str, uri: &str) {
+    pub(super) fn handle_request(&mut self, request: Message, method: &str, uri: &str) {
         if request.header("supported").is_some() {
             self.tells_end = request.lists("supported", "com.microsoft.wm.eosmsg");
             self.tells_location = request.lists("supported", "com.microsoft.wm.locid");
@@ -35,7 +35,7 @@ impl Server {
                 self.transmits.push_back(Transmit::Stream(answer));
             }
             "DESCRIBE" => {
-                self.base = uri.trim_end_matches('/').to_owned();
+                self.base = transport::line_safe(uri.trim_end_matches('/'));
                 let authorization = request.header("authorization").map(str::to_owned);
                 self.describing = Some(request);
                 self.events.push_back(Event::Describe { url: uri.to_owned(), authorization });
@@ -58,7 +58,6 @@ impl Server {
             "GET_PARAMETER" | "SET_PARAMETER" => self.reply(200, &request),
             _ => self.reply(501, &request),
         }
-        self.last_heard = Some(now);
     }
 
     /// An answer with the headers that all have.
