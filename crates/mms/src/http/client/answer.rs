@@ -21,13 +21,14 @@ const TELLING: usize = 16;
 impl Client {
     /// The head of the answer and where its body begins, once it is whole.
     pub(super) fn parse_head(&mut self) -> Result<Option<(Head, usize)>, Error> {
-        let parsed = self.parser.parse(&self.raw);
+        // Where a head ends can be told two bytes behind it; further ones are not looked at, so
+        // that it does not matter how many have come.
+        let limit = self.limits.message;
+        let seen = &self.raw[..self.raw.len().min(limit.saturating_add(2))];
+        let parsed = self.parser.parse(seen);
         let parsed = parsed.map_err(|error| Error::Malformed { message: "answer", what: error.to_string() })?;
-        // Where a head ends can be told two bytes behind it.
-        let end = parsed.as_ref().map_or(self.raw.len().saturating_sub(2), |(_, body)| *body);
-        if end > self.limits.message {
-            // However much has come by now, it is more than is accepted.
-            let limit = self.limits.message as u64;
+        if parsed.as_ref().map_or(self.raw.len() > seen.len(), |(_, body)| *body > limit) {
+            let limit = limit as u64;
             return Err(Error::TooLarge { what: "the head of an answer", size: limit + 1, limit });
         }
         match &parsed {
