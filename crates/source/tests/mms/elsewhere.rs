@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use source::Error;
 
 use crate::servers::{self, Heard};
-use crate::support::{failure, folder, name, numbered, open, options, pictures};
+use crate::support::{clips, failure, folder, name, open, options, pictures};
 
 /// An HTTP server whose answers know its own address.
 async fn at(answer: impl Fn(&str, SocketAddr) -> Vec<u8> + Send + Sync + 'static) -> (SocketAddr, Heard) {
@@ -31,7 +31,7 @@ fn asx(urls: &[String]) -> Vec<u8> {
 fn clip() -> (tempfile::TempDir, String, PathBuf) {
     let folder = folder();
     let address = servers::mmsh(folder.path().to_owned());
-    let clip = numbered().into_iter().find(|clip| name(clip) == "numbered-wmv2-320x240.wmv").unwrap();
+    let clip = clips().into_iter().find(|clip| name(clip) == "numbered-wmv2-320x240.wmv").unwrap();
     let rest = format!("//{address}/{}", name(&clip));
     (folder, rest, clip)
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use futures_util::future::join_all;
 
 use crate::servers::{self, Mmst};
-use crate::support::{assert_whole, folder, name, numbered, options, play};
+use crate::support::{assert_whole, clips, folder, name, options, play};
 
 /// Plays every clip from the URL that `url` makes of it.
 async fn every_clip(how: &str, url: impl Fn(&Path) -> String) {
-    join_all(numbered().iter().map(async |clip| {
+    join_all(clips().iter().map(async |clip| {
         let played = play(&url(clip), options()).await;
         assert_whole(clip, &played, how);
     }))
@@ -29,7 +29,7 @@ async fn every_packet_arrives_over_plain_http() {
     let (address, heard) = servers::http(answer).await;
     every_clip("over plain HTTP", |clip| format!("http://{address}/{}", name(clip))).await;
     // One answer is enough.
-    assert_eq!(heard.all().len(), numbered().len());
+    assert_eq!(heard.all().len(), clips().len());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::servers::{self, Ask, Mmst};
 use crate::support::{
-    Packets, assert_whole, digest, direct, failure, folder, name, numbered, open, options, pictures, play, play_on,
+    Packets, assert_whole, clips, digest, direct, failure, folder, name, open, options, pictures, play, play_on,
 };
 
 /// Clips with another codec and another size each, without sound.
@@ -19,7 +19,7 @@ const NEXT: &str = "numbered-msmpeg4v3-176x144.asf";
 const CLIP: &str = "numbered-wmv2-320x240.wmv";
 
 fn clip(name_of: &str) -> Option<PathBuf> {
-    numbered().into_iter().find(|clip| name(clip) == name_of)
+    clips().into_iter().find(|clip| name(clip) == name_of)
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use source::{Error, Options, Rule};
 
 use crate::servers;
-use crate::support::{failure, folder, name, numbered, open, options, pictures, samples};
+use crate::support::{clips, failure, folder, name, open, options, pictures, samples};
 
 #[tokio::test]
 async fn encrypted_content_is_refused_by_name() {
@@ -66,7 +66,7 @@ async fn files_that_are_broken_are_said_to_be() {
 
 #[tokio::test]
 async fn the_streams_that_are_wanted_are_told_to_the_server_and_played() {
-    let Some(clip) = numbered().into_iter().find(|clip| name(clip) == "numbered-mbr-2video.wmv") else {
+    let Some(clip) = clips().into_iter().find(|clip| name(clip) == "numbered-mbr-2video.wmv") else {
         println!("skipped: the files of shared/samples are not here");
         return;
     };

@@ -6,7 +6,7 @@ use source::{Error, Options, Phase};
 use tokio::net::TcpListener;
 
 use crate::servers::{self, Mmst};
-use crate::support::{failure, folder, name, numbered, open, options, pictures};
+use crate::support::{clips, failure, folder, name, open, options, pictures};
 
 #[tokio::test]
 async fn every_way_is_named_with_its_reason_when_none_works() {
@@ -58,7 +58,7 @@ async fn a_server_that_says_nothing_is_given_up_with_all_that_was_tried() {
 
 #[tokio::test]
 async fn the_first_way_that_opens_is_taken_and_the_others_take_leave() {
-    let clip = &numbered()[0];
+    let clip = &clips()[0];
     let folder = folder();
     let there = servers::mmst(Mmst { folder: folder.path().to_owned(), ..Mmst::default() });
     let (source, mut cursor) = open(&format!("mms://{there}/{}", name(clip)), options());

@@ -20,13 +20,20 @@ pub fn samples() -> Option<PathBuf> {
     given.or_else(|| beside().find(|folder| folder.is_dir()))
 }
 
-/// The clips whose pictures carry their numbers; the one of the examples is always there.
-pub fn numbered() -> Vec<PathBuf> {
+/// Other people's files with pictures.
+const FOUND: &[&str] = &["puremagic-test.wmv", "tika-testASF.asf", "tika-testWMV.wmv", "tika-testWMV_WMV2.wmv"];
+
+/// The clips whose pictures carry their numbers, and other people's; the one of the examples is
+/// always there.
+pub fn clips() -> Vec<PathBuf> {
     let mut clips = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/clips/numbered-wmv2-320x240.wmv")];
     match samples() {
         Some(folder) => {
-            let is_clip =
-                |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("numbered-"));
+            let is_clip = |path: &PathBuf| {
+                path.file_name().is_some_and(|name| {
+                    name.to_string_lossy().starts_with("numbered-") || FOUND.iter().any(|found| name == *found)
+                })
+            };
             clips.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(is_clip));
         }
         None => println!("skipped: the clips of shared/samples, which are not here"),
@@ -189,7 +196,7 @@ pub fn name(clip: &Path) -> String {
 /// A folder with all clips in it.
 pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for clip in numbered() {
+    for clip in clips() {
         std::fs::copy(&clip, folder.path().join(name(&clip))).unwrap();
     }
     folder
