@@ -1,188 +1,371 @@
-//! Frames for a program: open a URL, take the newest picture.
+//! Frames for a program: open a URL, read pictures.
 //!
 //! ```no_run
-//! let mut capture = capture::Capture::open("rtsp://10.0.0.5/stream", capture::Options::default())?;
-//! let shot = capture.read(std::time::Duration::from_secs(10))?;
-//! println!("{}", shot.frame.size());
+//! use capture::{Capture, Options};
+//! let capture = Capture::open("mms://traffic.example/cam2", Options::default())?;
+//! for frame in capture.frames() {
+//!     let frame = frame?;
+//!     println!("{} {:?} {}", frame.index(), frame.pts(), frame.bgr()?.len());
+//! }
 //! # Ok::<(), capture::Error>(())
 //! ```
 //!
-//! The source is opened, watched and reopened by [`source::Supervisor`]; a thread of the
-//! capture's own decodes, and whoever reads is given the newest picture, never an old one.
+//! A [`Capture`] is opened, read and closed from any threads; no call of it blocks longer than it
+//! was told to, and [`Capture::close`] ends each at once. There are two kinds of sources:
+//!
+//! * **Live** ones are supervised by [`source::Supervisor`], which opens them again when they are
+//!   lost. A reader is given the newest frame, never an old one and none twice; what it was too
+//!   slow for is counted in [`Frame::dropped_before`].
+//! * **Recordings** (files) are decoded ahead, as fast as they are read. A reader gets every
+//!   frame in order, can [`Capture::seek`], and is told [`Kind::Ended`] at the end.
+//!
+//! [`Options`] changes each of these choices. Pixels are converted to what [`Options::format`],
+//! [`Options::size`] and [`Options::crop`] say when they are asked for, straight into the
+//! caller's memory if need be ([`Frame::bgr_into`]).
 
 #![forbid(unsafe_code)]
 
-mod decode;
+mod error;
+mod every;
+mod flow;
+mod frame;
+mod info;
+mod live;
+mod options;
+mod runtime;
+mod shape;
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use source::{Counters, Decoded, Status, Supervisor};
-use tokio::runtime::{Builder, Runtime};
+pub use error::{Error, Kind};
+pub use frame::Frame;
+pub use info::{Info, Position, Seek, State, Stats};
+pub use options::{Auto, Corrupt, Crop, Every, Format, Options, Skip};
+pub use source::Phase;
 
-pub use source::{Error, Options};
+use flow::Flow;
+use live::Live;
+use shape::Shaper;
 
-/// A decoded picture, and its JPEG where the source sent one.
-pub struct Shot {
-    /// The picture and its times.
-    pub decoded: Decoded,
-    /// The source's own bytes, if it sends JPEG.
-    pub jpeg: Option<Bytes>,
-    /// Pictures of the source that this reader did not get just before this one.
-    pub dropped: u64,
-}
+/// The deadlines of the source come first, since they know more of what went wrong.
+const GRACE: Duration = Duration::from_millis(100);
 
-impl std::ops::Deref for Shot {
-    type Target = Decoded;
-
-    fn deref(&self) -> &Decoded {
-        &self.decoded
-    }
-}
-
-/// An open source. Dropping it closes the source.
+/// An open source. Dropping it closes it.
 pub struct Capture {
-    supervisor: Supervisor,
-    shared: Arc<Shared>,
-    /// Runs the supervisor. Shut down without waiting: a blocked resolver must not hold
-    /// up whoever drops a capture.
-    runtime: Option<Runtime>,
-}
-
-pub(crate) struct Shared {
-    slot: Mutex<Slot>,
-    arrived: Condvar,
-    wake: Box<dyn Fn() + Send + Sync>,
-}
-
-#[derive(Default)]
-struct Slot {
-    newest: Option<Shot>,
-    /// Since the last one taken.
-    dropped_lately: u64,
-    dropped_ever: u64,
-    over: Option<Error>,
-    closed: bool,
-}
-
-impl Shared {
-    fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    flow: Arc<Flow>,
+    engine: Live,
+    read_timeout: Mutex<Option<Duration>>,
+    /// When it ended or was closed.
+    over: Mutex<Option<SystemTime>>,
 }
 
 impl Capture {
-    /// Opens `url` in the background; the first [`Capture::read`] waits for it.
+    /// Opens `url` and waits for its first frame, which [`Capture::read`] then gives.
+    ///
+    /// ```
+    /// use capture::{Capture, Options};
+    /// let capture = Capture::open("pattern:?size=320x240", Options::new())?;
+    /// let frame = capture.read()?;
+    /// assert_eq!((frame.width(), frame.height(), frame.bgr()?.len()), (320, 240, 320 * 240 * 3));
+    /// # Ok::<(), capture::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// When nothing can open a URL of this form, or the system gives no thread.
+    /// Why there is none within [`Options::open_timeout`]. The first attempt counts: only a source
+    /// that was open once is opened again.
+    ///
+    /// ```
+    /// use capture::{Capture, Kind, Options};
+    /// let error = Capture::open("http://127.0.0.1:1/video.mjpg", Options::new()).unwrap_err();
+    /// assert_eq!(error.kind(), Kind::Unreachable);
+    /// ```
     pub fn open(url: &str, options: Options) -> Result<Self, Error> {
-        Self::open_with(url, options, || ())
-    }
-
-    /// Opens `url`; `wake` is called on the decoder's thread for each new picture and
-    /// each change of state. It must not block.
-    ///
-    /// # Errors
-    /// As [`Capture::open`].
-    pub fn open_with(url: &str, options: Options, wake: impl Fn() + Send + Sync + 'static) -> Result<Self, Error> {
-        let threads = |error: std::io::Error| Error::Broken { what: format!("cannot start a thread: {error}") };
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(threads)?;
-        let supervisor = {
-            let _entered = runtime.enter();
-            Supervisor::new("capture", url, options)?
-        };
-        let shared = Arc::new(Shared { slot: Mutex::default(), arrived: Condvar::new(), wake: Box::new(wake) });
-        decode::start(&supervisor, Arc::clone(&shared)).map_err(threads)?;
-        runtime.spawn(tell_states(supervisor.clone(), Arc::clone(&shared)));
-        Ok(Self { supervisor, shared, runtime: Some(runtime) })
-    }
-
-    /// The newest picture, if it is newer than the last one taken. Never waits.
-    pub fn newest(&mut self) -> Option<Shot> {
-        self.shared.slot().take()
-    }
-
-    /// The next picture, waiting for it up to `timeout`, reconnects included.
-    ///
-    /// # Errors
-    /// What is wrong with the source when the time is up, or [`Error::Ended`] when it is
-    /// over.
-    pub fn read(&mut self, timeout: Duration) -> Result<Shot, Error> {
-        let deadline = Instant::now() + timeout;
-        let mut slot = self.shared.slot();
-        loop {
-            if let Some(shot) = slot.take() {
-                return Ok(shot);
+        let timeout = options.open_timeout;
+        let capture = Self::start(url, options, None)?;
+        let deadline = timeout.and_then(|timeout| capture.flow.opened.checked_add(timeout + GRACE));
+        let first = capture.flow.wait_until(deadline, |inside| {
+            if inside.front().is_some() {
+                return Some(Ok(()));
             }
-            if let Some(error) = &slot.over {
-                return Err(error.clone());
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                drop(slot);
-                return Err(self.reason(timeout));
-            }
-            slot = self.shared.arrived.wait_timeout(slot, left).unwrap_or_else(PoisonError::into_inner).0;
+            let failed = |(error, phase): &(_, _)| Error::from_source(&capture.flow.url, error).at(*phase);
+            inside.over.clone().or_else(|| inside.trouble.as_ref().map(failed)).map(Err)
+        });
+        let elapsed = capture.flow.opened.elapsed();
+        match first {
+            Some(Ok(())) => Ok(capture),
+            Some(Err(error)) => Err(error.after(elapsed)),
+            None => Err(capture.engine.reason(&capture.flow, elapsed)),
         }
     }
 
-    fn reason(&self, after: Duration) -> Error {
-        let status = self.status();
-        let phase = match status.state {
-            source::State::Opening(phase) => phase,
-            _ => source::Phase::Streaming,
+    /// Opens `url` without waiting for anything, and goes on trying where it cannot be opened.
+    /// `wake` is called, on threads of the capture's own, for each new frame and each change of
+    /// state; it must not block.
+    ///
+    /// # Errors
+    /// When nothing can open a URL of this form, or the system gives no thread.
+    pub fn open_in_background(
+        url: &str,
+        options: Options,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        Self::start(url, options, Some(Arc::new(wake)))
+    }
+
+    fn start(url: &str, options: Options, wake: Option<Arc<dyn Fn() + Send + Sync>>) -> Result<Self, Error> {
+        ffmpeg::init();
+        if let Some((what, hint)) = options.complaint() {
+            return Err(Error::new(Kind::BadOption, url, what).hinted(hint));
+        }
+        let flow = Arc::new(Flow::new(url, Shaper::new(url, &options)));
+        if let Some(wake) = wake {
+            flow.listen(wake);
+        }
+        let read_timeout = Mutex::new(options.read_timeout);
+        let engine = Live::start(url, &options, &flow).map_err(|error| Error::from_source(url, &error))?;
+        Ok(Self { flow, engine, read_timeout, over: Mutex::default() })
+    }
+
+    /// The next frame, waiting for it no longer than the time-out for reading.
+    ///
+    /// Several threads may read: each frame is given to one of them.
+    ///
+    /// # Errors
+    /// [`Kind::Timeout`], or why the source is gone, when the time is up; a later call may succeed.
+    /// [`Kind::Ended`], or why the source was lost, when no frame will come any more.
+    /// [`Kind::Closed`].
+    pub fn read(&self) -> Result<Frame, Error> {
+        let timeout = self.timeout();
+        self.read_within(timeout, GRACE)
+    }
+
+    /// [`Capture::read`] with a time-out of its own; `None` waits for ever.
+    ///
+    /// # Errors
+    /// As [`Capture::read`].
+    pub fn read_timeout(&self, timeout: Option<Duration>) -> Result<Frame, Error> {
+        self.read_within(timeout, Duration::ZERO)
+    }
+
+    fn read_within(&self, timeout: Option<Duration>, grace: Duration) -> Result<Frame, Error> {
+        let began = Instant::now();
+        let deadline = timeout.and_then(|timeout| began.checked_add(timeout.saturating_add(grace)));
+        match self.flow.take(deadline)? {
+            Some(frame) => Ok(frame),
+            None => Err(self.engine.reason(&self.flow, began.elapsed())),
+        }
+    }
+
+    /// The newest frame, if it was not given yet and arrived within `max_age`. Never waits.
+    #[must_use]
+    pub fn latest(&self, max_age: Option<Duration>) -> Option<Frame> {
+        self.flow.take_newest(max_age)
+    }
+
+    /// Frame after frame, up to the end of the source; an error is the last item.
+    pub fn frames(&self) -> impl Iterator<Item = Result<Frame, Error>> + '_ {
+        let mut over = false;
+        std::iter::from_fn(move || {
+            if over {
+                return None;
+            }
+            let read = self.read();
+            over = read.is_err();
+            Some(read).filter(|read| !read.as_ref().is_err_and(|error| error.kind() == Kind::Ended))
+        })
+    }
+
+    /// Goes to a place of a recording: the next frame read is exactly that one. Past the end,
+    /// reading gives [`Kind::Ended`].
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for a source without places.
+    pub fn seek(&self, to: Seek) -> Result<(), Error> {
+        let _ = to;
+        if self.is_closed() {
+            return Err(Error::closed(&self.flow.url));
+        }
+        Err(Error::new(Kind::Unsupported, &self.flow.url, "a live source has no places to go to"))
+    }
+
+    /// How many frames a recording has, by looking at all of it once; then it is known.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for a live source.
+    pub fn count_frames(&self) -> Result<u64, Error> {
+        if self.is_closed() {
+            return Err(Error::closed(&self.flow.url));
+        }
+        Err(Error::new(Kind::Unsupported, &self.flow.url, "a live source has no number of frames"))
+    }
+
+    /// How far it was read.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.flow.lock().position
+    }
+
+    /// Closes the source, and ends every call that waits for it with [`Kind::Closed`]. Waits for
+    /// nothing.
+    pub fn close(&self) {
+        self.ended().get_or_insert_with(SystemTime::now);
+        self.flow.close();
+        self.engine.close();
+    }
+
+    /// Whether it was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.flow.lock().closed
+    }
+
+    /// What the source is, as far as it has told.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        self.engine.info()
+    }
+
+    /// What it has brought.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = {
+            let inside = self.flow.lock();
+            Stats {
+                frames: inside.made,
+                read: inside.read,
+                dropped: inside.dropped,
+                corrupt: inside.corrupt,
+                bytes: 0,
+                fps: 0.0,
+                reconnects: 0,
+                last_error: inside.over.clone().filter(|error| error.kind() != Kind::Ended),
+                latency: inside.latency,
+                uptime: self.flow.opened.elapsed(),
+                since: SystemTime::now() - self.flow.opened.elapsed(),
+            }
         };
-        status.error.unwrap_or(Error::Timeout { phase, after, tried: None })
+        self.engine.fill(&mut stats, &self.flow);
+        if let Some(over) = *self.ended() {
+            stats.since = over;
+        }
+        stats
     }
 
-    /// What the source is doing.
+    /// What it is doing.
     #[must_use]
-    pub fn status(&self) -> Status {
-        self.supervisor.status().borrow().clone()
+    pub fn state(&self) -> State {
+        let (closed, over, newest) = {
+            let inside = self.flow.lock();
+            (inside.closed, inside.over.is_some() && inside.front().is_none(), inside.newest)
+        };
+        match (closed, over) {
+            (true, _) => State::Closed,
+            (_, true) => State::Ended,
+            _ => self.engine.state(newest),
+        }
     }
 
-    /// What the source has brought.
+    /// The URL, its password masked.
     #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.supervisor.counters()
+    pub fn url(&self) -> String {
+        media::Redacted(&self.flow.url).to_string()
     }
 
-    /// Pictures left out since the start, for newer ones.
+    /// The time-out of [`Capture::read`].
     #[must_use]
-    pub fn dropped_ever(&self) -> u64 {
-        self.shared.slot().dropped_ever
+    pub fn timeout(&self) -> Option<Duration> {
+        *self.read_timeout.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the time-out of [`Capture::read`] from the next call on. When the source is opened
+    /// again, where it is, stays as [`Options::read_timeout`] says.
+    pub fn set_timeout(&self, timeout: Option<Duration>) {
+        *self.read_timeout.lock().unwrap_or_else(PoisonError::into_inner) = timeout;
+    }
+
+    /// Whether [`Capture::read`] would return at once.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.flow.lock().is_ready()
+    }
+
+    /// Has `listener` called, on threads of the capture's own, for each new frame and each change
+    /// of state, until the subscription is dropped. It must not block; to read is in order.
+    pub fn on_arrival(&self, listener: impl Fn() + Send + Sync + 'static) -> Subscription {
+        let number = self.flow.listen(Arc::new(listener));
+        Subscription { flow: Arc::clone(&self.flow), number }
+    }
+
+    fn ended(&self) -> std::sync::MutexGuard<'_, Option<SystemTime>> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        self.shared.slot().closed = true;
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.close();
     }
 }
 
-impl Slot {
-    fn take(&mut self) -> Option<Shot> {
-        let mut shot = self.newest.take()?;
-        shot.dropped = std::mem::take(&mut self.dropped_lately);
-        Some(shot)
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Capture({} {:?})", self.url(), self.state())
     }
 }
 
-async fn tell_states(supervisor: Supervisor, shared: Arc<Shared>) {
-    let mut status = supervisor.status();
-    drop(supervisor);
-    while status.changed().await.is_ok() {
-        let ended = matches!(status.borrow_and_update().state, source::State::Ended);
-        if ended {
-            let error = status.borrow().error.clone().unwrap_or(Error::Ended { what: None });
-            shared.slot().over.get_or_insert(error);
-            shared.arrived.notify_all();
+/// Keeps a listener of [`Capture::on_arrival`]; dropping it ends the calls.
+#[must_use = "dropping it ends the calls"]
+pub struct Subscription {
+    flow: Arc<Flow>,
+    number: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.flow.forget(self.number);
+    }
+}
+
+/// Waits until a frame of one of `captures` can be read without waiting, or one of them is over
+/// or closed. The places of those in `captures`; none when the time is up.
+///
+/// ```
+/// use std::time::Duration;
+/// use capture::{Capture, Options, wait_any};
+/// let open = |url| Capture::open(url, Options::new());
+/// let (slow, fast) = (open("pattern:?fps=1")?, open("pattern:?fps=30")?);
+/// (slow.read()?, fast.read()?);
+/// assert_eq!(wait_any(&[&slow, &fast], Some(Duration::from_secs(10))), [1]);
+/// # Ok::<(), capture::Error>(())
+/// ```
+#[must_use]
+pub fn wait_any(captures: &[&Capture], timeout: Option<Duration>) -> Vec<usize> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let ready = || captures.iter().enumerate().filter(|(_, capture)| capture.is_ready()).map(|(place, _)| place);
+    let changed = Arc::new((Mutex::new(false), std::sync::Condvar::new()));
+    let subscriptions = captures.iter().map(|capture| {
+        let changed = Arc::clone(&changed);
+        capture.on_arrival(move || {
+            *changed.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            changed.1.notify_one();
+        })
+    });
+    let _subscriptions: Vec<_> = subscriptions.collect();
+    loop {
+        let places: Vec<_> = ready().collect();
+        if !places.is_empty() {
+            return places;
         }
-        (shared.wake)();
+        let mut waiting = changed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*waiting {
+            waiting = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => changed.1.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return Vec::new(),
+                Some(left) => changed.1.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+        *waiting = false;
     }
 }

@@ -197,6 +197,7 @@ mod tests {
         let status = Status {
             state: State::Live,
             since: std::time::SystemTime::UNIX_EPOCH,
+            reached: source::Phase::Streaming,
             error: None,
             failures: 0,
             reconnects: 0,

@@ -1,13 +1,9 @@
 //! `headwater view`: a capture in a window.
 
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
-use bytes::Bytes;
-use capture::Capture;
-use ffmpeg::{Frame, Scaler, jpeg};
+use capture::{Capture, Format, State};
 use media::{Redacted, Variant};
-use source::State;
 use view::{Info, Options, Pictures, Shown, Waker};
 
 use crate::args::View;
@@ -21,14 +17,24 @@ pub fn run(args: &View) -> anyhow::Result<()> {
     }
     let waker: Arc<OnceLock<Waker>> = Arc::default();
     let wake = Arc::clone(&waker);
-    let options = source::Options { always_on: true, ..args.opening.options() };
+    let opening = args.opening.options();
+    let options = capture::Options {
+        open_timeout: Some(opening.open_timeout),
+        read_timeout: Some(opening.gap_timeout),
+        source: opening,
+        ..capture::Options::default()
+    };
+    // A JPEG's own planes are what the window scales from.
+    let options = options.real_time(true).reconnect(true).format(Format::Yuv420p);
     let wake = move || {
         if let Some(waker) = wake.get() {
             waker.wake();
         }
     };
-    let capture =
-        Capture::open_with(&args.url, options, wake).map_err(|error| Failure::Source { url: url.clone(), error })?;
+    let capture = Capture::open_in_background(&args.url, options, wake).map_err(|error| match error.cause() {
+        Some(cause) => anyhow::Error::from(Failure::Source { url: url.clone(), error: cause.clone() }),
+        None => error.into(),
+    })?;
     let name = crate::names::split(&args.url, &std::collections::BTreeSet::new()).0;
     let options =
         Options { name, fullscreen: args.fullscreen, overlay: args.info, snapshot_dir: args.snapshots.clone() };
@@ -64,45 +70,41 @@ struct Screen {
     capture: Capture,
     url: String,
     /// The newest picture, for snapshots.
-    last: Option<(Frame, Option<Bytes>, Option<SystemTime>)>,
+    last: Option<capture::Frame>,
 }
 
 impl Pictures for Screen {
     fn newest(&mut self) -> Option<Shown> {
-        let shot = self.capture.newest()?;
-        let decoded = shot.decoded;
-        self.last = decoded.frame.try_clone().ok().map(|frame| (frame, shot.jpeg, decoded.captured));
-        Some(Shown { frame: decoded.frame, received: decoded.received, captured: decoded.captured })
+        let frame = self.capture.latest(None)?;
+        let picture = frame.picture().ok()?.try_clone().ok()?;
+        let shown = Shown { frame: picture, received: frame.received(), captured: frame.captured() };
+        self.last = Some(frame);
+        Some(shown)
     }
 
     fn status(&mut self) -> Info {
-        let (status, counters) = (self.capture.status(), self.capture.counters());
-        let track = status.tracks.video();
-        let captured = self.last.as_ref().and_then(|(.., captured)| *captured);
+        let (info, stats) = (self.capture.info(), self.capture.stats());
+        let captured = self.last.as_ref().and_then(capture::Frame::captured);
         Info {
-            title: status.about.title.clone(),
-            state: match status.state {
-                State::Live => ::view::State::Live,
-                State::Ended => ::view::State::Ended,
-                _ if status.error.is_none() && self.last.is_none() => ::view::State::Connecting,
-                _ => ::view::State::NoSignal { since: status.since },
+            title: info.title,
+            state: match self.capture.state() {
+                State::Open | State::Stalled => ::view::State::Live,
+                State::Ended | State::Closed => ::view::State::Ended,
+                _ if stats.last_error.is_none() && self.last.is_none() => ::view::State::Connecting,
+                _ => ::view::State::NoSignal { since: stats.since },
             },
             source: self.url.clone(),
-            codec: track.map_or_else(String::new, |track| track.codec.name().into()),
-            size: track.and_then(|track| track.video()).map(|video| video.size).unwrap_or_default(),
-            fps: counters.fps,
+            codec: info.codec,
+            size: info.size,
+            fps: stats.fps,
             delay: captured.and_then(|at| at.elapsed().ok()),
-            dropped: self.capture.dropped_ever(),
-            error: status.error.as_ref().map(ToString::to_string),
+            dropped: stats.dropped,
+            error: stats.last_error.as_ref().map(ToString::to_string),
         }
     }
 
     fn snapshot_jpeg(&mut self) -> Option<Vec<u8>> {
-        let (frame, own, _) = self.last.as_ref()?;
-        if let Some(own) = own {
-            return Some(own.to_vec());
-        }
-        let planes = Scaler::new().to_jpeg_planes(frame, frame.size()).ok()?;
-        jpeg::Encoder::new().encode(&planes, Variant::QUALITY).ok().map(|data| data.to_vec())
+        let frame = self.last.as_ref()?;
+        frame.jpeg().cloned().or_else(|| frame.encode_jpeg(Variant::QUALITY).ok()).map(|data| data.to_vec())
     }
 }

@@ -106,6 +106,34 @@ impl Frame {
         Ok(clone)
     }
 
+    /// The part of it that begins `left` and `top` pixels from its corner and is of `size`,
+    /// on the same memory. Chroma that belongs to several pixels begins with the first one.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when that part is empty or reaches beyond the picture.
+    pub fn cropped(&self, left: u32, top: u32, size: Size) -> Result<Self, Error> {
+        let own = self.size();
+        let right = left.checked_add(size.width).and_then(|end| own.width.checked_sub(end));
+        let bottom = top.checked_add(size.height).and_then(|end| own.height.checked_sub(end));
+        let (Some(right), Some(bottom), true) = (right, bottom, size.pixels() > 0) else {
+            return Err(Error::Argument {
+                what: "part of a picture",
+                found: format!("{size} at {left},{top} of {own}"),
+                expected: "a part that lies within it",
+            });
+        };
+        let part = self.try_clone()?;
+        // SAFETY: a valid frame that is ours alone; its planes are moved within the buffers that it
+        // shares, by no more than its own size as just checked.
+        check("av_frame_apply_cropping", unsafe {
+            let raw = part.as_ptr();
+            ((*raw).crop_left, (*raw).crop_right) = (left as usize, right as usize);
+            ((*raw).crop_top, (*raw).crop_bottom) = (top as usize, bottom as usize);
+            ffi::av_frame_apply_cropping(raw, ffi::AV_FRAME_CROP_UNALIGNED as c_int)
+        })?;
+        Ok(part)
+    }
+
     /// Pixels across and down.
     #[must_use]
     pub fn size(&self) -> Size {

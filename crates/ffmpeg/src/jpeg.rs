@@ -114,6 +114,16 @@ fn subsamp_of(frame: &Frame) -> Option<Subsamp> {
     }
 }
 
+/// FFmpeg's name of a format of one plane, and libjpeg-turbo's.
+type Packed = (&'static str, PixelFormat);
+const PACKED: &[Packed] = &[
+    ("bgr24", PixelFormat::BGR),
+    ("rgb24", PixelFormat::RGB),
+    ("bgra", PixelFormat::BGRA),
+    ("rgba", PixelFormat::RGBA),
+    ("gray", PixelFormat::GRAY),
+];
+
 /// Reads JPEG pictures.
 pub struct Decoder {
     turbo: Option<turbojpeg::Decompressor>,
@@ -145,7 +155,22 @@ impl Decoder {
     /// # Errors
     /// [`Error::Jpeg`] when there is no picture in it.
     pub fn decode(&mut self, data: &[u8], at_least: Option<Size>) -> Result<Frame, Error> {
-        let result = self.try_decode(data, at_least);
+        self.decode_as(data, at_least, None)
+    }
+
+    /// As [`Decoder::decode`], straight to pixels of one plane: `bgr24`, `rgb24`, `bgra`, `rgba`
+    /// or `gray`.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`]; [`Error::Unconvertible`] for another format.
+    pub fn decode_to(&mut self, data: &[u8], at_least: Option<Size>, format: &str) -> Result<Frame, Error> {
+        let packed = PACKED.iter().find(|(name, _)| *name == format);
+        let packed = packed.ok_or_else(|| Error::Unconvertible { from: "JPEG".into(), to: format.into() })?;
+        self.decode_as(data, at_least, Some(packed))
+    }
+
+    fn decode_as(&mut self, data: &[u8], at_least: Option<Size>, packed: Option<&Packed>) -> Result<Frame, Error> {
+        let result = self.try_decode(data, at_least, packed);
         if result.is_err() {
             // libjpeg-turbo 3.1.0 leaves a header that failed half read, and takes the next
             // picture for its continuation (tj3DecompressHeader returns without jpeg_abort).
@@ -154,7 +179,7 @@ impl Decoder {
         result
     }
 
-    fn try_decode(&mut self, data: &[u8], at_least: Option<Size>) -> Result<Frame, Error> {
+    fn try_decode(&mut self, data: &[u8], at_least: Option<Size>, packed: Option<&Packed>) -> Result<Frame, Error> {
         let turbo = match &mut self.turbo {
             Some(turbo) => turbo,
             none => {
@@ -190,14 +215,16 @@ impl Decoder {
             Subsamp::Sub4x1 if planar => "yuv411p",
             _ => "rgb24",
         };
+        let packed = packed.or_else(|| PACKED.iter().find(|(name, _)| *name == "rgb24" && *name == format));
+        let format = packed.map_or(format, |(name, _)| name);
         let pixel = Pixel::from_name(format)?;
-        let layout = if format == "rgb24" { Layout::new(pixel, size)? } else { Layout::turbo(pixel, size)? };
+        let layout = if packed.is_some() { Layout::new(pixel, size)? } else { Layout::turbo(pixel, size)? };
         let mut frame = self.pool.frame(&layout)?;
         let pixels = pool::whole_mut(&mut frame, &layout).ok_or(Error::NoMemory)?;
         let (width, height) = (size.width as usize, size.height as usize);
-        let result = if format == "rgb24" {
+        let result = if let Some((_, format)) = packed {
             let pitch = layout.stride();
-            turbo.decompress(data, Image { pixels, width, pitch, height, format: PixelFormat::RGB })
+            turbo.decompress(data, Image { pixels, width, pitch, height, format: *format })
         } else {
             let image = YuvImage { pixels, width, align: Layout::TURBO_ALIGN, height, subsamp: header.subsamp };
             turbo.decompress_to_yuv(data, image)
@@ -213,7 +240,8 @@ impl Decoder {
             }
             Err(error) => return Err(error),
         }
-        frame.set_color(true, if format == "rgb24" { ColorSpace::Rgb } else { ColorSpace::Bt601 });
+        let is_rgb = packed.is_some() && format != "gray";
+        frame.set_color(true, if is_rgb { ColorSpace::Rgb } else { ColorSpace::Bt601 });
         Ok(frame)
     }
 }

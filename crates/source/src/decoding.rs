@@ -46,6 +46,7 @@ pub enum Wanted {
 /// A decoder for the first video track of a feed.
 #[derive(Default)]
 pub struct Decoding {
+    options: DecoderOptions,
     decoder: Option<Decoder>,
     tracks: Tracks,
     video: Option<TrackId>,
@@ -61,6 +62,12 @@ impl Decoding {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same with a decoder that works as `options` say.
+    #[must_use]
+    pub fn with_options(options: DecoderOptions) -> Self {
+        Self { options, ..Self::default() }
     }
 
     /// Gets ready for `entry`: for its tracks, if they are new, and for a gap before it.
@@ -177,8 +184,7 @@ impl Decoding {
         if let Some(track) = tracks.video() {
             self.video = Some(track.id);
             self.intra_only = INTRA_ONLY.contains(&track.codec.name());
-            let options = DecoderOptions { threads: 1, low_delay: true };
-            let decoder = Decoder::new(track, &options);
+            let decoder = Decoder::new(track, &self.options);
             self.decoder = Some(decoder.map_err(|error| Error::Unsupported { what: error.to_string() })?);
         }
         Ok(())

@@ -30,6 +30,14 @@ impl fmt::Display for Phase {
     }
 }
 
+// What to do, in the words of every message.
+const PATH: &str = "is the path right?";
+const CREDENTIALS: &str = "check user and password, given as in //USER:PASSWORD@host/";
+const HOST: &str = "is the camera on, and are host and port right?";
+const SLOW: &str = "is the camera busy, or the time-out too short?";
+const PAGE: &str = "the URL of the page is not the URL of the stream";
+const MANY: &str = "ask for the source's own, or try again later";
+
 /// Why a source does not open or go on. Texts hold no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -43,25 +51,25 @@ pub enum Error {
         hint: String,
     },
     /// There is no such file, device or path on the server (HTTP and RTSP 404).
-    #[error("{what}; is the path right?")]
+    #[error("{what}; {PATH}")]
     NotFound {
         /// What was looked for, and who said that it is not there.
         what: String,
     },
     /// The server wants other credentials (401, 403), or the file other rights.
-    #[error("{what}; check user and password, given as in //USER:PASSWORD@host/")]
+    #[error("{what}; {CREDENTIALS}")]
     Unauthorized {
         /// Who refused, with the status.
         what: String,
     },
     /// No connection: unknown host, refused port, reset.
-    #[error("{what}; is the camera on, and are host and port right?")]
+    #[error("{what}; {HOST}")]
     Unreachable {
         /// What was tried and what the system said.
         what: String,
     },
     /// The wall-clock deadline passed.
-    #[error("no picture within {after:?}: gave up while {phase}{}; is the camera busy, or the time-out too short?", in_brackets(.tried.as_deref()))]
+    #[error("no picture within {after:?}: gave up while {phase}{}; {SLOW}", in_brackets(.tried.as_deref()))]
     Timeout {
         /// What the attempt was waiting for.
         phase: Phase,
@@ -79,7 +87,7 @@ pub enum Error {
         what: String,
     },
     /// Something answered, but not with video: an HTML page, a text.
-    #[error("{what}{}", if *.page { "; the URL of the page is not the URL of the stream" } else { "" })]
+    #[error("{what}{}{}", if *.page { "; " } else { "" }, if *.page { PAGE } else { "" })]
     NotVideo {
         /// What it was instead, with its first bytes if that helps.
         what: String,
@@ -93,7 +101,7 @@ pub enum Error {
         what: String,
     },
     /// More is asked of the source at a time than it may cost.
-    #[error("{what}; ask for the source's own, or try again later")]
+    #[error("{what}; {MANY}")]
     TooMany {
         /// What is being made already.
         what: String,
@@ -129,6 +137,21 @@ impl Error {
             Self::Timeout { tried: Some(tried), .. } => tried.clone(),
             Self::Timeout { phase, after, tried: None } => format!("no picture within {after:?} ({phase})"),
             Self::Ended { .. } => self.to_string(),
+        }
+    }
+
+    /// The advice alone, where there is some: the end of what `Display` writes.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::BadUrl { hint, .. } => Some(hint),
+            Self::NotFound { .. } => Some(PATH),
+            Self::Unauthorized { .. } => Some(CREDENTIALS),
+            Self::Unreachable { .. } => Some(HOST),
+            Self::Timeout { .. } => Some(SLOW),
+            Self::NotVideo { page: true, .. } => Some(PAGE),
+            Self::TooMany { .. } => Some(MANY),
+            _ => None,
         }
     }
 

@@ -66,6 +66,7 @@ impl Progress {
         let status = Status {
             state: State::Idle,
             since: SystemTime::now(),
+            reached: Phase::Resolve,
             error: None,
             failures: 0,
             reconnects: 0,
@@ -98,6 +99,7 @@ impl Progress {
                 status.since = SystemTime::now();
             }
             status.state = State::Opening(Phase::Resolve);
+            status.reached = Phase::Resolve;
         });
     }
 
@@ -105,6 +107,7 @@ impl Progress {
         self.status.send_if_modified(|status| match status.state {
             State::Opening(ref mut now) if *now != phase => {
                 *now = phase;
+                status.reached = phase;
                 true
             }
             _ => false,
@@ -123,6 +126,7 @@ impl Progress {
         self.status.send_modify(|status| {
             if let State::Opening(phase) = &mut status.state {
                 *phase = Phase::FirstFrame;
+                status.reached = Phase::FirstFrame;
             }
             status.about = about;
             status.tracks = tracks;
@@ -156,6 +160,7 @@ impl Progress {
     fn is_live(&self) {
         self.status.send_modify(|status| {
             status.state = State::Live;
+            status.reached = Phase::Streaming;
             status.since = SystemTime::now();
             status.error = None;
             status.failures = 0;

@@ -59,6 +59,8 @@ pub struct Status {
     pub state: State,
     /// When it began to do so; while it is not live, since when there are no pictures.
     pub since: SystemTime,
+    /// How far the newest attempt came.
+    pub reached: Phase,
     /// Why the last attempt ended.
     pub error: Option<Error>,
     /// Attempts that failed since the last picture.

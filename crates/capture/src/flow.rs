@@ -1,0 +1,257 @@
+//! Between the engine that makes frames and whoever reads them.
+//!
+//! One lock, two things to wait for (a frame, room for one), and a list of those who want to be
+//! told. Every wait ends when the capture is closed.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use source::Phase;
+
+use crate::shape::Shaper;
+use crate::{Error, Frame, Position};
+
+/// What engine and readers share.
+pub(crate) struct Flow {
+    state: Mutex<Inside>,
+    arrived: Condvar,
+    room: Condvar,
+    listeners: Mutex<Listeners>,
+    pub(crate) shaper: Arc<Shaper>,
+    pub(crate) url: String,
+    pub(crate) opened: Instant,
+}
+
+type Listener = Arc<dyn Fn() + Send + Sync>;
+
+#[derive(Default)]
+struct Listeners {
+    next: u64,
+    all: Vec<(u64, Listener)>,
+}
+
+#[derive(Default)]
+pub(crate) struct Inside {
+    frames: VecDeque<Frame>,
+    /// Since the last frame that was taken.
+    dropped_lately: u64,
+    pub(crate) dropped: u64,
+    pub(crate) made: u64,
+    pub(crate) read: u64,
+    pub(crate) corrupt: u64,
+    pub(crate) latency: Option<Duration>,
+    pub(crate) newest: Option<Instant>,
+    pub(crate) position: Position,
+    /// The attempt that failed last, unless frames have come since.
+    pub(crate) trouble: Option<(source::Error, Phase)>,
+    pub(crate) over: Option<Error>,
+    pub(crate) closed: bool,
+    /// Counts seeks: what was made before the newest one is not wanted.
+    pub(crate) generation: u64,
+}
+
+/// What became of a frame that was offered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pushed {
+    Taken,
+    /// The capture is closed, or has been told to seek.
+    Unwanted,
+}
+
+impl Flow {
+    pub(crate) fn new(url: &str, shaper: Shaper) -> Self {
+        Self {
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            room: Condvar::new(),
+            listeners: Mutex::default(),
+            shaper: Arc::new(shaper),
+            url: url.into(),
+            opened: Instant::now(),
+        }
+    }
+
+    /// Locks are held for a few lines, none of which panics.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts `frame` in the place of all that wait.
+    pub(crate) fn replace(&self, frame: Frame) -> Pushed {
+        let mut inside = self.lock();
+        if inside.closed {
+            return Pushed::Unwanted;
+        }
+        // Their pixels are freed when the lock is open again.
+        let old: Vec<_> = inside.frames.drain(..).collect();
+        inside.drop_some(old.len() as u64);
+        inside.take_in(frame);
+        drop(inside);
+        self.tell();
+        Pushed::Taken
+    }
+
+    /// Puts `frame`, made for `generation`, behind those that wait, when there are fewer than
+    /// `most`; waits for that.
+    pub(crate) fn push(&self, frame: Frame, most: usize, generation: u64) -> Pushed {
+        let mut inside = self.lock();
+        while !inside.closed && inside.generation == generation && inside.frames.len() >= most {
+            inside = self.room.wait(inside).unwrap_or_else(PoisonError::into_inner);
+        }
+        if inside.closed || inside.generation != generation {
+            return Pushed::Unwanted;
+        }
+        inside.take_in(frame);
+        drop(inside);
+        self.tell();
+        Pushed::Taken
+    }
+
+    /// Says that no frame will come any more.
+    pub(crate) fn end(&self, error: Error) {
+        self.lock().over.get_or_insert(error);
+        self.tell();
+    }
+
+    /// Ends every wait.
+    pub(crate) fn close(&self) {
+        let mut inside = self.lock();
+        inside.closed = true;
+        let frames = std::mem::take(&mut inside.frames);
+        drop(inside);
+        drop(frames);
+        self.tell();
+        self.room.notify_all();
+    }
+
+    /// Wakes whoever waits for a frame or wants to be told.
+    pub(crate) fn tell(&self) {
+        self.arrived.notify_all();
+        let told: Vec<_> = self.listeners().all.iter().map(|(_, listener)| Arc::clone(listener)).collect();
+        told.iter().for_each(|listener| listener());
+    }
+
+    /// The next frame, or nothing when `deadline` passes.
+    ///
+    /// # Errors
+    /// Why there will be none any more.
+    pub(crate) fn take(&self, deadline: Option<Instant>) -> Result<Option<Frame>, Error> {
+        let mut inside = self.lock();
+        loop {
+            if inside.closed {
+                return Err(Error::closed(&self.url));
+            }
+            if let Some(frame) = inside.give() {
+                drop(inside);
+                self.room.notify_one();
+                return Ok(Some(frame));
+            }
+            if let Some(over) = &inside.over {
+                return Err(over.clone());
+            }
+            inside = match self.wait(inside, deadline) {
+                Ok(inside) => inside,
+                Err(_) => return Ok(None),
+            };
+        }
+    }
+
+    /// The newest frame, if it arrived within `max_age`; those before it are left out.
+    pub(crate) fn take_newest(&self, max_age: Option<Duration>) -> Option<Frame> {
+        let mut inside = self.lock();
+        let young = |frame: &Frame| max_age.is_none_or(|most| frame.received().elapsed() <= most);
+        if inside.closed || !inside.frames.back().is_some_and(young) {
+            return None;
+        }
+        let older = inside.frames.len() - 1;
+        let old: Vec<_> = inside.frames.drain(..older).collect();
+        inside.drop_some(older as u64);
+        let frame = inside.give();
+        drop(inside);
+        drop(old);
+        self.room.notify_all();
+        frame
+    }
+
+    /// Waits until `done` says something, or until `deadline`.
+    pub(crate) fn wait_until<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut done: impl FnMut(&mut Inside) -> Option<T>,
+    ) -> Option<T> {
+        let mut inside = self.lock();
+        loop {
+            if let Some(result) = done(&mut inside) {
+                return Some(result);
+            }
+            inside = self.wait(inside, deadline).ok()?;
+        }
+    }
+
+    /// Waits for a change; gives the lock back as an error when the time is up.
+    fn wait<'a>(
+        &self,
+        inside: MutexGuard<'a, Inside>,
+        deadline: Option<Instant>,
+    ) -> Result<MutexGuard<'a, Inside>, MutexGuard<'a, Inside>> {
+        let Some(deadline) = deadline else {
+            return Ok(self.arrived.wait(inside).unwrap_or_else(PoisonError::into_inner));
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(inside);
+        }
+        Ok(self.arrived.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// Has `listener` called at every change from now on; the number is for [`Flow::forget`].
+    pub(crate) fn listen(&self, listener: Listener) -> u64 {
+        let mut listeners = self.listeners();
+        let number = listeners.next;
+        listeners.next += 1;
+        listeners.all.push((number, listener));
+        number
+    }
+
+    pub(crate) fn forget(&self, number: u64) {
+        self.listeners().all.retain(|(of, _)| *of != number);
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn take_in(&mut self, frame: Frame) {
+        self.made += 1;
+        self.trouble = None;
+        self.newest = Some(frame.received());
+        self.frames.push_back(frame);
+    }
+
+    fn give(&mut self) -> Option<Frame> {
+        let frame = self.frames.pop_front()?;
+        self.read += 1;
+        self.latency = Some(frame.received().elapsed());
+        self.position = Position { frame: frame.index() + 1, time: frame.pts() };
+        Some(frame.with_dropped(std::mem::take(&mut self.dropped_lately)))
+    }
+
+    /// Counts pictures that no reader gets.
+    pub(crate) fn drop_some(&mut self, count: u64) {
+        self.dropped_lately += count;
+        self.dropped += count;
+    }
+
+    /// The frame that is given next.
+    pub(crate) fn front(&self) -> Option<&Frame> {
+        self.frames.front()
+    }
+
+    /// Whether a reader need not wait.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.frames.is_empty() || self.over.is_some() || self.closed
+    }
+}

@@ -1,0 +1,214 @@
+//! What a capture gives: a picture, and all that is known of it.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use media::Size;
+
+use crate::shape::{Shape, Shaper, room};
+use crate::{Error, Format};
+
+/// A frame. Cloning it copies no pixels.
+///
+/// Pixels are converted when they are asked for, on the thread that asks, so that a frame that
+/// nobody looks at costs no conversion.
+#[derive(Clone)]
+pub struct Frame {
+    inner: Arc<Inner>,
+    dropped_before: u64,
+}
+
+/// What an engine knows of a frame.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) index: u64,
+    pub(crate) pts: Duration,
+    pub(crate) received: Instant,
+    pub(crate) captured: Option<SystemTime>,
+    pub(crate) key: bool,
+    pub(crate) corrupt: bool,
+    pub(crate) discontinuity: bool,
+    /// What the source calls the picture's size.
+    pub(crate) own: Size,
+    /// Degrees clockwise by which the source wants it turned.
+    pub(crate) rotation: u16,
+}
+
+struct Inner {
+    facts: Facts,
+    shape: Shape,
+    picture: OnceLock<ffmpeg::Frame>,
+    jpeg: Option<Bytes>,
+    shaper: Arc<Shaper>,
+}
+
+impl Frame {
+    /// Of a picture, a JPEG, or both.
+    pub(crate) fn new(facts: Facts, picture: Option<ffmpeg::Frame>, jpeg: Option<Bytes>, shaper: &Arc<Shaper>) -> Self {
+        let shape = shaper.shape(facts.own, facts.rotation);
+        let picture = picture.map_or_else(OnceLock::new, OnceLock::from);
+        let inner = Arc::new(Inner { facts, shape, picture, jpeg, shaper: Arc::clone(shaper) });
+        Self { inner, dropped_before: 0 }
+    }
+
+    pub(crate) fn with_dropped(mut self, dropped_before: u64) -> Self {
+        self.dropped_before = dropped_before;
+        self
+    }
+
+    /// Its number: of a recording, from 0; of a live source, among all its pictures since the
+    /// capture was opened, those left out included.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.inner.facts.index
+    }
+
+    /// When to show it, since the first frame. Always later than the frame before, over
+    /// reconnects too; only a seek goes back.
+    #[must_use]
+    pub fn pts(&self) -> Duration {
+        self.inner.facts.pts
+    }
+
+    /// When its last byte arrived here.
+    #[must_use]
+    pub fn received(&self) -> Instant {
+        self.inner.facts.received
+    }
+
+    /// When the camera took it, by the camera's own clock, where the protocol tells.
+    #[must_use]
+    pub fn captured(&self) -> Option<SystemTime> {
+        self.inner.facts.captured
+    }
+
+    /// It was coded without reference to others.
+    #[must_use]
+    pub fn key(&self) -> bool {
+        self.inner.facts.key
+    }
+
+    /// The source or the decoder knows that it is damaged.
+    #[must_use]
+    pub fn corrupt(&self) -> bool {
+        self.inner.facts.corrupt
+    }
+
+    /// Something is missing before it, or changed: pictures were lost on their way, the source
+    /// was opened again, or its size is another one.
+    #[must_use]
+    pub fn discontinuity(&self) -> bool {
+        self.inner.facts.discontinuity
+    }
+
+    /// Pictures of the source that no reader got just before this one.
+    #[must_use]
+    pub fn dropped_before(&self) -> u64 {
+        self.dropped_before
+    }
+
+    /// Pixels across and down of what the conversions give.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.inner.shape.size()
+    }
+
+    /// Pixels in a row.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        self.size().width
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.size().height
+    }
+
+    /// The format that [`crate::Options::format`] asks for.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.inner.shaper.format
+    }
+
+    /// The picture as it was decoded: in the decoder's format, neither cut nor turned. Of a JPEG
+    /// it has the pixels that were asked for, and may be smaller where a smaller size was.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Broken`] when it has to be decoded first and cannot be.
+    pub fn picture(&self) -> Result<&ffmpeg::Frame, Error> {
+        if let Some(picture) = self.inner.picture.get() {
+            return Ok(picture);
+        }
+        let decoded = self.inner.shaper.decode(self.inner.jpeg.as_deref().unwrap_or_default())?;
+        Ok(self.inner.picture.get_or_init(|| decoded))
+    }
+
+    /// The picture as it is wanted, in `format`; the decoder's own memory where it is that
+    /// already. [`Format::Jpeg`] gives the planes of a JPEG.
+    ///
+    /// # Errors
+    /// [`crate::Kind::BadOption`] when [`crate::Options::crop`] reaches beyond the picture,
+    /// [`crate::Kind::Unsupported`], [`crate::Kind::Broken`].
+    pub fn converted(&self, format: Format) -> Result<ffmpeg::Frame, Error> {
+        self.inner.shaper.convert(self.picture()?, self.inner.shape, format)
+    }
+
+    /// The picture as it is wanted, in `format`, written into `out`, in which rows begin `stride`
+    /// bytes from each other. The planes of [`Format::Yuv420p`] follow each other, those of colour
+    /// with half the stride.
+    ///
+    /// # Errors
+    /// As [`Frame::converted`]; [`crate::Kind::BadOption`] where `out` is too small.
+    pub fn write(&self, format: Format, out: &mut [u8], stride: usize) -> Result<(), Error> {
+        self.inner.shaper.write(self.picture()?, self.inner.shape, format, out, stride)
+    }
+
+    /// Bytes that [`Frame::write`] needs for rows without gaps; 0 for [`Format::Jpeg`].
+    #[must_use]
+    pub fn bytes(&self, format: Format) -> usize {
+        let size = self.size();
+        let stride = if format == Format::Yuv420p { 1 } else { format.pixel_bytes() } * size.width as usize;
+        room(size, format, stride).map_or(0, |(_, needed)| needed)
+    }
+
+    /// The picture as [`Format::Bgr24`] in rows without gaps.
+    ///
+    /// # Errors
+    /// As [`Frame::write`].
+    pub fn bgr_into(&self, out: &mut [u8]) -> Result<(), Error> {
+        self.write(Format::Bgr24, out, 3 * self.width() as usize)
+    }
+
+    /// The picture as [`Format::Bgr24`] in rows without gaps.
+    ///
+    /// # Errors
+    /// As [`Frame::converted`].
+    pub fn bgr(&self) -> Result<Vec<u8>, Error> {
+        let mut pixels = vec![0; self.bytes(Format::Bgr24)];
+        self.bgr_into(&mut pixels)?;
+        Ok(pixels)
+    }
+
+    /// The source's own bytes, if it sends JPEG: neither cut, scaled nor turned.
+    #[must_use]
+    pub fn jpeg(&self) -> Option<&Bytes> {
+        self.inner.jpeg.as_ref()
+    }
+
+    /// A JPEG of the picture as it is wanted. `quality` is from 1 to 100 on libjpeg's scale.
+    ///
+    /// # Errors
+    /// As [`Frame::converted`]; [`crate::Kind::BadOption`] for another quality.
+    pub fn encode_jpeg(&self, quality: u8) -> Result<Bytes, Error> {
+        self.inner.shaper.encode(self.picture()?, self.inner.shape, quality)
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} {} {:?})", self.index(), self.size(), self.pts())
+    }
+}

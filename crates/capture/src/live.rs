@@ -1,0 +1,155 @@
+//! The engine of live sources, and of recordings that play in real time.
+//!
+//! [`source::Supervisor`] opens the source, watches it and opens it again; a thread decodes what
+//! comes and leaves it in the [`Flow`]. Where the newest frame is wanted it never waits; where
+//! every frame is, a reader that is too slow makes the feed overtake it, which is counted.
+
+mod decode;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use source::{Counters, Error as SourceError, Phase, State as SourceState, Status, Supervisor};
+use tokio::sync::watch;
+
+use crate::flow::Flow;
+use crate::{Error, Info, Options, State, Stats, runtime};
+
+/// In place of no time-out, for those who must have one: a hundred years.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// A connection without a frame for so long is opened again where nobody says how long to wait.
+const STALLED: Duration = Duration::from_secs(10);
+/// An open source without a frame for so long is called stalled.
+const STALL_SEEN: Duration = Duration::from_secs(1);
+
+pub(crate) struct Live {
+    hold: Arc<Hold>,
+    status: watch::Receiver<Status>,
+    opened: std::time::SystemTime,
+}
+
+/// The supervisor, until nobody wants it any more.
+struct Hold {
+    supervisor: Mutex<Option<Supervisor>>,
+    /// Of when it went.
+    last: Mutex<Counters>,
+}
+
+impl Hold {
+    fn supervisor(&self) -> MutexGuard<'_, Option<Supervisor>> {
+        self.supervisor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counters(&self) -> Counters {
+        let live = self.supervisor().as_ref().map(Supervisor::counters);
+        live.unwrap_or_else(|| *self.last.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Closes the source. Its feed ends, and with it the decoder, which reads the rest of it.
+    fn release(&self) {
+        let counters = self.counters();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+        let supervisor = self.supervisor().take();
+        drop(supervisor);
+    }
+}
+
+impl Live {
+    pub(crate) fn start(url: &str, options: &Options, flow: &Arc<Flow>) -> Result<Self, SourceError> {
+        let threads = |error: std::io::Error| SourceError::Broken { what: format!("cannot start a thread: {error}") };
+        let reconnect = options.reconnect.unwrap_or(true);
+        let gap = options.read_timeout.unwrap_or(if reconnect { STALLED } else { FOR_EVER });
+        let opening = source::Options {
+            open_timeout: options.open_timeout.unwrap_or(FOR_EVER),
+            gap_timeout: gap,
+            linger: Duration::ZERO,
+            ..options.source.clone()
+        };
+        let runtime = runtime::handle().map_err(threads)?;
+        let supervisor = {
+            let _entered = runtime.enter();
+            Supervisor::new("capture", url, opening)?
+        };
+        let status = supervisor.status();
+        decode::start(&supervisor, options, flow, status.clone()).map_err(threads)?;
+        let hold = Arc::new(Hold { supervisor: Mutex::new(Some(supervisor)), last: Mutex::default() });
+        runtime.spawn(follow(status.clone(), Arc::clone(&hold), Arc::clone(flow), reconnect));
+        Ok(Self { hold, status, opened: std::time::SystemTime::now() })
+    }
+
+    pub(crate) fn close(&self) {
+        self.hold.release();
+    }
+
+    pub(crate) fn info(&self) -> Info {
+        let status = self.status.borrow().clone();
+        let about = status.about;
+        let mut info = Info {
+            protocol: about.protocol,
+            container: about.container,
+            duration: about.duration,
+            live: about.live,
+            title: about.title,
+            server: about.server,
+            ..Info::default()
+        };
+        if let Some(track) = status.tracks.video() {
+            info.of_track(track);
+        }
+        let rate = status.tracks.video().and_then(|track| track.video()).and_then(media::Video::sane_frame_rate);
+        info.frames = info.duration.zip(rate).map(|(length, rate)| (length.as_secs_f64() * rate).round() as u64);
+        info
+    }
+
+    pub(crate) fn fill(&self, stats: &mut Stats, flow: &Flow) {
+        let (status, counters) = (self.status.borrow().clone(), self.hold.counters());
+        stats.bytes = counters.bytes;
+        stats.fps = counters.fps;
+        stats.reconnects = status.reconnects;
+        stats.since = status.since.max(self.opened);
+        if let Some(error) = &status.error {
+            stats.last_error = Some(Error::from_source(&flow.url, error).at(status.reached));
+        }
+    }
+
+    pub(crate) fn state(&self, newest: Option<Instant>) -> State {
+        let status = self.status.borrow();
+        let stalled = newest.is_some_and(|newest| newest.elapsed() > STALL_SEEN);
+        match status.state {
+            SourceState::Ended => State::Ended,
+            SourceState::Live if stalled => State::Stalled,
+            SourceState::Live if newest.is_some() => State::Open,
+            _ if newest.is_some() => State::Reconnecting,
+            _ => State::Connecting,
+        }
+    }
+
+    /// What a reader has waited for in vain for `waited`.
+    pub(crate) fn reason(&self, flow: &Flow, waited: Duration) -> Error {
+        let status = self.status.borrow().clone();
+        let phase = match status.state {
+            SourceState::Opening(phase) => phase,
+            SourceState::Live if flow.lock().newest.is_none() => Phase::FirstFrame,
+            _ => status.reached,
+        };
+        let timeout = SourceError::Timeout { phase, after: waited, tried: None };
+        let error = status.error.unwrap_or(timeout);
+        Error::from_source(&flow.url, &error).at(phase).after(waited)
+    }
+}
+
+/// Tells readers what the source is doing, and closes it where it is not to be opened again.
+async fn follow(mut status: watch::Receiver<Status>, hold: Arc<Hold>, flow: Arc<Flow>, reconnect: bool) {
+    // Each change, until the supervisor is gone.
+    while status.changed().await.is_ok() {
+        let now = status.borrow_and_update().clone();
+        if let Some(error) = now.error.filter(|_| !matches!(now.state, SourceState::Live)) {
+            let refused = error.is_refusal() || error.is_final();
+            flow.lock().trouble = Some((error, now.reached));
+            if !reconnect || refused || matches!(now.state, SourceState::Ended) {
+                hold.release();
+            }
+        }
+        flow.tell();
+    }
+}

@@ -1,0 +1,228 @@
+//! The thread that decodes for one capture of a live source.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use feed::{Closed, Cursor, Entry, Start};
+use ffmpeg::{DecoderOptions, jpeg};
+use media::{Codec, Packet, Size, Timestamp};
+use source::{Decoded, Decoding, Error, Status, Supervisor, Wanted, wait_for};
+use tokio::sync::watch;
+
+use crate::every::Gate;
+use crate::flow::{Flow, Pushed};
+use crate::frame::Facts;
+use crate::{Corrupt, Format, Frame, Options, Skip};
+
+/// How often a thread without packets looks whether the capture still exists.
+const LOOK: Duration = Duration::from_millis(100);
+/// Packets that may wait before those in front of them count as old.
+const MOST_IN_A_BURST: u64 = 4;
+
+pub(super) fn start(
+    supervisor: &Supervisor,
+    options: &Options,
+    flow: &Arc<Flow>,
+    status: watch::Receiver<Status>,
+) -> std::io::Result<()> {
+    let cursor = supervisor.feed().cursor(Start::Keyframe);
+    let worker = Worker::new(cursor, options, Arc::clone(flow));
+    let flow = Arc::clone(flow);
+    let run = move || {
+        let error = worker.run().err();
+        // Why the source was left, where it was not the decoder's fault.
+        let trouble = flow.lock().trouble.clone();
+        let reached = status.borrow().reached;
+        let (error, phase) = match (error, trouble) {
+            (Some(error), _) => (error, reached),
+            (None, Some(trouble)) => trouble,
+            (None, None) => (Error::Ended { what: None }, reached),
+        };
+        flow.end(crate::Error::from_source(&flow.url, &error).at(phase).after(flow.opened.elapsed()));
+    };
+    thread::Builder::new().name("capture".into()).spawn(run).map(|_| ())
+}
+
+struct Worker {
+    cursor: Cursor,
+    flow: Arc<Flow>,
+    decoding: Decoding,
+    jpeg: jpeg::Decoder,
+    latest: bool,
+    most: usize,
+    format: Format,
+    skip: Skip,
+    keep_corrupt: bool,
+    gate: Gate,
+    /// The feed's number of the last packet of video.
+    last: Option<u64>,
+    /// The number that the next frame gets.
+    next: u64,
+    zero: Option<Timestamp>,
+    shown: Option<Duration>,
+    /// For the next frame.
+    discontinuity: bool,
+}
+
+impl Worker {
+    fn new(cursor: Cursor, options: &Options, flow: Arc<Flow>) -> Self {
+        let latest = options.latest.unwrap_or(true);
+        let low_delay = latest || options.low_delay.unwrap_or(true);
+        let decoder = DecoderOptions { threads: options.threads.unwrap_or(1), low_delay };
+        Self {
+            cursor,
+            flow,
+            decoding: Decoding::with_options(decoder),
+            jpeg: jpeg::Decoder::new(),
+            latest,
+            most: options.buffer.max(1),
+            format: options.format,
+            skip: options.skip,
+            keep_corrupt: options.corrupt == Corrupt::Keep,
+            gate: Gate::new(options.every),
+            last: None,
+            next: 0,
+            zero: None,
+            shown: None,
+            discontinuity: false,
+        }
+    }
+
+    /// Until the source is over or the capture closed.
+    fn run(mut self) -> Result<(), Error> {
+        loop {
+            let waited = wait_for(self.cursor.next(), LOOK);
+            if self.flow.lock().closed {
+                return Ok(());
+            }
+            let pushed = match waited {
+                None => Pushed::Taken,
+                Some(Ok(entry)) => self.take(&entry)?,
+                Some(Err(Closed)) => {
+                    for decoded in self.decoding.drain() {
+                        self.give(decoded);
+                    }
+                    Pushed::Unwanted
+                }
+            };
+            if pushed == Pushed::Unwanted {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, entry: &Entry) -> Result<Pushed, Error> {
+        let new = self.decoding.adopt(entry)?;
+        let packet = &entry.packet;
+        if !self.decoding.is_video(packet) {
+            return Ok(Pushed::Taken);
+        }
+        let lost = if new { 0 } else { self.last.map_or(0, |last| entry.index.saturating_sub(last + 1)) };
+        self.discontinuity |= self.last.is_some() && (new || lost > 0 || packet.discontinuity);
+        self.last = Some(entry.index);
+        self.leave_out(lost);
+        let late = self.latest && self.cursor.behind() > MOST_IN_A_BURST;
+        if late && self.decoding.is_intra_only() {
+            self.leave_out(1);
+            return Ok(Pushed::Taken);
+        }
+        if self.decoding.codec() == Some(Codec::MJPEG) && self.jpeg(packet) {
+            return Ok(Pushed::Taken);
+        }
+        let wanted = match self.skip {
+            _ if late => Wanted::ForOthers,
+            Skip::None => Wanted::Picture,
+            Skip::NonRef => Wanted::ForOthers,
+            Skip::NonKey if packet.key => Wanted::Alone,
+            Skip::NonKey => return Ok(Pushed::Taken),
+        };
+        for decoded in self.decoding.decode(packet, wanted) {
+            if self.give(decoded) == Pushed::Unwanted {
+                return Ok(Pushed::Unwanted);
+            }
+        }
+        Ok(Pushed::Taken)
+    }
+
+    /// Gives a JPEG without a way through libavcodec; whether it could be done.
+    fn jpeg(&mut self, packet: &Packet) -> bool {
+        let own = self.own();
+        let least = self.flow.shaper.least(own);
+        let decoded = match self.format {
+            Format::Jpeg => None,
+            Format::Yuv420p => Some(self.jpeg.decode(&packet.data, least)),
+            format => Some(self.jpeg.decode_to(&packet.data, least, format.name())),
+        };
+        let picture = match decoded.transpose() {
+            Ok(picture) => picture,
+            Err(error) => {
+                tracing::debug!(%error, "picture not decoded");
+                return false;
+            }
+        };
+        let corrupt = packet.corrupt || picture.as_ref().is_some_and(ffmpeg::Frame::corrupt);
+        let facts = Given { pts: packet.pts, received: packet.received, captured: packet.captured, key: true, corrupt };
+        self.hand_out(facts, picture, Some(packet));
+        true
+    }
+
+    fn give(&mut self, decoded: Decoded) -> Pushed {
+        let Decoded { frame, pts, received, captured, corrupt } = decoded;
+        let given = Given { pts, received, captured, key: frame.key(), corrupt };
+        self.hand_out(given, Some(frame), None)
+    }
+
+    fn hand_out(&mut self, given: Given, picture: Option<ffmpeg::Frame>, jpeg: Option<&Packet>) -> Pushed {
+        let Given { pts, received, captured, key, corrupt } = given;
+        let since = pts.saturating_since(*self.zero.get_or_insert(pts));
+        let pts = self.shown.map_or(since, |shown| since.max(shown + Duration::from_nanos(1)));
+        let index = self.next;
+        self.next += 1;
+        if corrupt {
+            self.flow.lock().corrupt += 1;
+        }
+        if (corrupt && !self.keep_corrupt) || !self.gate.lets(pts) {
+            return Pushed::Taken;
+        }
+        self.shown = Some(pts);
+        let (declared, rotation) = self.declared();
+        // Where there is nothing to tell what it was scaled down from, it is what it is.
+        let own = match &picture {
+            Some(picture) if jpeg.is_none() || declared.pixels() == 0 => picture.size(),
+            _ => declared,
+        };
+        let discontinuity = std::mem::take(&mut self.discontinuity);
+        let facts = Facts { index, pts, received, captured, key, corrupt, discontinuity, own, rotation };
+        let jpeg = jpeg.map(|packet| packet.data.clone());
+        let frame = Frame::new(facts, picture, jpeg, &self.flow.shaper);
+        if self.latest { self.flow.replace(frame) } else { self.flow.push(frame, self.most, 0) }
+    }
+
+    /// Counts pictures that are not even decoded.
+    fn leave_out(&mut self, count: u64) {
+        if count > 0 {
+            self.next += count;
+            self.flow.lock().drop_some(count);
+        }
+    }
+
+    fn own(&self) -> Size {
+        self.declared().0
+    }
+
+    /// Size and rotation as the source declares them.
+    fn declared(&self) -> (Size, u16) {
+        let video = self.decoding.track().and_then(media::Track::video);
+        video.map_or((Size::default(), 0), |video| (video.size, video.rotation))
+    }
+}
+
+/// What came with a picture.
+struct Given {
+    pts: Timestamp,
+    received: std::time::Instant,
+    captured: Option<std::time::SystemTime>,
+    key: bool,
+    corrupt: bool,
+}

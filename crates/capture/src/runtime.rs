@@ -1,0 +1,28 @@
+//! The one runtime that all captures of a process share.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// The most threads: they move bytes, decoding has threads of its own.
+const MOST_WORKERS: usize = 4;
+
+/// A handle of it; the first call starts it. It lives as long as the process.
+pub(crate) fn handle() -> io::Result<Handle> {
+    static SHARED: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    // A forked process has none of its parent's threads.
+    let process = std::process::id();
+    if let Some((of, runtime)) = *shared
+        && of == process
+    {
+        return Ok(runtime.handle().clone());
+    }
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let runtime = Builder::new_multi_thread().worker_threads(workers).thread_name("headwater").enable_all().build()?;
+    let runtime = &*Box::leak(Box::new(runtime));
+    *shared = Some((process, runtime));
+    Ok(runtime.handle().clone())
+}
