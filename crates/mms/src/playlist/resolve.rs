@@ -13,21 +13,22 @@ const STREAMS: &[&str] =
 /// URL of a stream: a file may be named by a playlist that is a file only.
 pub fn resolve(base: &str, reference: &str) -> Option<String> {
     // Lines are broken anywhere.
-    let reference: String = reference.trim().chars().filter(|c| !c.is_control()).collect();
+    let reference: String = reference.chars().filter(|c| !c.is_control()).collect();
+    let reference = reference.trim();
     if reference.is_empty() || reference.len() > MAX_URL {
         return None;
     }
-    let url = match scheme(&reference) {
+    let url = match scheme(reference) {
         Some(scheme) => {
             let file = |scheme: &str| scheme.eq_ignore_ascii_case("file");
             let local = file(scheme) && self::scheme(base).is_some_and(file);
-            let stream = is_stream(scheme) && has_host(&reference);
+            let stream = is_stream(scheme) && has_host(reference);
             if !(local || stream) {
                 return None;
             }
-            reference
+            reference.to_owned()
         }
-        None => relative(base, &reference)?,
+        None => relative(base, reference)?,
     };
     (url.len() <= MAX_URL).then(|| windows_media(url))
 }
@@ -56,8 +57,8 @@ fn relative(base: &str, reference: &str) -> Option<String> {
         return None;
     }
     let (scheme, rest) = base.split_once("://")?;
-    if let Some(rest) = reference.strip_prefix("//") {
-        return (!rest.is_empty()).then(|| format!("{scheme}://{rest}"));
+    if reference.starts_with("//") {
+        return Some(format!("{scheme}:{reference}")).filter(|url| is_stream(scheme) && has_host(url));
     }
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority);

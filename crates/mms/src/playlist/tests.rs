@@ -159,12 +159,21 @@ fn relative_references_are_resolved() {
 
 #[test]
 fn a_playlist_from_the_network_names_no_file() {
-    for reference in
-        ["file:///etc/passwd", "C:\\cam.wmv", "\\\\server\\share", "javascript:x", "mms://", "http:///x", "#"]
-    {
+    for reference in [
+        "file:///etc/passwd",
+        "C:\\cam.wmv",
+        "\\\\server\\share",
+        "javascript:x",
+        "mms://",
+        "http:///x",
+        "///h/c",
+        "//",
+        "#",
+    ] {
         let text = format!("<asx><entry><ref href=\"{reference}\"/><ref href=\"mms://h/c\"/></entry></asx>");
         assert_eq!(one(&text), "mms://h/c", "{reference}");
     }
+    assert!(parse(b"<asx><ref href=//server/share/x.asf>", "file:///home/x.asx").is_err());
     let local = parse(b"<asx><ref href=cam.wmv><ref href=file:///a/b>", "file:///home/x.asx").unwrap();
     assert_eq!(local.entries[0].alternatives, ["file:///home/cam.wmv"]);
     assert_eq!(local.entries[1].alternatives, ["file:///a/b"]);
@@ -205,6 +214,12 @@ fn what_is_no_playlist_is_refused_by_name() {
     ] {
         assert_eq!(parse(text.as_bytes(), BASE).unwrap_err().to_string(), reason);
     }
+}
+
+#[test]
+fn control_characters_are_no_part_of_urls_and_titles() {
+    let list = read("<asx><title>a \u{16} b\u{16}c &#22; &#9;d</title><ref href=\"\u{16} mms://h/\u{7}c \u{16}\"/>");
+    assert_eq!((list.title.as_deref(), &list.entries[0].alternatives[0][..]), (Some("a bc d"), "mms://h/c"));
 }
 
 #[test]

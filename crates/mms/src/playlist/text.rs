@@ -82,7 +82,9 @@ pub fn escape(text: &str) -> String {
 
 /// A title as it is shown: escapes undone, one blank between words, not too long.
 pub fn title(text: &str) -> Option<String> {
+    let shown = |c: &char| c.is_whitespace() || !c.is_control();
+    let text: String = unescape(text).chars().filter(shown).collect();
     let words: Vec<_> = text.split_whitespace().collect();
-    let title: String = unescape(&words.join(" ")).chars().filter(|c| !c.is_control()).take(super::MAX_TITLE).collect();
+    let title: String = words.join(" ").chars().take(super::MAX_TITLE).collect();
     Some(title.trim().to_owned()).filter(|title| !title.is_empty())
 }
