@@ -105,6 +105,21 @@ impl Decoder {
     /// # Errors
     /// [`Error::InvalidData`] when it cannot be decoded; the next one may be given all the same.
     pub fn send(&mut self, data: &Bytes, pts: Timestamp, key: bool) -> Result<(), Error> {
+        self.send_at(data, Some(pts), None, key)
+    }
+
+    /// The same with the times that a container gave: where it gave none to show it at, the
+    /// picture's is guessed from those to decode at, if there are any.
+    ///
+    /// # Errors
+    /// As [`Decoder::send`].
+    pub fn send_at(
+        &mut self,
+        data: &Bytes,
+        pts: Option<Timestamp>,
+        dts: Option<Timestamp>,
+        key: bool,
+    ) -> Result<(), Error> {
         if data.is_empty() {
             return Ok(());
         }
@@ -112,7 +127,8 @@ impl Decoder {
         let packet = Packet::copy_of(data)?;
         // SAFETY: a valid packet that is ours alone.
         unsafe {
-            (*packet.as_ptr()).pts = pts.as_nanos();
+            (*packet.as_ptr()).pts = pts.map_or(ffi::AV_NOPTS_VALUE, Timestamp::as_nanos);
+            (*packet.as_ptr()).dts = dts.map_or(ffi::AV_NOPTS_VALUE, Timestamp::as_nanos);
             (*packet.as_ptr()).flags = if key { ffi::AV_PKT_FLAG_KEY as c_int } else { 0 };
         }
         self.send_packet(packet.as_ptr())

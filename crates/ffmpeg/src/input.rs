@@ -168,6 +168,52 @@ impl Input {
         (micros != ffi::AV_NOPTS_VALUE).then(|| Timestamp::from_ticks(micros, 1, 1_000_000))
     }
 
+    /// How many units of `track` the container says there are, if it does.
+    #[must_use]
+    pub fn unit_count(&self, track: TrackId) -> Option<u64> {
+        // SAFETY: a stream of our open context; a plain integer.
+        let count = self.context.stream(usize::from(track.0)).map(|stream| unsafe { (*stream).nb_frames });
+        count.and_then(|count| u64::try_from(count).ok()).filter(|count| *count > 0)
+    }
+
+    /// Reads no other track than `track` from now on, which spares demuxers work.
+    pub fn keep_only(&mut self, track: TrackId) {
+        for index in 0..self.context.stream_count() {
+            let Some(stream) = self.context.stream(index) else { continue };
+            let discard = match index == usize::from(track.0) {
+                true => ffi::AVDiscard::AVDISCARD_DEFAULT,
+                false => ffi::AVDiscard::AVDISCARD_ALL,
+            };
+            // SAFETY: a stream of our open context, used by nobody else meanwhile.
+            unsafe { (*stream).discard = discard };
+        }
+        self.ahead.retain(|read| !matches!(read, Read::Unit(unit) if unit.track != track));
+    }
+
+    /// Goes to the last place not after `to`, on the container's clock, from where `track` can be
+    /// decoded, as far as the demuxer knows: look at the times of what follows, and go further
+    /// back where they are later.
+    ///
+    /// # Errors
+    /// When the source cannot seek: a live one, [`Input::from_read`], a container without times.
+    pub fn seek(&mut self, track: TrackId, to: Timestamp) -> Result<(), Error> {
+        log::begin();
+        if self.reader.is_some() {
+            return Err(Error::from_code("avformat_seek_file", ffi::AVERROR(libc::ESPIPE)));
+        }
+        let index = usize::from(track.0);
+        let base = self.context.time_base(index);
+        let positive = |value: c_int| u32::try_from(value).unwrap_or(1);
+        let at = to.to_ticks(positive(base.num), positive(base.den));
+        self.ahead.clear();
+        // SAFETY: our open context and plain numbers.
+        let rc = unsafe { ffi::avformat_seek_file(self.context.as_ptr(), c_int::from(track.0), i64::MIN, at, at, 0) };
+        if self.interrupt.fired() {
+            return Err(Error::Interrupted);
+        }
+        check("avformat_seek_file", rc).map(drop)
+    }
+
     /// The next unit, or a change of the tracks, or the end. Blocks.
     ///
     /// # Errors
