@@ -48,13 +48,13 @@ fn connect(request: Request, sink: Sink) -> Connection {
 }
 
 /// The path, if `url` is that of a file.
-fn path(url: &str) -> Option<&str> {
+pub(crate) fn path(url: &str) -> Option<&str> {
     let path = url.strip_prefix("file://").or_else(|| url.strip_prefix("file:")).unwrap_or(url);
     (path.len() != url.len() || !url.contains("://")).then_some(path)
 }
 
 /// The file, if it is a plain one and ASF.
-fn asf(path: &str) -> Option<File> {
+pub(crate) fn asf(path: &str) -> Option<File> {
     if !Path::new(path).metadata().is_ok_and(|data| data.is_file()) {
         return None;
     }

@@ -117,7 +117,7 @@ impl Way {
 }
 
 /// `/dev/video0` for everything that means it.
-fn device(url: &str) -> Option<String> {
+pub(crate) fn device(url: &str) -> Option<String> {
     let path = url.strip_prefix("v4l2:").map_or(url, |rest| rest.trim_start_matches("//"));
     if !path.is_empty() && path.len() <= 2 && path.bytes().all(|b| b.is_ascii_digit()) {
         return Some(format!("/dev/video{path}"));
@@ -127,7 +127,7 @@ fn device(url: &str) -> Option<String> {
 
 /// The path of a file URL, with libavformat's own prefix, so that a colon in the name is
 /// no protocol.
-fn file_path(url: &str) -> String {
+pub(crate) fn file_path(url: &str) -> String {
     let path = url.strip_prefix("file://").or_else(|| url.strip_prefix("file:")).unwrap_or(url);
     format!("file:{path}")
 }
@@ -259,7 +259,7 @@ fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> 
 }
 
 /// An FFmpeg failure in our terms.
-fn explain(url: &str, error: ffmpeg::Error) -> Error {
+pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
     let place = Redacted(url.strip_prefix("file:").unwrap_or(url));
     let what = format!("{place}: {}", Redacted(&error.to_string()));
     match error {

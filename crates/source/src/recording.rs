@@ -1,0 +1,116 @@
+//! Recordings for those who read them at a pace of their own: in order, as fast as they like,
+//! and from any place.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use asf::{Demuxer, Header, Item, Reader};
+use ffmpeg::{Input, InputOptions, Read};
+use media::{Timestamp, Track, TrackId};
+
+use crate::file::{asf, path};
+use crate::libav::{device, explain, file_path};
+use crate::mms::show::failure;
+use crate::{About, Error, Options};
+
+/// What is read of a file at once, in bytes.
+const READ: usize = 64 << 10;
+
+/// An open recording. Every call may block.
+pub struct Recording {
+    input: Input,
+    url: String,
+}
+
+impl Recording {
+    /// Whether `url` is that of a plain file.
+    #[must_use]
+    pub fn is_one(url: &str) -> bool {
+        device(url).is_none() && path(url).is_some_and(|path| Path::new(path).is_file())
+    }
+
+    /// Opens the file at `url`. `interrupt` is asked from within blocking calls, also later ones:
+    /// `true` = give up.
+    ///
+    /// # Errors
+    /// When it is encrypted, or nothing that FFmpeg reads.
+    pub fn open(url: &str, options: &Options, interrupt: impl Fn() -> bool + Send + 'static) -> Result<Self, Error> {
+        if let Some(path) = path(url).filter(|_| options.libav.is_empty())
+            && let Some(file) = asf(path)
+        {
+            refuse_encrypted(file, path, options)?;
+        }
+        let opening = InputOptions { private: options.libav.clone(), ..InputOptions::default() };
+        let url = file_path(url);
+        let input = Input::open(&url, &opening, interrupt).map_err(|error| explain(&url, error))?;
+        Ok(Self { input, url })
+    }
+
+    /// What is known of it besides its tracks.
+    #[must_use]
+    pub fn about(&self) -> About {
+        About {
+            protocol: "file".into(),
+            container: self.input.container(),
+            title: self.input.title(),
+            duration: self.input.duration(),
+            ..About::default()
+        }
+    }
+
+    /// Its tracks.
+    #[must_use]
+    pub fn tracks(&self) -> Vec<Track> {
+        self.input.tracks()
+    }
+
+    /// How many units of `track` the container says there are, if it does.
+    #[must_use]
+    pub fn unit_count(&self, track: TrackId) -> Option<u64> {
+        self.input.unit_count(track)
+    }
+
+    /// Reads no other track than `track` from now on.
+    pub fn keep_only(&mut self, track: TrackId) {
+        self.input.keep_only(track);
+    }
+
+    /// The next unit, with the container's times.
+    ///
+    /// # Errors
+    /// What is wrong with the file there; after an [`Error::Ended`] with a reason reading may go on.
+    pub fn read(&mut self) -> Result<Read, Error> {
+        self.input.read().map_err(|error| explain(&self.url, error))
+    }
+
+    /// Goes to the last place not after `to` from where `track` can be decoded, as far as the
+    /// container tells.
+    ///
+    /// # Errors
+    /// When it has no such places.
+    pub fn seek(&mut self, track: TrackId, to: Timestamp) -> Result<(), Error> {
+        self.input.seek(track, to).map_err(|error| explain(&self.url, error))
+    }
+}
+
+/// Reads the header of an ASF file: libavformat would give pictures of noise.
+fn refuse_encrypted(mut file: File, path: &str, options: &Options) -> Result<(), Error> {
+    let mut reader = Reader::new();
+    let mut buffer = vec![0; READ];
+    loop {
+        let count = file.read(&mut buffer).map_err(|error| Error::from_io(path, &error))?;
+        // What ends within its header, or has none that we can read, is libavformat's to judge.
+        if count == 0 || reader.handle_bytes(&buffer[..count]).is_err() {
+            return Ok(());
+        }
+        if let Some(Item::Header(bytes)) = reader.poll() {
+            let Ok(header) = Header::parse(&bytes) else { return Ok(()) };
+            let choice = header.choose(&options.streams);
+            return match Demuxer::new(&header, &choice.wanted()) {
+                Err(error @ asf::Error::Encrypted { .. }) => Err(failure(&error, path)),
+                _ => Ok(()),
+            };
+        }
+    }
+}
