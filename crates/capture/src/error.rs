@@ -140,6 +140,10 @@ impl Error {
         made
     }
 
+    pub(crate) fn ended(url: &str) -> Self {
+        Self::from_source(url, &source::Error::Ended { what: None })
+    }
+
     pub(crate) fn closed(url: &str) -> Self {
         Self::new(Kind::Closed, url, "the capture is closed")
     }

@@ -9,11 +9,18 @@ pub(crate) struct Gate {
     every: Option<Every>,
     seen: u64,
     due: Option<Duration>,
+    /// The frame asked for last.
+    last: Option<Duration>,
 }
 
 impl Gate {
     pub(crate) fn new(every: Option<Every>) -> Self {
-        Self { every, seen: 0, due: None }
+        Self { every, seen: 0, due: None, last: None }
+    }
+
+    /// Begins anew, after a seek.
+    pub(crate) fn restart(&mut self) {
+        *self = Self::new(self.every);
     }
 
     /// Whether a frame at `pts` is given. To be asked for every frame in order.
@@ -27,8 +34,10 @@ impl Gate {
             }
             Some(Every::Rate(rate)) => {
                 let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
-                // Cameras jitter: one that is early by less than an eighth is the one meant.
-                if self.due.is_some_and(|due| pts.saturating_add(interval / 8) < due) {
+                // Cameras jitter: one that is early by little is the one meant.
+                let step = self.last.replace(pts).map_or(Duration::ZERO, |last| pts.saturating_sub(last));
+                let early = (interval / 8).min(step / 2);
+                if self.due.is_some_and(|due| pts.saturating_add(early) < due) {
                     return false;
                 }
                 // On the beat if the source keeps it, else from this frame on.

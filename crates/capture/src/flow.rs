@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use source::Phase;
 
 use crate::shape::Shaper;
-use crate::{Error, Frame, Position};
+use crate::{Error, Frame, Kind, Position, Seek};
 
 /// What engine and readers share.
 pub(crate) struct Flow {
@@ -49,6 +49,7 @@ pub(crate) struct Inside {
     pub(crate) closed: bool,
     /// Counts seeks: what was made before the newest one is not wanted.
     pub(crate) generation: u64,
+    pub(crate) seek: Option<Seek>,
 }
 
 /// What became of a frame that was offered.
@@ -205,6 +206,20 @@ impl Flow {
         Ok(self.arrived.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0)
     }
 
+    /// Wakes an engine that waits for room.
+    pub(crate) fn make_room(&self) {
+        self.room.notify_all();
+    }
+
+    /// Lets an engine wait until `done`, or until it is closed; whether it is done.
+    pub(crate) fn idle_until(&self, mut done: impl FnMut(&mut Inside) -> bool) -> bool {
+        let mut inside = self.lock();
+        while !inside.closed && !done(&mut inside) {
+            inside = self.room.wait(inside).unwrap_or_else(PoisonError::into_inner);
+        }
+        !inside.closed
+    }
+
     /// Has `listener` called at every change from now on; the number is for [`Flow::forget`].
     pub(crate) fn listen(&self, listener: Listener) -> u64 {
         let mut listeners = self.listeners();
@@ -253,5 +268,25 @@ impl Inside {
     /// Whether a reader need not wait.
     pub(crate) fn is_ready(&self) -> bool {
         !self.frames.is_empty() || self.over.is_some() || self.closed
+    }
+
+    /// Makes the frame of this number the next one, if it waits; whether it does.
+    pub(crate) fn skip_to(&mut self, frame: u64) -> bool {
+        let Some(place) = self.frames.iter().position(|waiting| waiting.index() == frame) else { return false };
+        self.frames.drain(..place);
+        self.dropped_lately = 0;
+        true
+    }
+
+    /// Starts a seek; gives what is not wanted any more.
+    pub(crate) fn begin_seek(&mut self, to: Seek) -> VecDeque<Frame> {
+        self.generation += 1;
+        self.seek = Some(to);
+        // What failed stays so.
+        if self.over.as_ref().is_some_and(|over| over.kind() == Kind::Ended) {
+            self.over = None;
+        }
+        self.dropped_lately = 0;
+        std::mem::take(&mut self.frames)
     }
 }

@@ -32,6 +32,7 @@ mod frame;
 mod info;
 mod live;
 mod options;
+mod recording;
 mod runtime;
 mod shape;
 
@@ -47,6 +48,7 @@ pub use source::Phase;
 
 use flow::Flow;
 use live::Live;
+use recording::Recording;
 use shape::Shaper;
 
 /// The deadlines of the source come first, since they know more of what went wrong.
@@ -55,10 +57,18 @@ const GRACE: Duration = Duration::from_millis(100);
 /// An open source. Dropping it closes it.
 pub struct Capture {
     flow: Arc<Flow>,
-    engine: Live,
+    engine: Engine,
+    /// How a recording is opened.
+    opening: source::Options,
     read_timeout: Mutex<Option<Duration>>,
     /// When it ended or was closed.
     over: Mutex<Option<SystemTime>>,
+}
+
+/// What makes the frames.
+enum Engine {
+    Live(Live),
+    Recording(Recording),
 }
 
 impl Capture {
@@ -96,7 +106,7 @@ impl Capture {
         match first {
             Some(Ok(())) => Ok(capture),
             Some(Err(error)) => Err(error.after(elapsed)),
-            None => Err(capture.engine.reason(&capture.flow, elapsed)),
+            None => Err(capture.reason(elapsed)),
         }
     }
 
@@ -124,8 +134,20 @@ impl Capture {
             flow.listen(wake);
         }
         let read_timeout = Mutex::new(options.read_timeout);
-        let engine = Live::start(url, &options, &flow).map_err(|error| Error::from_source(url, &error))?;
-        Ok(Self { flow, engine, read_timeout, over: Mutex::default() })
+        let in_real_time = options.real_time || options.latest.unwrap_or(false);
+        let engine = match !in_real_time && source::Recording::is_one(url) {
+            true => Recording::start(url, &options, &flow).map(Engine::Recording),
+            false => Live::start(url, &options, &flow).map(Engine::Live),
+        };
+        let engine = engine.map_err(|error| Error::from_source(url, &error))?;
+        Ok(Self { flow, engine, opening: options.source, read_timeout, over: Mutex::default() })
+    }
+
+    fn reason(&self, waited: Duration) -> Error {
+        match &self.engine {
+            Engine::Live(live) => live.reason(&self.flow, waited),
+            Engine::Recording(recording) => recording.reason(&self.flow, waited),
+        }
     }
 
     /// The next frame, waiting for it no longer than the time-out for reading.
@@ -154,7 +176,7 @@ impl Capture {
         let deadline = timeout.and_then(|timeout| began.checked_add(timeout.saturating_add(grace)));
         match self.flow.take(deadline)? {
             Some(frame) => Ok(frame),
-            None => Err(self.engine.reason(&self.flow, began.elapsed())),
+            None => Err(self.reason(began.elapsed())),
         }
     }
 
@@ -178,27 +200,37 @@ impl Capture {
     }
 
     /// Goes to a place of a recording: the next frame read is exactly that one. Past the end,
-    /// reading gives [`Kind::Ended`].
+    /// reading gives [`Kind::Ended`]. Waits until the frame is there, no longer than for reading.
+    ///
+    /// The first call looks at the whole file once, at the speed of the disk, since no container
+    /// tells reliably where its frames are.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] for a source without places.
+    /// [`Kind::Unsupported`] for a source without places, [`Kind::Timeout`], [`Kind::Closed`], and
+    /// what may be wrong with a file.
     pub fn seek(&self, to: Seek) -> Result<(), Error> {
-        let _ = to;
-        if self.is_closed() {
-            return Err(Error::closed(&self.flow.url));
+        match &self.engine {
+            Engine::Recording(recording) => recording.seek(&self.flow, to, self.timeout()),
+            Engine::Live(_) => Err(self.unsupported("a live source has no places to go to")),
         }
-        Err(Error::new(Kind::Unsupported, &self.flow.url, "a live source has no places to go to"))
     }
 
-    /// How many frames a recording has, by looking at all of it once; then it is known.
+    /// How many frames a recording has, by looking at the whole file once; then it is known.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] for a live source.
+    /// [`Kind::Unsupported`] for a live source, and what may be wrong with a file.
     pub fn count_frames(&self) -> Result<u64, Error> {
-        if self.is_closed() {
-            return Err(Error::closed(&self.flow.url));
+        match &self.engine {
+            Engine::Recording(recording) => recording.count(&self.flow, &self.flow.url, &self.opening),
+            Engine::Live(_) => Err(self.unsupported("a live source has no number of frames")),
         }
-        Err(Error::new(Kind::Unsupported, &self.flow.url, "a live source has no number of frames"))
+    }
+
+    fn unsupported(&self, what: &str) -> Error {
+        match self.is_closed() {
+            true => Error::closed(&self.flow.url),
+            false => Error::new(Kind::Unsupported, &self.flow.url, what),
+        }
     }
 
     /// How far it was read.
@@ -212,7 +244,10 @@ impl Capture {
     pub fn close(&self) {
         self.ended().get_or_insert_with(SystemTime::now);
         self.flow.close();
-        self.engine.close();
+        match &self.engine {
+            Engine::Live(live) => live.close(),
+            Engine::Recording(recording) => recording.close(),
+        }
     }
 
     /// Whether it was closed.
@@ -224,7 +259,10 @@ impl Capture {
     /// What the source is, as far as it has told.
     #[must_use]
     pub fn info(&self) -> Info {
-        self.engine.info()
+        match &self.engine {
+            Engine::Live(live) => live.info(),
+            Engine::Recording(recording) => recording.info(),
+        }
     }
 
     /// What it has brought.
@@ -246,7 +284,10 @@ impl Capture {
                 since: SystemTime::now() - self.flow.opened.elapsed(),
             }
         };
-        self.engine.fill(&mut stats, &self.flow);
+        match &self.engine {
+            Engine::Live(live) => live.fill(&mut stats, &self.flow),
+            Engine::Recording(recording) => recording.fill(&mut stats),
+        }
         if let Some(over) = *self.ended() {
             stats.since = over;
         }
@@ -263,7 +304,10 @@ impl Capture {
         match (closed, over) {
             (true, _) => State::Closed,
             (_, true) => State::Ended,
-            _ => self.engine.state(newest),
+            _ => match &self.engine {
+                Engine::Live(live) => live.state(newest),
+                Engine::Recording(recording) => recording.state(),
+            },
         }
     }
 

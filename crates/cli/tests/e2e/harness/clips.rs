@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use formats::osd::Plane;
 
@@ -90,13 +91,14 @@ pub fn jpegs_of(mut rest: &[u8]) -> Vec<Vec<u8>> {
     pictures
 }
 
-/// The file `name`, which `make` writes unless an earlier test did. Tests in several
-/// processes may make it at once: the last to be ready wins, and all are the same.
+/// The file `name`, which `make` writes unless an earlier test did. Several tests may make it
+/// at once: the last to be ready wins, and all are the same.
 pub fn made(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clips-1");
     let path = folder.join(name);
     if !path.is_file() {
-        let part = folder.join(format!("{}-{name}", std::process::id()));
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let part = folder.join(format!("{}-{}-{name}", std::process::id(), MADE.fetch_add(1, Relaxed)));
         std::fs::create_dir_all(&folder).unwrap();
         make(&part);
         std::fs::rename(&part, &path).unwrap();
