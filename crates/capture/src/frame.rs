@@ -198,6 +198,12 @@ impl Frame {
         self.inner.jpeg.as_ref()
     }
 
+    /// Whether [`Frame::jpeg`] is the picture as it is wanted: nothing is cut, scaled or turned.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.inner.shape.leaves(self.inner.facts.own)
+    }
+
     /// A JPEG of the picture as it is wanted. `quality` is from 1 to 100 on libjpeg's scale.
     ///
     /// # Errors

@@ -61,6 +61,7 @@ pub struct Capture {
     /// How a recording is opened.
     opening: source::Options,
     read_timeout: Mutex<Option<Duration>>,
+    open_deadline: Option<Instant>,
     /// When it ended or was closed.
     over: Mutex<Option<SystemTime>>,
 }
@@ -92,21 +93,44 @@ impl Capture {
     /// assert_eq!(error.kind(), Kind::Unreachable);
     /// ```
     pub fn open(url: &str, options: Options) -> Result<Self, Error> {
-        let timeout = options.open_timeout;
-        let capture = Self::start(url, options, None)?;
-        let deadline = timeout.and_then(|timeout| capture.flow.opened.checked_add(timeout + GRACE));
-        let first = capture.flow.wait_until(deadline, |inside| {
+        let capture = Self::begin(url, options)?;
+        loop {
+            if let Some(opened) = capture.opened(Duration::from_secs(3600)) {
+                return opened.map(|()| capture);
+            }
+        }
+    }
+
+    /// Begins to open `url`, for a caller that waits for it by [`Capture::opened`], in between
+    /// looking after something else. Dropping the capture gives up.
+    ///
+    /// # Errors
+    /// When nothing can open a URL of this form, or the options make no sense.
+    pub fn begin(url: &str, options: Options) -> Result<Self, Error> {
+        Self::start(url, options, None)
+    }
+
+    /// Waits up to `wait` for the first frame: nothing when it has not come yet.
+    /// [`Options::open_timeout`] counts from [`Capture::begin`] on.
+    ///
+    /// # Errors
+    /// As [`Capture::open`].
+    pub fn opened(&self, wait: Duration) -> Option<Result<(), Error>> {
+        let deadline = self.open_deadline;
+        let slice = Instant::now().checked_add(wait);
+        let until = deadline.into_iter().chain(slice).min();
+        let first = self.flow.wait_until(until, |inside| {
             if inside.front().is_some() {
                 return Some(Ok(()));
             }
-            let failed = |(error, phase): &(_, _)| Error::from_source(&capture.flow.url, error).at(*phase);
+            let failed = |(error, phase): &(_, _)| Error::from_source(&self.flow.url, error).at(*phase);
             inside.over.clone().or_else(|| inside.trouble.as_ref().map(failed)).map(Err)
         });
-        let elapsed = capture.flow.opened.elapsed();
+        let elapsed = self.flow.opened.elapsed();
         match first {
-            Some(Ok(())) => Ok(capture),
-            Some(Err(error)) => Err(error.after(elapsed)),
-            None => Err(capture.reason(elapsed)),
+            None if deadline.is_none_or(|deadline| Instant::now() < deadline) => None,
+            None => Some(Err(self.reason(elapsed))),
+            Some(result) => Some(result.map_err(|error| error.after(elapsed))),
         }
     }
 
@@ -140,14 +164,8 @@ impl Capture {
             false => Live::start(url, &options, &flow).map(Engine::Live),
         };
         let engine = engine.map_err(|error| Error::from_source(url, &error))?;
-        Ok(Self { flow, engine, opening: options.source, read_timeout, over: Mutex::default() })
-    }
-
-    fn reason(&self, waited: Duration) -> Error {
-        match &self.engine {
-            Engine::Live(live) => live.reason(&self.flow, waited),
-            Engine::Recording(recording) => recording.reason(&self.flow, waited),
-        }
+        let open_deadline = options.open_timeout.and_then(|timeout| flow.opened.checked_add(timeout + GRACE));
+        Ok(Self { flow, engine, opening: options.source, read_timeout, open_deadline, over: Mutex::default() })
     }
 
     /// The next frame, waiting for it no longer than the time-out for reading.
@@ -177,6 +195,24 @@ impl Capture {
         match self.flow.take(deadline)? {
             Some(frame) => Ok(frame),
             None => Err(self.reason(began.elapsed())),
+        }
+    }
+
+    /// The next frame, or nothing when there is none within `wait`: for a caller that looks after
+    /// something else in between. [`Capture::reason`] says why, when it gives up.
+    ///
+    /// # Errors
+    /// When no frame will come any more.
+    pub fn poll(&self, wait: Duration) -> Result<Option<Frame>, Error> {
+        self.flow.take(Instant::now().checked_add(wait))
+    }
+
+    /// Why a wait of `waited` was in vain: what [`Capture::read`] says.
+    #[must_use]
+    pub fn reason(&self, waited: Duration) -> Error {
+        match &self.engine {
+            Engine::Live(live) => live.reason(&self.flow, waited),
+            Engine::Recording(recording) => recording.reason(&self.flow, waited),
         }
     }
 

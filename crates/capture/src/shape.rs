@@ -35,6 +35,11 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Whether a picture of `own` size stays as it is.
+    pub(crate) fn leaves(self, own: Size) -> bool {
+        self == Self { crop: None, scaled: own, turn: 0 }
+    }
+
     /// The size of what comes out.
     pub(crate) fn size(self) -> Size {
         if self.turn.is_multiple_of(180) { self.scaled } else { Size::new(self.scaled.height, self.scaled.width) }
