@@ -9,7 +9,7 @@ def measure(example):
     """The numbers of each line of a program's table: packet size, memcpy, and ours."""
     run = ["cargo", "run", "--quiet", "--release", "-p", "mms", "--example", example]
     said = subprocess.run(run, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    lines = [[float(n) for n in re.findall(r"\d+(?:\.\d+)?(?! ?%)", line)] for line in said.splitlines()]
+    lines = [[float(n) for n in re.findall(r"\b\d+(?:\.\d+)?\b(?! ?%)", line)] for line in said.splitlines()]
     return [line for line in lines if len(line) >= 3]
 
 
