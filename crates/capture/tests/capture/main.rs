@@ -1,5 +1,7 @@
 //! Captures of scripted cameras and numbered clips.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../../../cli/tests/e2e/harness/camera.rs"]
 #[allow(dead_code)]
 mod camera;
