@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use asf::padding::strip_padding;
 use asf::{Header, packet};
 use bytes::{BufMut, Bytes, BytesMut};
 use mms::rtsp::Outgoing;
@@ -85,13 +84,38 @@ fn split(row: &Bytes, head: &packet::Head, location: u32, layout: Layout) -> Vec
         |stream: u8, key: bool, data: Bytes| Outgoing { stream, send_time: head.send_time, key, location, data };
     if layout == Layout::Mixed || streams.len() == 1 {
         let key = payloads.iter().any(|payload| payload.key);
-        return streams.first().map(|first| outgoing(*first, key, strip_padding(row.clone()))).into_iter().collect();
+        return streams.first().map(|first| outgoing(*first, key, unpadded(row, head))).into_iter().collect();
     }
     let of = |stream: u8| {
         let payloads: Vec<_> = payloads.iter().filter(|payload| payload.stream == stream).collect();
         outgoing(stream, payloads.iter().any(|payload| payload.key), write(&payloads, row, head))
     };
     streams.into_iter().map(of).collect()
+}
+
+/// A packet without padding, and without a field for it: FFmpeg takes a single byte of padding
+/// for the begin of another packet. The field makes room for a Packet Length even where there is
+/// but one byte, so that no packet becomes longer than it was.
+fn unpadded(row: &Bytes, head: &packet::Head) -> Bytes {
+    let width = |code: u8| [0, 1, 2, 4][usize::from(code & 3)];
+    let flags = head.length_flags;
+    let sequence = head.error_correction + 2 + width(flags >> 5);
+    let padding = sequence + width(flags >> 1);
+    let rest = padding + width(flags >> 3);
+    let parts = (row.get(..head.error_correction), row.get(sequence..padding), row.get(rest..head.end));
+    let (Some(before), Some(sequence), Some(rest)) = parts else { return row.clone() };
+    let length = before.len() + 4 + sequence.len() + rest.len();
+    if head.padding.unwrap_or(0) == 0 || length > row.len() {
+        return row.clone();
+    }
+    let mut packet = BytesMut::from(before);
+    // No padding, a Packet Length of two bytes.
+    packet.put_u8(flags & !(3 << 3 | 3 << 5) | 2 << 5);
+    packet.put_u8(head.properties);
+    packet.put_u16_le(length as u16);
+    packet.put_slice(sequence);
+    packet.put_slice(rest);
+    packet.freeze()
 }
 
 /// A packet with some of the payloads of another, its fields as wide as they were, and a Packet

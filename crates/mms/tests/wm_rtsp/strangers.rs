@@ -1,5 +1,5 @@
 //! FFmpeg as a client of our server, and our client with real sockets: every frame of every
-//! numbered clip, by checksum.
+//! numbered clip, and of Microsoft's own encoders, by checksum.
 
 use std::net::{TcpListener, UdpSocket};
 use std::ops::ControlFlow;
@@ -30,11 +30,15 @@ fn options(udp: bool, layout: Layout) -> Options {
     Options { udp, layout, speed: if udp { 4.0 } else { 1000.0 }, ..Options::default() }
 }
 
-fn numbered(folder: &Path) -> Vec<String> {
+/// The samples to play: all that are whole over the connection, the numbered ones over UDP, which
+/// takes its time.
+fn names(folder: &Path, udp: bool) -> Vec<String> {
+    let whole = ["numbered-", "tika-", "puremagic-", "mutagen-", "taglib-"];
+    let wanted = &whole[..if udp { 1 } else { whole.len() }];
     let mut names: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("numbered-"))
+        .filter(|name| wanted.iter().any(|begin| name.starts_with(begin)))
         .collect();
     names.sort();
     names
@@ -79,7 +83,7 @@ fn frames(input: &[&str]) -> Vec<Vec<String>> {
 
 fn ffmpeg_takes_every_frame(transport: &str, layout: Layout) {
     let Some((port, folder)) = serve(options(transport == "udp", layout)) else { return };
-    for name in numbered(&folder) {
+    for name in names(&folder, transport == "udp") {
         let direct = frames(&["-i", folder.join(&name).to_str().unwrap()]);
         let url = format!("rtsp://127.0.0.1:{port}/{name}");
         let take = || frames(&["-rtsp_transport", transport, "-i", &url]);
@@ -172,7 +176,7 @@ fn told(units: &[Unit]) -> Vec<(bool, bool, String, bytes::Bytes)> {
 
 fn our_client_takes_every_unit(udp: bool, layout: Layout) {
     let Some((port, folder)) = serve(options(udp, layout)) else { return };
-    for name in numbered(&folder) {
+    for name in names(&folder, udp) {
         let file = std::fs::read(folder.join(&name)).unwrap();
         let mut reader = Reader::new();
         reader.handle_bytes(&file).unwrap();
