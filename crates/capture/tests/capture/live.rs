@@ -183,7 +183,9 @@ fn times_go_on_over_a_reconnect() {
 fn several_are_waited_for_at_once() {
     let (quick, slow) = (Camera::start(Manner::Pictures { fps: 50 }), Camera::start(Manner::Stalls { after: 1 }));
     let (quick, slow) = (open(quick.url(), Options::new()), open(slow.url(), Options::new()));
-    (quick.read().unwrap(), slow.read().unwrap());
+    for capture in [&quick, &slow] {
+        capture.read().unwrap();
+    }
     assert_eq!(wait_any(&[&slow, &quick], None), [1]);
     assert_eq!(wait_any(&[&slow], Some(Duration::from_millis(20))), [0_usize; 0]);
     slow.close();
