@@ -1,0 +1,47 @@
+//! Errors of `capture` as exceptions of `headwater._errors`.
+
+use capture::{Error, Kind, Phase};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// The exception for `error`.
+pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
+    build(py, error).unwrap_or_else(|other| other)
+}
+
+fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    let refused = error.what().to_ascii_lowercase().contains("connection refused");
+    let class = match error.kind() {
+        Kind::BadUrl => "BadUrl",
+        Kind::BadOption => "BadOption",
+        Kind::NotFound => "NotFound",
+        Kind::Unauthorized => "Unauthorized",
+        Kind::Unreachable if refused => "Refused",
+        Kind::Unreachable => "Unreachable",
+        Kind::Timeout => "Timeout",
+        Kind::Server => "ServerError",
+        Kind::NotVideo => "NotVideo",
+        Kind::Unsupported => "Unsupported",
+        Kind::Ended => "Ended",
+        Kind::Closed => "CaptureClosed",
+        _ => "Broken",
+    };
+    let facts = PyDict::new(py);
+    facts.set_item("url", error.url())?;
+    facts.set_item("phase", error.phase().map(phase))?;
+    facts.set_item("elapsed", error.elapsed().as_secs_f64())?;
+    facts.set_item("hint", error.hint())?;
+    facts.set_item("status", error.status())?;
+    let class = py.import("headwater._errors")?.getattr(class)?;
+    Ok(PyErr::from_value(class.call((error.to_string(),), Some(&facts))?))
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Resolve => "resolve",
+        Phase::Connect => "connect",
+        Phase::Handshake => "handshake",
+        Phase::FirstFrame => "first frame",
+        Phase::Streaming => "streaming",
+    }
+}

@@ -1,0 +1,278 @@
+//! A frame, and the arrays that can be made of it.
+
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use capture::Format;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use crate::error::exception;
+use crate::options;
+use crate::pixels::{Pixels, memory};
+
+/// The same moment by Rust's clock and by Python's `time.monotonic()`.
+static CLOCK: OnceLock<(Instant, f64)> = OnceLock::new();
+
+/// Sets the two clocks side by side.
+pub(crate) fn clock(py: Python<'_>) -> PyResult<()> {
+    let python: f64 = py.import("time")?.call_method0("monotonic")?.extract()?;
+    CLOCK.get_or_init(|| (Instant::now(), python));
+    Ok(())
+}
+
+/// A picture, and all that is known of it. An array of its pixels for numpy (`numpy.asarray(frame)`).
+///
+/// Pixels are converted when they are asked for, once for each kind, and then kept: `frame.bgr` is
+/// the same writable array each time. A frame that nobody looks at costs no conversion.
+#[pyclass(frozen, weakref, module = "headwater")]
+pub(crate) struct Frame {
+    frame: capture::Frame,
+    wall: SystemTime,
+    kept: [PyOnceLock<Py<PyAny>>; FORMATS],
+}
+
+/// Kinds of arrays.
+const FORMATS: usize = 7;
+
+impl From<capture::Frame> for Frame {
+    fn from(frame: capture::Frame) -> Self {
+        let now = SystemTime::now();
+        let wall = now.checked_sub(frame.received().elapsed()).unwrap_or(now);
+        Self { frame, wall, kept: [const { PyOnceLock::new() }; FORMATS] }
+    }
+}
+
+impl Frame {
+    /// Converts into new memory, while other threads run.
+    fn pixels(&self, py: Python<'_>, format: Format) -> PyResult<Pixels> {
+        let frame = &self.frame;
+        let (width, height) = (frame.width() as usize, frame.height() as usize);
+        if format == Format::Jpeg {
+            let jpeg = py.detach(|| self.own_jpeg().map_or_else(|| frame.encode_jpeg(QUALITY), Ok));
+            let jpeg = jpeg.map_err(|error| exception(py, &error))?.to_vec();
+            let bytes = jpeg.len();
+            return Pixels::new(jpeg, &[bytes]);
+        }
+        if format == Format::Yuv420p && (width % 2, height % 2) != (0, 0) {
+            let what = format!("yuv420p of {width}x{height}: expected even sides; ask for size= or crop= of that kind");
+            return Err(PyValueError::new_err(what));
+        }
+        let stride = width * format.pixel_bytes().max(1);
+        let rows = if format == Format::Yuv420p { height + height / 2 } else { height };
+        let written = py.detach(|| {
+            let mut memory = memory(stride * rows);
+            frame.write(format, &mut memory, stride).map(|()| memory)
+        });
+        let memory = written.map_err(|error| exception(py, &error))?;
+        match format.pixel_bytes() {
+            channels @ 2.. => Pixels::new(memory, &[height, width, channels]),
+            _ => Pixels::new(memory, &[rows, width]),
+        }
+    }
+
+    fn array<'py>(&self, py: Python<'py>, format: Format) -> PyResult<Bound<'py, PyAny>> {
+        asarray(py)?.call1((self.pixels(py, format)?,))
+    }
+
+    fn kept<'py>(&self, py: Python<'py>, format: Format) -> PyResult<Bound<'py, PyAny>> {
+        let place = &self.kept[format as usize];
+        Ok(place.get_or_try_init(py, || self.array(py, format).map(Bound::unbind))?.bind(py).clone())
+    }
+
+    /// The camera's JPEG, if that is the picture as it is wanted.
+    fn own_jpeg(&self) -> Option<Bytes> {
+        self.frame.jpeg().filter(|_| self.frame.is_whole()).cloned()
+    }
+}
+
+/// Of JPEGs where nobody says.
+const QUALITY: u8 = 85;
+
+fn asarray(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static ASARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let function = ASARRAY.get_or_try_init(py, || Ok::<_, PyErr>(py.import("numpy")?.getattr("asarray")?.unbind()))?;
+    Ok(function.bind(py))
+}
+
+#[pymethods]
+impl Frame {
+    /// Its number: of a recording from 0, of a live source among all its pictures.
+    #[getter]
+    fn index(&self) -> u64 {
+        self.frame.index()
+    }
+
+    /// When to show it, seconds since the first frame; rises over reconnects, too.
+    #[getter]
+    fn pts(&self) -> f64 {
+        self.frame.pts().as_secs_f64()
+    }
+
+    /// When its last byte arrived, by `time.monotonic()`.
+    #[getter]
+    fn received(&self) -> f64 {
+        let (instant, python) = CLOCK.get().copied().unwrap_or((self.frame.received(), 0.0));
+        let received = self.frame.received();
+        match received.checked_duration_since(instant) {
+            Some(after) => python + after.as_secs_f64(),
+            None => python - instant.duration_since(received).as_secs_f64(),
+        }
+    }
+
+    /// When its last byte arrived, as an aware `datetime`, UTC.
+    #[getter]
+    fn wall(&self) -> SystemTime {
+        self.wall
+    }
+
+    /// When the camera took it, by the camera's own clock, as an aware `datetime`; None where the
+    /// protocol does not tell.
+    #[getter]
+    fn captured(&self) -> Option<SystemTime> {
+        self.frame.captured()
+    }
+
+    /// Seconds since its last byte arrived.
+    #[getter]
+    fn age(&self) -> f64 {
+        self.frame.received().elapsed().as_secs_f64()
+    }
+
+    /// It was coded without reference to others.
+    #[getter]
+    fn key(&self) -> bool {
+        self.frame.key()
+    }
+
+    /// The source or the decoder knows that it is damaged.
+    #[getter]
+    fn corrupt(&self) -> bool {
+        self.frame.corrupt()
+    }
+
+    /// Something is missing before it, or changed.
+    #[getter]
+    fn discontinuity(&self) -> bool {
+        self.frame.discontinuity()
+    }
+
+    /// Pictures just before it that nobody got.
+    #[getter]
+    fn dropped_before(&self) -> u64 {
+        self.frame.dropped_before()
+    }
+
+    /// Pixels in a row.
+    #[getter]
+    fn width(&self) -> u32 {
+        self.frame.width()
+    }
+
+    /// Rows.
+    #[getter]
+    fn height(&self) -> u32 {
+        self.frame.height()
+    }
+
+    /// What `numpy.asarray(frame)` gives, as `format=` of `open` said.
+    #[getter]
+    fn format(&self) -> &'static str {
+        options::name(self.frame.format())
+    }
+
+    /// Height x width x 3, blue first: OpenCV's.
+    #[getter]
+    fn bgr<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.kept(py, Format::Bgr24)
+    }
+
+    /// Height x width x 3, red first.
+    #[getter]
+    fn rgb<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.kept(py, Format::Rgb24)
+    }
+
+    /// Height x width: brightness.
+    #[getter]
+    fn gray<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.kept(py, Format::Gray8)
+    }
+
+    /// A new array in memory of its own, of `format` or as `open` was told.
+    #[pyo3(signature = (format=None))]
+    fn to_numpy<'py>(&self, py: Python<'py>, format: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+        let format = format.map_or_else(|| Ok(self.frame.format()), options::format)?;
+        self.array(py, format)
+    }
+
+    /// A JPEG of it: the camera's own bytes where it sent JPEG and nothing was cut, scaled or turned.
+    #[pyo3(signature = (quality=None))]
+    fn jpeg<'py>(&self, py: Python<'py>, quality: Option<u8>) -> PyResult<Bound<'py, PyBytes>> {
+        let own = if quality.is_none() { self.own_jpeg() } else { None };
+        let made = own.map_or_else(|| py.detach(|| self.frame.encode_jpeg(quality.unwrap_or(QUALITY))), Ok);
+        Ok(PyBytes::new(py, &made.map_err(|error| exception(py, &error))?))
+    }
+
+    /// A `PIL.Image`.
+    fn pil<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("PIL.Image")?.call_method1("fromarray", (self.rgb(py)?,))
+    }
+
+    /// What notebooks show.
+    fn _repr_jpeg_<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.jpeg(py, None)
+    }
+
+    /// Its shape as an array.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (width, height) = (self.frame.width(), self.frame.height());
+        match self.frame.format() {
+            Format::Jpeg | Format::Yuv420p => self.kept(py, self.frame.format())?.getattr("shape"),
+            Format::Gray8 => Ok(PyTuple::new(py, [height, width])?.into_any()),
+            format => Ok(PyTuple::new(py, [height, width, format.pixel_bytes() as u32])?.into_any()),
+        }
+    }
+
+    #[pyo3(signature = (dtype=None, copy=None))]
+    fn __array__<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: Option<Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let array = self.kept(py, self.frame.format())?;
+        let options = PyDict::new(py);
+        match (dtype, copy) {
+            (None, Some(true)) => array.call_method0("copy"),
+            (None, _) => Ok(array),
+            (Some(dtype), copy) => {
+                options.set_item("copy", copy.unwrap_or(false))?;
+                array.call_method("astype", (dtype,), Some(&options))
+            }
+        }
+    }
+
+    #[pyo3(signature = (**options))]
+    fn __dlpack__<'py>(&self, py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        self.kept(py, self.frame.format())?.call_method("__dlpack__", (), options)
+    }
+
+    /// The processor's memory.
+    fn __dlpack_device__(&self) -> (i32, i32) {
+        (1, 0)
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, place: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.kept(py, self.frame.format())?.get_item(place)
+    }
+
+    fn __repr__(&self) -> String {
+        let corrupt = if self.frame.corrupt() { " corrupt" } else { "" };
+        format!("Frame({} {} {:.3} s{corrupt})", self.frame.index(), self.frame.size(), self.pts())
+    }
+}

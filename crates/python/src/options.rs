@@ -1,0 +1,117 @@
+//! Keyword arguments as options of a capture.
+
+use std::time::Duration;
+
+use capture::{Auto, Corrupt, Crop, Every, Format, Options, Skip};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyString};
+
+use crate::wait::seconds;
+
+/// Formats by Python's name.
+const FORMATS: [(&str, Format); 7] = [
+    ("bgr24", Format::Bgr24),
+    ("rgb24", Format::Rgb24),
+    ("bgra", Format::Bgra),
+    ("rgba", Format::Rgba),
+    ("gray8", Format::Gray8),
+    ("yuv420p", Format::Yuv420p),
+    ("jpeg", Format::Jpeg),
+];
+
+/// The format of that name.
+pub(crate) fn format(name: &str) -> PyResult<Format> {
+    named("format", name, &FORMATS)
+}
+
+/// The name of `format`.
+pub(crate) fn name(format: Format) -> &'static str {
+    FORMATS.iter().find(|(_, of)| *of == format).map_or("", |(name, _)| name)
+}
+
+fn named<T: Copy>(option: &str, name: &str, table: &[(&str, T)]) -> PyResult<T> {
+    table.iter().find(|(of, _)| *of == name).map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+        PyValueError::new_err(format!("{option}={name:?}: expected one of {}", names.join(", ")))
+    })
+}
+
+/// True, false or "auto".
+fn auto(option: &str, value: &Bound<'_, PyAny>) -> PyResult<Auto<bool>> {
+    match value.cast::<PyString>().map(|text| text.to_string()) {
+        Ok(text) if text == "auto" => Ok(Auto::Auto),
+        Ok(text) => Err(PyValueError::new_err(format!("{option}={text:?}: expected True, False or \"auto\""))),
+        Err(_) => Ok(Auto::Is(value.is_truthy()?)),
+    }
+}
+
+/// One time-out for both, or one for opening and one for each gap.
+fn timeouts(value: &Bound<'_, PyAny>) -> PyResult<(Option<Duration>, Option<Duration>)> {
+    if let Ok((open, read)) = value.extract::<(Option<f64>, Option<f64>)>() {
+        return Ok((seconds(open, "timeout")?, seconds(read, "timeout")?));
+    }
+    let one = seconds(value.extract()?, "timeout")?;
+    Ok((one, one))
+}
+
+/// All of `given`.
+pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
+    let mut options = Options::new();
+    for (key, value) in given.into_iter().flatten() {
+        let key: String = key.extract()?;
+        let absent = value.is_none();
+        match &*key {
+            "timeout" => (options.open_timeout, options.read_timeout) = timeouts(&value)?,
+            "reconnect" => options.reconnect = auto(&key, &value)?,
+            "latest" => options.latest = auto(&key, &value)?,
+            "low_delay" => options.low_delay = auto(&key, &value)?,
+            "buffer" => options.buffer = value.extract::<Option<usize>>()?.unwrap_or(0),
+            "format" => options.format = format(&value.extract::<String>()?)?,
+            "size" if absent => (),
+            "size" => {
+                let (width, height): (u32, u32) = value.extract()?;
+                options.size = media::Size::new(width, height);
+            }
+            "crop" if absent => (),
+            "crop" => {
+                let (left, top, width, height) = value.extract()?;
+                options.crop = Some(Crop { left, top, size: media::Size::new(width, height) });
+            }
+            "every" if absent => (),
+            "every" => options.every = Some(every(&value)?),
+            "skip" => {
+                let table = [("none", Skip::None), ("nonref", Skip::NonRef), ("nonkey", Skip::NonKey)];
+                options.skip = named(&key, &value.extract::<String>()?, &table)?;
+            }
+            "corrupt" => {
+                let table = [("keep", Corrupt::Keep), ("drop", Corrupt::Drop)];
+                options.corrupt = named(&key, &value.extract::<String>()?, &table)?;
+            }
+            "transport" => {
+                use source::Transport;
+                let table = [("auto", Transport::Auto), ("tcp", Transport::Tcp), ("udp", Transport::Udp)];
+                options.source.transport = named(&key, &value.extract::<String>()?, &table)?;
+            }
+            "threads" => options.threads = value.extract()?,
+            "rotate" => options.rotate = value.is_truthy()?,
+            "real_time" => options.real_time = value.is_truthy()?,
+            "options" if absent => (),
+            "options" => {
+                for (name, value) in value.cast::<PyDict>()? {
+                    options.source.libav.push((name.extract()?, value.str()?.to_string()));
+                }
+            }
+            _ => return Err(PyTypeError::new_err(format!("{key}: there is no such option"))),
+        }
+    }
+    Ok(options)
+}
+
+/// A number of frames, or of frames a second.
+fn every(value: &Bound<'_, PyAny>) -> PyResult<Every> {
+    if value.is_instance_of::<PyBool>() {
+        return Err(PyTypeError::new_err("every: expected every how many frames (int), or how many a second (float)"));
+    }
+    value.extract().map(Every::Nth).or_else(|_| value.extract().map(Every::Rate))
+}

@@ -1,0 +1,60 @@
+"""Video from any URL as numpy arrays: never hangs, never lags, and says why.
+
+>>> import headwater
+>>> with headwater.open("pattern:?size=320x240") as cap:
+...     for frame in cap:
+...         pixels = frame.bgr
+...         break
+>>> pixels.shape, str(pixels.dtype)
+((240, 320, 3), 'uint8')
+
+`headwater.open` raises exceptions and gives frames with all that is known of them. `headwater.VideoCapture` is used as
+`cv2.VideoCapture` is.
+"""
+
+from ._capture import Capture, aopen, open, probe, wait_any
+from ._cv2 import VideoCapture
+from ._errors import (
+    BadOption,
+    BadUrl,
+    Broken,
+    CaptureClosed,
+    Ended,
+    Error,
+    NotFound,
+    NotVideo,
+    Refused,
+    ServerError,
+    Timeout,
+    Unauthorized,
+    Unreachable,
+    Unsupported,
+)
+from ._headwater import Frame, Info, Stats, __version__
+
+__all__ = [
+    "BadOption",
+    "BadUrl",
+    "Broken",
+    "Capture",
+    "CaptureClosed",
+    "Ended",
+    "Error",
+    "Frame",
+    "Info",
+    "NotFound",
+    "NotVideo",
+    "Refused",
+    "ServerError",
+    "Stats",
+    "Timeout",
+    "Unauthorized",
+    "Unreachable",
+    "Unsupported",
+    "VideoCapture",
+    "__version__",
+    "aopen",
+    "open",
+    "probe",
+    "wait_any",
+]

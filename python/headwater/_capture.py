@@ -1,0 +1,245 @@
+"""The native face: `open`, `probe`, `wait_any`, and captures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Literal
+
+from . import _headwater, _log
+from ._errors import Ended, Error
+from ._headwater import Frame, Info
+
+Source = str | os.PathLike[str] | int
+Format = Literal["bgr24", "rgb24", "bgra", "rgba", "gray8", "yuv420p", "jpeg"]
+Auto = bool | Literal["auto"]
+
+
+class Capture(_headwater.Capture):
+    """An open source. Any thread may read it, any thread may close it.
+
+    Made by `headwater.open`. Iterating gives frame after frame up to the end of the source; `async for`
+    does the same in an event loop.
+    """
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        try:
+            return self.read()
+        except Ended:
+            raise StopIteration from None
+
+    def __len__(self) -> int:
+        """Frames of a recording, as its container tells or by its length and rate."""
+        frames = self.info.frames
+        if frames is None:
+            raise TypeError(f"{self.url}: the number of frames is not known")
+        return frames
+
+    def __bool__(self) -> bool:
+        return True
+
+    def seek(self, to: int | float | timedelta) -> None:
+        """Goes to a place of a recording: the next frame read is exactly that one.
+
+        An `int` is a frame's number from 0, a `float` or a `timedelta` a time in seconds after the first frame.
+        """
+        if isinstance(to, timedelta):
+            to = to.total_seconds()
+        if isinstance(to, float):
+            self.seek_time(to)
+        else:
+            self.seek_frame(to)
+
+    async def aread(self, timeout: float | None = ...) -> Frame:  # type: ignore[assignment]
+        """`read` in an event loop: waits without a thread."""
+        if timeout is ...:
+            timeout = self.timeout
+        began = time.monotonic()
+        while True:
+            frame = self.poll()
+            if frame is not None:
+                return frame
+            left = None if timeout is None else timeout - (time.monotonic() - began)
+            if left is not None and left <= 0:
+                raise self.timed_out(time.monotonic() - began)
+            await self._changed(left)
+
+    async def _changed(self, timeout: float | None) -> None:
+        import asyncio
+
+        loop, waker = asyncio.get_running_loop(), self.waker()
+        waiting = self.__dict__.setdefault("_waiting", [])
+        future = loop.create_future()
+        waiting.append(future)
+
+        def wake() -> None:
+            waker.clear()
+            for other in waiting:
+                if not other.done():
+                    other.set_result(None)
+
+        # One descriptor has one callback: the newest one wakes all who wait.
+        loop.add_reader(waker.fileno(), wake)
+        try:
+            # What came before the descriptor was watched is not told again.
+            if not self.ready:
+                await asyncio.wait_for(future, timeout)
+        except TimeoutError:
+            pass
+        finally:
+            waiting.remove(future)
+            if not waiting:
+                loop.remove_reader(waker.fileno())
+
+    async def __aenter__(self) -> Capture:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def __aiter__(self) -> AsyncIterator[Frame]:
+        return self
+
+    async def __anext__(self) -> Frame:
+        try:
+            return await self.aread()
+        except Ended:
+            raise StopAsyncIteration from None
+
+
+def url_of(source: Source, user: str | None = None, password: str | None = None) -> str:
+    """The URL that is meant by a URL, a path, or the number of a camera of this machine."""
+    if isinstance(source, bool) or not isinstance(source, (str, int, os.PathLike)):
+        raise TypeError(f"source: expected a URL, a path or the number of a camera, found {type(source).__name__}")
+    url = str(source) if isinstance(source, int) else os.fspath(source)
+    if not isinstance(url, str):
+        url = os.fsdecode(url)
+    if user is None and password is None:
+        return url
+    from urllib.parse import quote
+
+    scheme, there, rest = url.partition("://")
+    if not there:
+        raise ValueError("user and password are for URLs with a host")
+    return f"{scheme}://{quote(user or '', safe='')}:{quote(password or '', safe='')}@{rest}"
+
+
+def open(
+    source: Source,
+    /,
+    *,
+    user: str | None = None,
+    password: str | None = None,
+    timeout: float | tuple[float | None, float | None] | None = 10.0,
+    reconnect: Auto = "auto",
+    latest: Auto = "auto",
+    buffer: int | None = None,
+    format: Format = "bgr24",
+    size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    every: int | float | None = None,
+    skip: Literal["none", "nonref", "nonkey"] = "none",
+    corrupt: Literal["keep", "drop"] = "keep",
+    transport: Literal["auto", "tcp", "udp"] = "auto",
+    threads: int | None = None,
+    low_delay: Auto = "auto",
+    rotate: bool = True,
+    real_time: bool = False,
+    options: Mapping[str, str] | None = None,
+) -> Capture:
+    """Opens a source and waits for its first frame, which the first `read` then gives.
+
+    >>> import headwater
+    >>> with headwater.open("pattern:?size=320x240") as cap:
+    ...     frame = cap.read()
+    >>> frame.bgr.shape
+    (240, 320, 3)
+
+    `source` is a URL, a path, or the number of a camera of this machine. `timeout` is in seconds, over everything up to
+    the first frame and for each gap between frames, or a pair of the two; None waits for ever. `latest` gives
+    the newest frame and leaves older ones out; `reconnect` opens a lost source again: both are on for live sources and
+    off for recordings. `size` scales, one side may be 0 to follow the other; `crop` is (left, top, width, height) before
+    that. `every` is every how many frames (int) or at most how many a second (float). `skip` leaves frames out
+    undecoded. `options` are libavformat's.
+
+    Raises a member of `headwater.Error`, each of which is also the builtin that one would catch.
+    """
+    _log.start()
+    return Capture(
+        url_of(source, user, password),
+        timeout=timeout,
+        reconnect=reconnect,
+        latest=latest,
+        buffer=buffer,
+        format=format,
+        size=size,
+        crop=crop,
+        every=every,
+        skip=skip,
+        corrupt=corrupt,
+        transport=transport,
+        threads=threads,
+        low_delay=low_delay,
+        rotate=rotate,
+        real_time=real_time,
+        options=dict(options) if options else None,
+    )
+
+
+async def aopen(source: Source, /, **options) -> Capture:
+    """`open` in an event loop: waits on a thread, with the same arguments."""
+    import asyncio
+
+    return await asyncio.to_thread(open, source, **options)
+
+
+def probe(source: Source, /, **options) -> Info:
+    """Opens a source, waits for its first frame, and tells what it is.
+
+    >>> import headwater
+    >>> headwater.probe("pattern:?size=320x240").width
+    320
+    """
+    with open(source, **options) as capture:
+        return capture.info
+
+
+def wait_any(captures: Sequence[Capture], timeout: float | None = None) -> list[tuple[Capture, Frame]]:
+    """Waits until at least one of `captures` has a new frame; gives all that have one, each with its frame.
+
+    Those that have ended, failed or were closed are passed over (`capture.state` tells). The list is empty when
+    none is left, or when `timeout` seconds are over.
+
+    >>> import headwater
+    >>> caps = [headwater.open("pattern:?size=160x64&fps=30") for _ in range(2)]
+    >>> all(frame.width == 160 for cap, frame in headwater.wait_any(caps, timeout=10))
+    True
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    captures = list(captures)
+    while captures:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        found, over = [], []
+        for place in _headwater.ready(captures, left):
+            try:
+                frame = captures[place].poll()
+            except Error:
+                over.append(captures[place])
+            else:
+                if frame is not None:
+                    found.append((captures[place], frame))
+        if found or (deadline is not None and time.monotonic() >= deadline):
+            return found
+        captures = [capture for capture in captures if capture not in over]
+    return []

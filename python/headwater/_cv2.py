@@ -1,0 +1,311 @@
+"""The face of `cv2.VideoCapture`: False where it gives False, the same numbers, the same pixels."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from . import _capture, _headwater
+from . import _constants as c
+from ._errors import Error, Timeout
+from ._log import logger
+
+#: As FFmpeg's name, the FourCC that `CAP_PROP_CODEC_PIXEL_FORMAT` tells: libavcodec's "raw" table.
+_PIXEL_FORMATS = {
+    "yuv420p": "I420",
+    "yuvj420p": "I420",
+    "yuv422p": "Y42B",
+    "yuvj422p": "Y42B",
+    "yuv444p": "444P",
+    "yuvj444p": "444P",
+    "gray": "Y800",
+    "nv12": "NV12",
+    "yuyv422": "YUY2",
+}
+
+#: What OpenCV calls codecs whose name in FFmpeg has not four letters.
+_CODECS = {
+    "mjpeg": "MJPG",
+    "mpeg1video": "mpg1",
+    "mpeg2video": "mpg2",
+    "mpeg4": "FMP4",
+    "msmpeg4v2": "MP42",
+    "msmpeg4v3": "MP43",
+    "theora": "theo",
+    "vp8": "VP80",
+    "vp9": "VP90",
+}
+
+
+def _fourcc(text: str) -> int:
+    return int.from_bytes(text.encode()[:4].ljust(4, b"\0"), "little")
+
+
+class VideoCapture:
+    """Used as `cv2.VideoCapture` is. Arguments of `headwater.open` may be given by name.
+
+    >>> import headwater
+    >>> cap = headwater.VideoCapture("pattern:?size=320x240")
+    >>> ok, frame = cap.read()
+    >>> ok, frame.shape
+    (True, (240, 320, 3))
+    >>> cap.get(3)
+    320.0
+
+    Other than in OpenCV: after a failed open or read, `error` says why; live sources give their newest frame
+    (`latest=False` turns that off); opening and each wait for a frame end after 10 s; any thread may call anything.
+    """
+
+    #: Why the last `open` or `read` failed.
+    error: Error | None
+
+    def __init__(
+        self,
+        filename: _capture.Source | None = None,
+        apiPreference: int = c.CAP_ANY,
+        params: Sequence[int] = (),
+        **options,
+    ) -> None:
+        self._capture: _capture.Capture | None = None
+        self._grabbed: _headwater.Frame | None = None
+        self._taken = False
+        self._before: _headwater.Frame | None = None
+        self._opened_us = 0
+        self._raises = False
+        self._options = options
+        self._timeouts = {}
+        self._source: _capture.Source = ""
+        self._opened_with: dict = {}
+        self._lock = threading.Lock()
+        self.error = None
+        if filename is not None:
+            self.open(filename, apiPreference, params)
+
+    def open(
+        self, filename: _capture.Source, apiPreference: int = c.CAP_ANY, params: Sequence[int] = (), **options
+    ) -> bool:
+        """Whether the source was opened; `error` says why not."""
+        self.release()
+        self.error = None
+        options = {"reconnect": False, **self._options, **options}
+        try:
+            self._take_params(list(params), options)
+            self._capture = _capture.open(filename, **options)
+            self._source, self._opened_with = filename, options
+        except Error as error:
+            return self._failed(error)
+        self._opened_us = time.time_ns() // 1000
+        return True
+
+    def _take_params(self, params: list[int], options: dict) -> None:
+        timeout = options.get("timeout", 10.0)
+        opening, reading = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        for place in range(0, len(params) - 1, 2):
+            key, value = params[place], params[place + 1]
+            if key == c.CAP_PROP_OPEN_TIMEOUT_MSEC:
+                opening = value / 1000
+            elif key == c.CAP_PROP_READ_TIMEOUT_MSEC:
+                reading = value / 1000
+            elif key == c.CAP_PROP_N_THREADS:
+                options["threads"] = value or None
+                self._options["threads"] = value
+            elif key == c.CAP_PROP_ORIENTATION_AUTO:
+                options["rotate"] = self._options["rotate"] = bool(value)
+            elif key == c.CAP_PROP_BUFFERSIZE:
+                options["latest"] = value == 1
+                options["buffer"] = value
+            else:
+                logger.warning("parameter %d has no effect", key)
+        options["timeout"] = (opening, reading)
+        self._timeouts = {
+            c.CAP_PROP_OPEN_TIMEOUT_MSEC: opening,
+            c.CAP_PROP_READ_TIMEOUT_MSEC: reading,
+        }
+
+    def _failed(self, error: Error) -> bool:
+        self.error = error
+        if self._raises:
+            raise error
+        logger.warning("%s", error)
+        return False
+
+    def isOpened(self) -> bool:
+        return self._capture is not None
+
+    def release(self) -> None:
+        """Closes the source; a read that waits on another thread ends at once."""
+        capture, self._capture = self._capture, None
+        self._grabbed = None
+        if capture is not None:
+            capture.close()
+
+    def grab(self) -> bool:
+        """Takes the next frame without converting it."""
+        capture = self._capture
+        if capture is None:
+            return False
+        try:
+            frame = capture.read()
+        except Error as error:
+            self._grabbed = None
+            self.error = error
+            if self._raises and isinstance(error, Timeout):
+                raise
+            logger.info("%s", error)
+            return False
+        self._before, self._grabbed, self._taken = frame, frame, False
+        return True
+
+    def retrieve(self, image=None, flag: int = 0):
+        """The frame that was grabbed, as an array of its own."""
+        with self._lock:
+            frame, taken, self._taken = self._grabbed, self._taken, True
+        if frame is None:
+            return False, None
+        try:
+            # Who retrieves twice gets two arrays.
+            pixels = frame.to_numpy("bgr24") if taken else frame.bgr
+        except Error as error:
+            return self._failed(error), None
+        if image is not None and image.shape == pixels.shape and image.dtype == pixels.dtype:
+            image[...] = pixels
+            return True, image
+        return True, pixels
+
+    def read(self, image=None):
+        """(True, array) or (False, None)."""
+        capture = self._capture
+        if capture is None or not self.grab():
+            return False, None
+        return self.retrieve(image)
+
+    def get(self, propId: int) -> float:
+        """The value of a property; 0.0 for one that is not there."""
+        capture = self._capture
+        if capture is None:
+            return 0.0
+        property = _GET.get(propId)
+        return float(property(self, capture) or 0) if property else 0.0
+
+    def set(self, propId: int, value: float) -> bool:
+        """Whether a property was set."""
+        capture = self._capture
+        if capture is None:
+            return False
+        try:
+            if propId == c.CAP_PROP_POS_FRAMES:
+                capture.seek(max(0, round(value)))
+            elif propId == c.CAP_PROP_POS_MSEC:
+                capture.seek(max(0.0, value / 1000))
+            elif propId == c.CAP_PROP_POS_AVI_RATIO and capture.info.duration:
+                capture.seek(max(0.0, float(value)) * capture.info.duration)
+            elif propId == c.CAP_PROP_READ_TIMEOUT_MSEC:
+                capture.timeout = value / 1000
+                self._timeouts[propId] = value / 1000
+            elif propId == c.CAP_PROP_BUFFERSIZE:
+                # One frame is all that a live source keeps as it is.
+                return value == 1 and capture.info.live and self._options.get("latest", "auto") is not False
+            elif propId == c.CAP_PROP_ORIENTATION_AUTO:
+                return self._turn(capture, bool(value))
+            elif propId == c.CAP_PROP_CONVERT_RGB:
+                return bool(value)
+            else:
+                return False
+        except Error as error:
+            self.error = error
+            logger.info("%s", error)
+            return False
+        return True
+
+    def _turn(self, capture: _capture.Capture, turned: bool) -> bool:
+        """Opens a recording again where it is, since a capture's pictures stay as it was opened for."""
+        if turned != self._options.get("rotate", True):
+            if not capture.info.seekable:
+                return False
+            again = _capture.open(self._source, **{**self._opened_with, "rotate": turned})
+            again.seek(capture.position[0])
+            self._options["rotate"], self._opened_with["rotate"] = turned, turned
+            self._capture, self._before = again, None
+            capture.close()
+        return True
+
+    def getBackendName(self) -> str:
+        if self._capture is None:
+            raise RuntimeError("getBackendName: the capture is not open")
+        return "HEADWATER"
+
+    def setExceptionMode(self, enable: bool) -> None:
+        """Has a failed open and a time-out raised instead of told by False."""
+        self._raises = bool(enable)
+
+    def getExceptionMode(self) -> bool:
+        return self._raises
+
+    @staticmethod
+    def waitAny(streams: Sequence[VideoCapture], timeoutNs: int = 0):
+        """(whether any can be read without waiting, the places of those)."""
+        open = [(place, stream._capture) for place, stream in enumerate(streams) if stream._capture is not None]
+        if not open:
+            return False, []
+        found = _headwater.ready([capture for _, capture in open], timeoutNs / 1e9 if timeoutNs else None)
+        return bool(found), [open[place][0] for place in found]
+
+    def __enter__(self) -> VideoCapture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def __iter__(self) -> Iterator:
+        while True:
+            ok, frame = self.read()
+            if not ok:
+                return
+            yield frame
+
+
+def _codec_fourcc(info: _headwater.Info) -> int:
+    """As OpenCV does: of the codec, whatever the container calls it."""
+    if len(info.codec) == 4:
+        return _fourcc(info.codec)
+    return _fourcc(_CODECS[info.codec]) if info.codec in _CODECS else info.fourcc
+
+
+def _size(self: VideoCapture, side: int) -> float:
+    """Of the frame read last, or what is to be expected."""
+    if self._before is not None:
+        return (self._before.width, self._before.height)[side]
+    info = self._capture.info
+    turned = info.rotation % 180 and self._options.get("rotate", True)
+    return (info.width, info.height)[1 - side if turned else side]
+
+
+def _sar(info: _headwater.Info, side: int) -> float:
+    return info.sar[side] if info.sar else 1.0
+
+
+_GET = {
+    c.CAP_PROP_POS_MSEC: lambda self, cap: self._grabbed.pts * 1000 if self._grabbed else 0,
+    c.CAP_PROP_POS_FRAMES: lambda self, cap: cap.position[0],
+    c.CAP_PROP_POS_AVI_RATIO: lambda self, cap: cap.position[1] / cap.info.duration if cap.info.duration else 0,
+    c.CAP_PROP_FRAME_WIDTH: lambda self, cap: _size(self, 0),
+    c.CAP_PROP_FRAME_HEIGHT: lambda self, cap: _size(self, 1),
+    c.CAP_PROP_FPS: lambda self, cap: cap.info.fps,
+    c.CAP_PROP_FOURCC: lambda self, cap: _codec_fourcc(cap.info),
+    c.CAP_PROP_FRAME_COUNT: lambda self, cap: 0 if cap.info.live else cap.info.frames,
+    c.CAP_PROP_CONVERT_RGB: lambda self, cap: 1,
+    c.CAP_PROP_SAR_NUM: lambda self, cap: _sar(cap.info, 0),
+    c.CAP_PROP_SAR_DEN: lambda self, cap: _sar(cap.info, 1),
+    c.CAP_PROP_BACKEND: lambda self, cap: c.CAP_FFMPEG,
+    c.CAP_PROP_CODEC_PIXEL_FORMAT: lambda self, cap: _fourcc(_PIXEL_FORMATS.get(cap.info.pixel_format, "")),
+    c.CAP_PROP_BITRATE: lambda self, cap: cap.info.bitrate // 1000,
+    c.CAP_PROP_ORIENTATION_META: lambda self, cap: cap.info.rotation,
+    c.CAP_PROP_ORIENTATION_AUTO: lambda self, cap: self._options.get("rotate", True),
+    c.CAP_PROP_OPEN_TIMEOUT_MSEC: lambda self, cap: (self._timeouts.get(c.CAP_PROP_OPEN_TIMEOUT_MSEC) or 0) * 1000,
+    c.CAP_PROP_READ_TIMEOUT_MSEC: lambda self, cap: (cap.timeout or 0) * 1000,
+    c.CAP_PROP_STREAM_OPEN_TIME_USEC: lambda self, cap: self._opened_us,
+    c.CAP_PROP_LRF_HAS_KEY_FRAME: lambda self, cap: self._grabbed is not None and self._grabbed.key,
+    c.CAP_PROP_HW_DEVICE: lambda self, cap: -1,
+    c.CAP_PROP_N_THREADS: lambda self, cap: self._options.get("threads"),
+}

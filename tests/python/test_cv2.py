@@ -1,0 +1,180 @@
+"""The face of cv2, beside OpenCV itself."""
+
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from conftest import FRAMES, KINDS, answer, mjpeg
+
+import headwater
+
+CLIPS = [*KINDS, "turned.mp4"]
+#: Those whose values are OpenCV's to the letter.
+SAME = {
+    name: getattr(cv2, "CAP_PROP_" + name)
+    for name in (
+        "POS_FRAMES FRAME_WIDTH FRAME_HEIGHT FPS FRAME_COUNT FOURCC SAR_NUM SAR_DEN CONVERT_RGB FORMAT "
+        "ORIENTATION_META ORIENTATION_AUTO CODEC_PIXEL_FORMAT BUFFERSIZE BRIGHTNESS HW_ACCELERATION HW_DEVICE BACKEND"
+    ).split()
+}
+
+
+def both(path):
+    theirs, ours = cv2.VideoCapture(path, cv2.CAP_FFMPEG), headwater.VideoCapture(path)
+    assert theirs.isOpened() and ours.isOpened(), ours.error
+    return theirs, ours
+
+
+def difference(theirs, ours):
+    assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
+    return int(np.abs(theirs.astype(int) - ours).max())
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_every_pixel_of_every_frame_is_that_of_opencv(clips, clip):
+    theirs, ours = both(clips(clip))
+    frames = 0
+    while True:
+        (there, a), (here, b) = theirs.read(), ours.read()
+        assert there == here, ours.error
+        if not there:
+            break
+        assert difference(a, b) == 0, frames
+        assert b.flags.writeable and b.flags.c_contiguous
+        for place in (cv2.CAP_PROP_POS_FRAMES, cv2.CAP_PROP_POS_MSEC):
+            assert ours.get(place) == pytest.approx(theirs.get(place)), frames
+        frames += 1
+    assert b is None and frames == FRAMES
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_properties_have_the_values_of_opencv(clips, clip):
+    theirs, ours = both(clips(clip))
+    for _ in range(3):
+        values = {name: (theirs.get(number), ours.get(number)) for name, number in SAME.items()}
+        assert {name: pair for name, pair in values.items() if pair[0] != pytest.approx(pair[1])} == {}
+        assert theirs.read()[0] and ours.read()[0]
+
+
+@pytest.mark.parametrize("clip", [clip for clip in CLIPS if not clip.endswith(".ts")])
+def test_seeking_by_number_and_time_lands_where_opencv_lands(clips, clip):
+    theirs, ours = both(clips(clip))
+    seeks = [(cv2.CAP_PROP_POS_FRAMES, to) for to in (10, 49, 33, 0, 12)]
+    for place, to in [*seeks, (cv2.CAP_PROP_POS_MSEC, 1000), (cv2.CAP_PROP_POS_MSEC, 40)]:
+        assert theirs.set(place, to) and ours.set(place, to), ours.error
+        (there, a), (here, b) = theirs.read(), ours.read()
+        assert there and here, ours.error
+        assert difference(a, b) == 0, (place, to)
+        assert ours.get(cv2.CAP_PROP_POS_FRAMES) == theirs.get(cv2.CAP_PROP_POS_FRAMES)
+
+
+def test_seeking_is_exact_where_opencv_is_not(clips):
+    capture = headwater.VideoCapture(clips("h264.ts"))
+    frames = [frame.copy() for frame in capture]
+    for number in (10, 0, 49, 25):
+        assert capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        assert np.array_equal(capture.read()[1], frames[number])
+
+
+def test_what_is_not_there_is_false_and_never_raises(server):
+    nowhere = ["/no/such/file.mp4", "http://127.0.0.1:1/x", "nope://x"]
+    for capture in (headwater.VideoCapture(), *map(headwater.VideoCapture, nowhere)):
+        assert not capture.isOpened()
+        assert capture.read() == (False, None) and capture.retrieve() == (False, None)
+        assert not capture.grab() and capture.get(3) == 0.0 and not capture.set(3, 640)
+        capture.release()
+    refused = headwater.VideoCapture(server.url("/a", answer(404, "text/plain")))
+    assert isinstance(refused.error, FileNotFoundError)
+
+
+def test_unknown_properties_are_0_and_cannot_be_set(clips):
+    theirs, ours = both(clips("mpeg4.avi"))
+    for number in (999, cv2.CAP_PROP_BRIGHTNESS, cv2.CAP_PROP_GAIN, -1):
+        assert ours.get(number) == theirs.get(number)
+        assert ours.set(number, 1) == theirs.set(number, 1)
+
+
+def test_grab_and_retrieve_are_read(clips):
+    theirs, ours = both(clips("mpeg4.avi"))
+    for _ in range(3):
+        assert theirs.grab() and ours.grab()
+    (_, a), (_, b), (_, c) = theirs.retrieve(), ours.retrieve(), ours.retrieve()
+    assert difference(a, b) == 0 and difference(b, c) == 0
+    b[:] = 0
+    assert c.any(), "each array has memory of its own"
+
+
+def test_an_array_may_be_given_for_the_pixels(clips):
+    capture = headwater.VideoCapture(clips("mpeg4.avi"))
+    image = np.empty((180, 320, 3), np.uint8)
+    there, same = capture.read(image)
+    assert there and same is image
+
+
+def test_parameters_of_open_are_taken(clips):
+    params = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 3000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 2000]
+    capture = headwater.VideoCapture(clips("mpeg4.avi"), cv2.CAP_FFMPEG, params)
+    assert capture.get(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC) == 3000 and capture.get(cv2.CAP_PROP_READ_TIMEOUT_MSEC) == 2000
+    assert capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, 500) and capture.get(cv2.CAP_PROP_READ_TIMEOUT_MSEC) == 500
+
+
+def test_pictures_are_turned_as_long_as_that_is_wanted(clips):
+    theirs, ours = both(clips("turned.mp4"))
+    assert difference(theirs.read()[1], ours.read()[1]) == 0
+    for wanted in (0, 1):
+        assert theirs.set(cv2.CAP_PROP_ORIENTATION_AUTO, wanted) and ours.set(cv2.CAP_PROP_ORIENTATION_AUTO, wanted)
+        assert ours.get(cv2.CAP_PROP_ORIENTATION_AUTO) == wanted
+        a, b = theirs.read()[1], ours.read()[1]
+        assert difference(a, b) == 0 and a.shape == ((320, 180, 3) if wanted else (180, 320, 3))
+
+
+def test_a_camera_gives_the_pixels_that_imdecode_gives(server):
+    noise = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
+    picture = cv2.imencode(".jpg", noise)[1].tobytes()
+    capture = headwater.VideoCapture(server.url("/a", mjpeg([picture] * 3, "stall")))
+    there, frame = capture.read()
+    expected = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    assert there and difference(expected, frame) <= 2
+
+
+def test_release_ends_a_read_of_another_thread(server):
+    picture = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
+    capture = headwater.VideoCapture(server.url("/a", mjpeg([picture], "stall")), timeout=60)
+    assert capture.read()[0]
+    results = []
+    reader = threading.Thread(target=lambda: results.append(capture.read()))
+    reader.start()
+    capture.release()
+    reader.join(10)
+    assert results == [(False, None)]
+
+
+def test_back_end_exception_mode_and_wait_any(clips):
+    capture = headwater.VideoCapture(clips("mpeg4.avi"))
+    assert capture.getBackendName() == "HEADWATER" and not capture.getExceptionMode()
+    assert headwater.VideoCapture.waitAny([headwater.VideoCapture(), capture]) == (True, [1])
+    capture.setExceptionMode(True)
+    with pytest.raises(FileNotFoundError):
+        capture.open("/no/such/file.mp4")
+
+
+def test_one_import_is_all_that_changes():
+    import headwater.cv2compat as cv
+
+    assert cv.VideoCapture is headwater.VideoCapture
+    assert cv.cvtColor is cv2.cvtColor
+    numbers = {name: getattr(cv2, name) for name in dir(cv2) if name.startswith("CAP_")}
+    assert {name: getattr(cv, name) for name in numbers} == numbers
+
+
+def test_a_program_that_is_not_changed_at_all(clips):
+    import headwater.cv2compat
+
+    own = cv2.VideoCapture
+    headwater.cv2compat.install()
+    try:
+        assert cv2.VideoCapture(clips("mpeg4.avi")).getBackendName() == "HEADWATER"
+    finally:
+        headwater.cv2compat.uninstall()
+    assert cv2.VideoCapture is own
