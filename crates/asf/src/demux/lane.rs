@@ -17,6 +17,8 @@ use crate::packet::Payload;
 
 /// Room that is made for a new object at once, in bytes; what is beyond is believed as it comes.
 const FIRST_ROOM: usize = 256 << 10;
+/// Most blocks that an object is split into; one of more is nothing that an encoder made.
+const MOST_BLOCKS: usize = 4096;
 /// With so many packets lost, object numbers of 8 bits may have come round: a packet has at
 /// most 63 objects in payloads of their own, and in practice a few.
 const MAX_COUNTABLE_LOSS: u32 = 32;
@@ -322,7 +324,8 @@ impl Lane {
             captured: None,
             data: Bytes::new(),
         };
-        let block = self.block.filter(|(size, _)| data.len() > *size && data.len().is_multiple_of(*size));
+        let is_block = |size: usize| data.len() > size && data.len().is_multiple_of(size);
+        let block = self.block.filter(|(size, _)| is_block(*size) && data.len() / size <= MOST_BLOCKS);
         if let Some((size, nanos)) = block {
             while data.len() > size {
                 let first = Unit { data: data.split_to(size), discontinuity, duration: None, ..unit.clone() };

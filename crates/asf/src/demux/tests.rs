@@ -199,6 +199,17 @@ fn spread_sound_is_gathered_and_blocks_of_wma_are_split() {
 }
 
 #[test]
+fn an_object_is_not_split_into_more_blocks_than_any_encoder_makes() {
+    let sound = stream(guid::AUDIO_MEDIA, 1, &audio_format(0x161, 1, b""), None);
+    let mut demuxer = demuxer(&[sound], 60_000);
+    let mut count = |length| {
+        units(&mut demuxer, packets(&[object(1, 1, 3000, vec![7; length])], &USUAL, 60_000, &mut Random(1))).len()
+    };
+    // Each block takes a hundred bytes besides its own.
+    assert_eq!([count(4096), count(4097), count(50_000)], [4096, 1, 1]);
+}
+
+#[test]
 fn extensions_tell_durations_and_what_is_unknown_is_passed_over() {
     let systems =
         [(Guid::from_bytes([9; 16]), 0xFFFF), (Guid::from_bytes([8; 16]), 3), (guid::EXTENSION_SAMPLE_DURATION, 2)];

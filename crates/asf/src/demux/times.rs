@@ -64,7 +64,7 @@ impl Order {
             Self::Undecided { last, anchor, step } => {
                 let kind = picture::kind(track, data);
                 let before = last.replace(at);
-                if before.is_some_and(|before| at < before && before - at < SECOND) {
+                if before.is_some_and(|before| at < before && before.saturating_sub(at) < SECOND) {
                     *self = Self::Presentation;
                 } else if kind == Some(Picture::B)
                     && let Some(anchor) = *anchor
@@ -87,7 +87,8 @@ impl Order {
                 *anchor = at;
                 // A guess that was too late must not be overtaken by the next one.
                 let next = at.saturating_add(*step);
-                *shown = if next <= *shown && *shown - next < SECOND { *shown + 1 } else { next };
+                let overtakes = next <= *shown && shown.saturating_sub(next) < SECOND;
+                *shown = if overtakes { shown.saturating_add(1) } else { next };
                 (Some(*shown), Some(at))
             }
         }

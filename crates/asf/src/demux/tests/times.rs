@@ -1,3 +1,4 @@
+use super::super::times::Order;
 use super::*;
 
 /// `pts` and `dts` in ms of pictures of WMV3, each given as its kind and its time.
@@ -36,8 +37,9 @@ fn a_b_picture_after_its_predecessor_tells_times_of_decoding() {
     assert_eq!(list[..2], [(Some(0), None), (Some(40), None)]);
     assert_eq!(list[2..], known.map(|(pts, dts)| (Some(pts), Some(dts))));
     // What a decoder shows is in order: B, B, P.
-    let shown = [80, 120, 200, 240, 280];
-    assert!(shown.is_sorted());
+    let mut shown: Vec<_> = list[2..].iter().map(|(pts, _)| pts.unwrap()).collect();
+    shown.sort_unstable();
+    assert_eq!(shown, [80, 120, 200, 240, 280, 400]);
 }
 
 #[test]
@@ -80,4 +82,22 @@ fn h264_of_mp4_becomes_annex_b() {
     let packets = packets(&[object(2, 1, 3000, b"\0\0\0\x03\x65xy".to_vec())], &USUAL, 200, &mut Random(1));
     let unit = units(&mut demuxer, packets).remove(0);
     assert_eq!((&unit.data[..], unit.key, unit.corrupt), (&b"\0\0\0\x01\x65xy"[..], true, false));
+}
+
+#[test]
+fn times_at_the_ends_of_time_do_no_harm() {
+    let format = video_format(b"WMV3", 320, 240, &[0x4E, 0x79, 0x1A, 0x71]);
+    let track = demuxer(&[stream(guid::VIDEO_MEDIA, 2, &format, None)], 200).tracks().remove(0);
+    let kinds = [0x10, 0x20, 0x00];
+    for from in [i64::MIN, -1, 0, i64::MAX - 1, i64::MAX] {
+        for to in [i64::MIN, -1, 0, 1, i64::MAX - 1, i64::MAX] {
+            for order in 0..81 {
+                let mut times = Order::of(&track);
+                for (place, at) in [0, from, to, to, from, to].into_iter().enumerate() {
+                    let kind = kinds[order / 3_usize.pow(place as u32 % 4) % 3];
+                    assert_ne!(times.place(at, &track, &[kind; 10]), (None, None));
+                }
+            }
+        }
+    }
 }
