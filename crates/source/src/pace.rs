@@ -103,7 +103,8 @@ impl Clock {
 
 /// What of a recording came before it is due.
 pub(crate) struct Queue<T> {
-    /// When it is due, if it does not go along with what was before it, and its size in bytes.
+    /// When it is due, if it does not go along with what was before it, and its size in bytes,
+    /// with what it takes to keep it.
     items: VecDeque<(Option<Instant>, usize, T)>,
     bytes: usize,
 }
@@ -117,9 +118,12 @@ impl<T> Default for Queue<T> {
 impl<T> Queue<T> {
     /// What may wait, in bytes: more is left to whoever sends.
     const ROOM: usize = 1 << 20;
+    /// What an item takes besides its own bytes: there are servers whose objects have one.
+    const OVERHEAD: usize = size_of::<(Option<Instant>, usize, T)>() + 64;
 
     /// Takes the next item, of so many bytes.
     pub(crate) fn push(&mut self, due: Option<Instant>, bytes: usize, item: T) {
+        let bytes = bytes + Self::OVERHEAD;
         self.bytes += bytes;
         self.items.push_back((due, bytes, item));
     }
@@ -226,5 +230,9 @@ mod tests {
         assert!(!queue.has_room() && !queue.is_overfull());
         queue.pop_early();
         assert!(queue.has_room());
+        for _ in 0..Queue::<()>::ROOM / 64 {
+            queue.push(None, 1, ());
+        }
+        assert!(!queue.has_room(), "many small items are large");
     }
 }

@@ -27,6 +27,11 @@ const READ: usize = 64 << 10;
 const DATAGRAM: usize = 64 << 10;
 /// Most datagrams of ours that wait for the socket; further ones are lost, as on the way.
 const MOST_DATAGRAMS: usize = 64;
+/// Most bytes of ours that wait for a server that does not read, before nothing is read of it
+/// either: whoever sends pings and takes no answers is not to fill the memory.
+const MOST_OUTPUT: usize = 64 << 10;
+/// How long what has piled up at the socket has to be read, once there is room for it again.
+const RESUMPTION: Duration = Duration::from_secs(1);
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -50,6 +55,10 @@ pub(super) struct Driver {
     input: BytesMut,
     datagram: Box<[u8]>,
     failure: Option<Error>,
+    /// Nothing was read of the connection, for want of room.
+    paused: bool,
+    /// When that was over, if nothing has been read since.
+    resumed: Option<Instant>,
     /// A header has come: the server serves what it was asked for.
     opened: bool,
 }
@@ -92,6 +101,8 @@ impl Driver {
             input: BytesMut::new(),
             datagram,
             failure: None,
+            paused: false,
+            resumed: None,
             opened: false,
         })
     }
@@ -102,7 +113,8 @@ impl Driver {
     }
 
     /// The next event. Without `room` nothing is read of the connection meanwhile, so that
-    /// the server has to wait. Cancel-safe.
+    /// the server has to wait, and its silence is no failure. Where data come in datagrams, it
+    /// makes no difference. Cancel-safe.
     ///
     /// # Errors
     /// When the server refuses, breaks the rules, or is gone.
@@ -168,8 +180,23 @@ impl Driver {
         }
     }
 
+    /// When the session is to be told of the time, unless it is we who make the server wait.
+    fn deadline(&mut self, room: bool) -> Option<Instant> {
+        if !room {
+            self.paused = true;
+            return None;
+        }
+        if std::mem::take(&mut self.paused) {
+            self.resumed = Some(Instant::now());
+        }
+        let due = self.session.poll_timeout()?;
+        Some(self.resumed.map_or(due, |resumed| due.max(resumed + RESUMPTION)))
+    }
+
     async fn wait(&mut self, room: bool) -> Happened {
-        let deadline = self.session.poll_timeout();
+        let room = room || self.udp.is_some();
+        let deadline = self.deadline(room);
+        let room = room && self.output.len() < MOST_OUTPUT;
         let Self { tcp, dialing, udp, output, datagrams, input, datagram, .. } = self;
         tokio::select! {
             dialed = async { dialing.as_mut().expect("guarded").await }, if dialing.is_some() => Happened::Dialed(dialed),
@@ -181,6 +208,9 @@ impl Driver {
 
     fn handle(&mut self, happened: Happened) {
         let now = Instant::now();
+        if matches!(happened, Happened::Read(_)) {
+            self.resumed = None;
+        }
         match happened {
             Happened::Dialed(result) => {
                 self.dialing = None;

@@ -9,8 +9,11 @@ use super::*;
 /// Nothing here takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+const SOON: Duration = Duration::from_millis(50);
+
 /// A session that repeats what it hears as packets. Of the server's words, `again` asks for a
-/// new connection, `wrong` is an error and `late` sets a deadline that has passed.
+/// new connection, `wrong` is an error, `late` sets a deadline that has passed, `soon` one that
+/// another word takes back, and `ping` wants a long answer.
 #[derive(Default)]
 struct Echo {
     transmits: VecDeque<Transmit>,
@@ -22,10 +25,13 @@ struct Echo {
 
 impl Echo {
     fn hear(&mut self, bytes: &[u8]) -> Result<(), mms::Error> {
+        self.deadline = None;
         match bytes {
             b"again" => self.transmits.push_back(Transmit::Connect),
             b"wrong" => return Err(mms::Error::Malformed { message: "Word", what: "wrong".into() }),
             b"late" => self.deadline = Some(Instant::now()),
+            b"soon" => self.deadline = Some(Instant::now() + SOON),
+            b"ping" => self.transmits.push_back(Transmit::Stream(Bytes::from_static(&[b'p'; 64 << 10]))),
             _ => {}
         }
         let data = Bytes::copy_from_slice(bytes);
@@ -224,4 +230,44 @@ async fn without_room_the_server_has_to_wait() {
         event = driver.next(false) => panic!("{event:?}"),
     }
     assert_eq!(next(&mut driver).await, "one");
+}
+
+#[tokio::test]
+async fn a_server_that_is_made_to_wait_is_not_found_silent() {
+    let Pair { mut driver, mut server, .. } = pair(None).await;
+    server.write_all(b"soon").await.unwrap();
+    assert_eq!(next(&mut driver).await, "soon");
+    server.write_all(b"one").await.unwrap();
+    let paused = timeout(SOON * 3, driver.next(false)).await;
+    assert!(paused.is_err(), "{paused:?}");
+    assert_eq!(next(&mut driver).await, "one");
+    // If it is silent once there is room again, it is.
+    server.write_all(b"soon").await.unwrap();
+    assert_eq!(next(&mut driver).await, "soon");
+    let paused = timeout(SOON * 3, driver.next(false)).await;
+    assert!(paused.is_err(), "{paused:?}");
+    let error = next(&mut driver).await;
+    assert!(error.contains("no word within 1s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_is_not_read_either() {
+    let Pair { mut driver, server, .. } = pair(None).await;
+    let mut heard = 0;
+    // Every ping is for 64 KiB; the sockets take a few megabytes.
+    while let Ok(sent) = timeout(PATIENCE, server.writable()).await {
+        sent.unwrap();
+        match server.try_write(b"ping") {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => panic!("{error}"),
+        }
+        match timeout(Duration::from_millis(500), driver.next(true)).await {
+            Ok(event) => drop(event.unwrap()),
+            Err(_) => break,
+        }
+        heard += 1;
+        assert!(heard < 1000, "64 MiB of answers wait");
+    }
+    assert!(driver.output.len() <= 2 * MOST_OUTPUT, "{}", driver.output.len());
 }
