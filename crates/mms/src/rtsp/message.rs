@@ -243,7 +243,7 @@ fn first_line(line: &[u8]) -> Option<First> {
     if is_version(word) {
         let (status, reason) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
         let status = Some(status).filter(|status| status.len() == 3)?.parse().ok()?;
-        return Some(First::Answer { status, reason: reason.trim().chars().take(SHOWN).collect() });
+        return Some(First::Answer { status, reason: shown(reason.trim()) });
     }
     let (uri, version) = rest.rsplit_once([' ', '\t'])?;
     let is_method = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -251,6 +251,11 @@ fn first_line(line: &[u8]) -> Option<First> {
         return None;
     }
     Some(First::Request { method: word.to_ascii_uppercase(), uri: uri.trim().to_owned() })
+}
+
+/// A text of the server's for messages: without what a terminal obeys, and not for ever.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
 }
 
 fn header_line(message: &mut Message, line: &[u8]) -> Result<(), Error> {

@@ -87,8 +87,10 @@ pub(super) fn redirect(location: &str) -> String {
         };
         match c {
             '%' if !is_escape() => url.push_str("%25"),
-            ' ' => url.push_str("%20"),
-            c if c.is_ascii_control() => url.push_str(&format!("%{:02X}", u32::from(c))),
+            c if c == ' ' || c.is_control() => {
+                let mut bytes = [0; 4];
+                c.encode_utf8(&mut bytes).bytes().for_each(|byte| url.push_str(&format!("%{byte:02X}")));
+            }
             c => url.push(c),
         }
     }
@@ -114,6 +116,7 @@ mod tests {
     fn redirects_become_urls() {
         assert_eq!(redirect("mmst://h/a b%20c 100%"), "mmst://h/a%20b%20c%20100%25");
         assert_eq!(redirect(" mms://h/ä\n"), "mms://h/ä");
+        assert_eq!(redirect("mms://h/\u{1b}[2J\u{9b}"), "mms://h/%1B[2J%C2%9B");
     }
 
     #[test]

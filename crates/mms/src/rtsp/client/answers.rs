@@ -142,7 +142,7 @@ impl Client {
             .all("location")
             .filter(|url| !url.is_empty())
             .take(MOST_URLS)
-            .map(|url| self.location(url, status))
+            .map(|url| transport::line_safe(&self.location(url, status)))
             .collect();
         (!urls.is_empty()).then_some(urls)
     }

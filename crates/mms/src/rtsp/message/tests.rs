@@ -75,6 +75,11 @@ fn heads_and_bodies_end_at_their_bounds() {
 }
 
 #[test]
+fn a_reason_holds_nothing_that_a_terminal_obeys() {
+    assert_eq!(read(b"RTSP/1.0 404 Not\x1b[2J\x9b Found\r\n\r\n", 100), "404 Not[2J Found||");
+}
+
+#[test]
 fn header_values_are_found_by_any_spelling() {
     let mut reader = Reader::new(LIMITS);
     reader.handle_bytes(

@@ -132,7 +132,9 @@ impl Client {
         let location = redirect.location.trim();
         match redirect.redirect_type {
             ReportRedirect::PROXY => {
-                let proxy = if location.is_empty() { "no proxy" } else { location };
+                // Nothing that a terminal obeys.
+                let location: String = location.chars().filter(|c| !c.is_control()).collect();
+                let proxy = if location.is_empty() { "no proxy" } else { &location };
                 let what = format!("the server wants to be reached through {proxy}; give the URL of the stream there");
                 Err(Error::Unsupported { what })
             }

@@ -257,6 +257,7 @@ fn a_redirect_is_told_and_ends_the_session() {
     assert_eq!(wrong(1, ""), "ReportRedirect: it says that the content is elsewhere, and not where");
     assert!(wrong(2, "proxy:1755").starts_with("the server wants to be reached through proxy:1755"));
     assert!(wrong(2, "").starts_with("the server wants to be reached through no proxy"));
+    assert!(wrong(2, "a\u{1b}[2Jb").starts_with("the server wants to be reached through a[2Jb;"));
 }
 
 #[test]
