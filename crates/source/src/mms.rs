@@ -66,8 +66,7 @@ pub(crate) async fn rtsp(request: Request, sink: Sink) -> Error {
 /// Opens `location` and whatever it leads to, and plays it.
 async fn run(request: Request, location: Location, sink: Sink) -> Error {
     let options = &*request.options;
-    let opening = Opening::new(options, &sink);
-    let mut found = opening.open(location).await;
+    let mut found = Opening::new(options, &sink).open(location).await;
     let elsewhere = loop {
         let mut stream = match found {
             Ok(Found::Stream(stream)) => stream,
@@ -80,7 +79,8 @@ async fn run(request: Request, location: Location, sink: Sink) -> Error {
         };
         let (location, trail) = (stream.location.clone(), stream.trail.clone());
         drop(stream);
-        found = opening.go_on(&location, urls, &trail).await;
+        // The time for an attempt begins anew: it may have played for hours.
+        found = Opening::new(options, &sink).go_on(&location, urls, &trail).await;
     };
     let request = Request { url: elsewhere.to_url().into(), options: request.options.clone() };
     crate::libav::connect(request, sink).await
