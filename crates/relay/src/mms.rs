@@ -8,7 +8,7 @@ mod client;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -31,21 +31,34 @@ pub(crate) struct Listener {
     udp: Arc<UdpSocket>,
 }
 
-/// Who is asked for packets again, by the ids that requests carry.
+/// Who is asked for packets again, by the ids that requests carry, and where they come from.
 #[derive(Clone, Default)]
-struct Inboxes(Arc<Mutex<HashMap<u32, mpsc::Sender<Bytes>>>>);
+struct Inboxes(Arc<Mutex<HashMap<u32, Inbox>>>);
+
+struct Inbox {
+    /// The address of the client's connection: datagrams of others are not its own.
+    from: IpAddr,
+    sender: mpsc::Sender<Bytes>,
+}
 
 impl Inboxes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u32, mpsc::Sender<Bytes>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, Inbox>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An inbox for the client with this id, there until the receiver is dropped and
-    /// [`Inboxes::leave`] called.
-    fn enter(&self, id: u32) -> mpsc::Receiver<Bytes> {
+    /// An inbox for the client with this id at this address, there until the receiver is
+    /// dropped and [`Inboxes::leave`] called.
+    fn enter(&self, id: u32, from: IpAddr) -> mpsc::Receiver<Bytes> {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        self.lock().insert(id, sender);
+        self.lock().insert(id, Inbox { from: from.to_canonical(), sender });
         receiver
+    }
+
+    /// Puts a datagram where it belongs, if there is room and it comes from the right address.
+    fn put(&self, id: u32, from: IpAddr, datagram: &[u8]) {
+        if let Some(inbox) = self.lock().get(&id).filter(|inbox| inbox.from == from.to_canonical()) {
+            let _ = inbox.sender.try_send(Bytes::copy_from_slice(datagram));
+        }
     }
 
     fn leave(&self, id: u32) {
@@ -106,15 +119,34 @@ impl Listener {
         let mut datagram = [0; MOST_DATAGRAM];
         loop {
             // Errors here are those of earlier sends: a client that is gone.
-            let Ok((length, _)) = self.udp.recv_from(&mut datagram).await else {
+            let Ok((length, from)) = self.udp.recv_from(&mut datagram).await else {
                 tokio::task::yield_now().await;
                 continue;
             };
             let datagram = &datagram[..length];
-            let inbox = ::mms::Server::addressee(datagram).and_then(|id| inboxes.lock().get(&id).cloned());
-            if let Some(inbox) = inbox {
-                let _ = inbox.try_send(Bytes::copy_from_slice(datagram));
+            if let Some(id) = ::mms::Server::addressee(datagram) {
+                inboxes.put(id, from.ip(), datagram);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_of_strangers_reach_nobody() {
+        let inboxes = Inboxes::default();
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut inbox = inboxes.enter(7, address("::ffff:127.0.0.1"));
+        inboxes.put(7, address("127.0.0.2"), b"stranger");
+        inboxes.put(8, address("127.0.0.1"), b"other");
+        inboxes.put(7, address("127.0.0.1"), b"own");
+        assert_eq!(inbox.try_recv().unwrap(), "own");
+        assert!(inbox.try_recv().is_err());
+        inboxes.leave(7);
+        inboxes.put(7, address("127.0.0.1"), b"late");
+        assert_eq!(inbox.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
     }
 }

@@ -83,7 +83,7 @@ impl Client {
     /// Serves the player until either side is done.
     pub(super) async fn run(mut self, inboxes: Inboxes) {
         let id = self.session.client_id();
-        let mut inbox = inboxes.enter(id);
+        let mut inbox = inboxes.enter(id, self.peer.ip());
         if let Err(error) = self.serve(&mut inbox).await {
             tracing::debug!(peer = %self.peer, %error, "player of Windows Media gone");
         }
@@ -242,7 +242,7 @@ impl Client {
             return Ok(());
         }
         if !reel.has(entry) {
-            *reel = reader.reel();
+            *reel = Reel::of(entry);
             // The player asks for the packets of the new header, or gets them after a while.
             return Ok(self.session.change(now, content(reel))?);
         }

@@ -109,7 +109,7 @@ impl Player {
                 if place.admits(&entry, &self.session.counts) && !self.reader.is_late(&entry, &self.session.counts) {
                     if !self.reel.has(&entry) {
                         self.send(&mut batch, &mut place).await?;
-                        self.change().await?;
+                        self.change(&entry).await?;
                     }
                     batch.push(entry);
                 }
@@ -122,13 +122,13 @@ impl Player {
         }
     }
 
-    /// Another header, in the middle of the stream.
-    async fn change(&mut self) -> Result<(), End> {
+    /// Another header, that of `entry`, in the middle of the stream.
+    async fn change(&mut self, entry: &Entry) -> Result<(), End> {
         if self.framing == Framing::Plain {
             // A file has one header only: the player opens it again.
             return Err(End::Told);
         }
-        self.reel = self.reader.reel();
+        self.reel = Reel::of(entry);
         let mut head = BytesMut::new();
         head.extend_from_slice(&server::frame_end(1));
         head.extend_from_slice(&server::frame_change(0));

@@ -55,6 +55,20 @@ pub(crate) struct Reel {
 }
 
 impl Reel {
+    /// The one that `entry` is a packet of. A reader may be behind by more than one.
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let track = entry.tracks.iter().next();
+        let header = track.map(|track| track.extradata.clone()).unwrap_or_default();
+        let packet_size = asf::Header::parse(&header).map_or(0, |header| header.packet_size());
+        Self {
+            tracks: entry.tracks.clone(),
+            packet_size: u32::try_from(packet_size).unwrap_or(0),
+            bit_rate: track.map_or(0, |track| track.bit_rate),
+            header,
+            over: None,
+        }
+    }
+
     /// Whether `entry` is a packet of this one.
     pub(crate) fn has(&self, entry: &Entry) -> bool {
         self.tracks.same(&entry.tracks)
@@ -116,11 +130,6 @@ impl Reader {
             Counts::add(&counts.dropped, skipped + 1);
         }
         skipped > 0
-    }
-
-    /// The present reel.
-    pub(crate) fn reel(&self) -> Reel {
-        self.reel.borrow().clone()
     }
 
     /// Waits for a reel: a header, or the reason why there is none.
@@ -197,15 +206,16 @@ impl Winding {
             tag: 0,
             extradata: header.clone(),
             bits_per_sample: 0,
-            bit_rate: 0,
+            bit_rate: tracks.iter().map(|track| track.bit_rate).sum(),
             kind: kind.take().unwrap_or(media::Kind::Data),
         };
+        let bit_rate = track.bit_rate;
         let declared = Tracks::new(vec![track]);
         self.reel.send_replace(Reel {
             tracks: declared.clone(),
             header,
             packet_size: muxer.packet_size(),
-            bit_rate: tracks.iter().map(|track| track.bit_rate).sum(),
+            bit_rate,
             over: None,
         });
         self.publisher.declare(declared);
