@@ -56,21 +56,24 @@ impl Rounds {
 #[derive(Default)]
 struct Pace {
     start: Option<(Instant, Timestamp)>,
+    /// When the last of the units so far is due: they may come long before.
+    last: Option<Instant>,
 }
 
 impl Pace {
     /// A pause in a file that is longer is taken for a fault of its stamps.
     const MOST: Duration = Duration::from_secs(10);
 
-    /// When a unit of decoding time `at` is due.
-    fn due(&mut self, at: Timestamp) -> Instant {
-        let now = Instant::now();
+    /// When a unit of decoding time `at` is due, that comes `now`.
+    fn due(&mut self, now: Instant, at: Timestamp) -> Instant {
         let (start, zero) = *self.start.get_or_insert((now, at));
-        let due = start + at.saturating_since(zero);
-        if due > now + Self::MOST {
-            self.start = Some((now, at));
-            return now;
+        let last = self.last.map_or(now, |last| last.max(now));
+        let mut due = start + at.saturating_since(zero);
+        if due > last + Self::MOST {
+            self.start = Some((last, at));
+            due = last;
         }
+        self.last = Some(self.last.map_or(due, |last| last.max(due)));
         due
     }
 }
@@ -92,7 +95,7 @@ impl Clock {
             return None;
         }
         self.rounds.place(unit);
-        unit.dts.or(unit.pts).map(|at| self.pace.due(at))
+        unit.dts.or(unit.pts).map(|at| self.pace.due(Instant::now(), at))
     }
 
     /// The recording begins anew, or another follows.
@@ -205,6 +208,22 @@ mod tests {
     fn rounds_follow_each_other_without_a_gap_whichever_track_begins() {
         assert_eq!(place("v0 v40 v80 | v0 v40 | v0"), "0 40 80 120 160 200");
         assert_eq!(place("a0 v5 a30 v45 | a0 v5 a30"), "0 5 30 45 80 85 110");
+    }
+
+    #[test]
+    fn what_comes_at_once_is_due_as_it_is_stamped_and_a_fault_of_stamps_is_no_pause() {
+        let mut pace = Pace::default();
+        let now = Instant::now();
+        let mut due = |come: u64, seconds: i64| {
+            let due = pace.due(now + Duration::from_secs(come), Timestamp::from_ticks(seconds, 1, 1));
+            (due - now).as_secs()
+        };
+        // Ten minutes in a moment.
+        assert!((100..=700).all(|at| due(0, at) == at.cast_unsigned() - 100));
+        // Stamps that jump, by more than any pause: what follows is due with the last one.
+        assert_eq!([due(0, 711), due(0, 712), due(0, 90_000)], [600, 601, 601]);
+        // One that came late, and goes on from there.
+        assert_eq!([due(900, 180_000), due(900, 180_005), due(902, 180_006)], [900, 905, 906]);
     }
 
     #[test]
