@@ -144,12 +144,24 @@ impl Input {
     /// The title, if it has one.
     #[must_use]
     pub fn title(&self) -> Option<String> {
+        self.metadata(c"title")
+    }
+
+    /// The container says that its content is encrypted. libavformat tells of ASF only, and
+    /// reads on; what it reads is noise to a decoder.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        let told = [c"encryption", c"ASF_Protection_Type", c"ASF_Key_ID"];
+        told.into_iter().any(|name| self.metadata(name).is_some())
+    }
+
+    fn metadata(&self, name: &std::ffi::CStr) -> Option<String> {
         // SAFETY: the context's metadata, null or valid; the value is copied before anything can change it.
-        let title = unsafe {
-            let entry = ffi::av_dict_get((*self.context.as_ptr()).metadata, c"title".as_ptr(), ptr::null(), 0);
+        let value = unsafe {
+            let entry = ffi::av_dict_get((*self.context.as_ptr()).metadata, name.as_ptr(), ptr::null(), 0);
             if entry.is_null() { "" } else { static_str((*entry).value) }
         };
-        Some(title.trim().to_owned()).filter(|title| !title.is_empty())
+        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     /// How long it plays, where that is known.

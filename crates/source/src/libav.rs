@@ -206,6 +206,13 @@ fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
 
 /// Reads `input` into `sink` until it ends, fails, or nobody wants it.
 fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> Error {
+    if input.is_encrypted() {
+        let place = Redacted(way.url.strip_prefix("file:").unwrap_or(&way.url));
+        let what = format!(
+            "{place}: it is encrypted (Windows Media DRM); it plays only with a licence, in a player of its maker"
+        );
+        return Error::Unsupported { what };
+    }
     let about = About {
         protocol: way.protocol.into(),
         container: input.container(),

@@ -28,6 +28,12 @@ async fn encrypted_content_is_refused_by_name() {
             );
             assert!(cursor.try_next().unwrap().is_none(), "{url}");
         }
+        // The same through libavformat, which would play it.
+        let libav = vec![("probesize".to_owned(), "100000".to_owned())];
+        let (source, mut cursor) = open(samples.join(file).to_str().unwrap(), Options { libav, ..options() });
+        let error = failure(&source).await;
+        assert!(matches!(&error, Error::Unsupported { what } if what.contains("encrypted")), "{file}: {error:?}");
+        assert!(cursor.try_next().unwrap().is_none(), "{file}");
     }
 }
 
