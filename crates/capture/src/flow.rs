@@ -34,8 +34,6 @@ struct Listeners {
 #[derive(Default)]
 pub(crate) struct Inside {
     frames: VecDeque<Frame>,
-    /// Since the last frame that was taken.
-    dropped_lately: u64,
     pub(crate) dropped: u64,
     pub(crate) made: u64,
     pub(crate) read: u64,
@@ -86,7 +84,7 @@ impl Flow {
         }
         // Their pixels are freed when the lock is open again.
         let old: Vec<_> = inside.frames.drain(..).collect();
-        inside.drop_some(old.len() as u64);
+        let frame = inside.overtake(frame, &old);
         inside.take_in(frame);
         drop(inside);
         self.tell();
@@ -167,8 +165,7 @@ impl Flow {
         }
         let older = inside.frames.len() - 1;
         let old: Vec<_> = inside.frames.drain(..older).collect();
-        inside.drop_some(older as u64);
-        let frame = inside.give();
+        let frame = inside.give().map(|frame| inside.overtake(frame, &old));
         drop(inside);
         drop(old);
         self.room.notify_all();
@@ -251,13 +248,15 @@ impl Inside {
         self.read += 1;
         self.latency = Some(frame.received().elapsed());
         self.position = Position { frame: frame.index() + 1, time: frame.pts() };
-        Some(frame.with_dropped(std::mem::take(&mut self.dropped_lately)))
+        Some(frame)
     }
 
-    /// Counts pictures that no reader gets.
-    pub(crate) fn drop_some(&mut self, count: u64) {
-        self.dropped_lately += count;
-        self.dropped += count;
+    /// Counts `old` as left out in favour of `frame`.
+    fn overtake(&mut self, frame: Frame, old: &[Frame]) -> Frame {
+        self.dropped += old.len() as u64;
+        let before: u64 = old.iter().map(|frame| frame.dropped_before() + 1).sum();
+        let dropped = frame.dropped_before() + before;
+        frame.with_dropped(dropped)
     }
 
     /// The frame that is given next.
@@ -274,7 +273,6 @@ impl Inside {
     pub(crate) fn skip_to(&mut self, frame: u64) -> bool {
         let Some(place) = self.frames.iter().position(|waiting| waiting.index() == frame) else { return false };
         self.frames.drain(..place);
-        self.dropped_lately = 0;
         true
     }
 
@@ -286,7 +284,6 @@ impl Inside {
         if self.over.as_ref().is_some_and(|over| over.kind() == Kind::Ended) {
             self.over = None;
         }
-        self.dropped_lately = 0;
         std::mem::take(&mut self.frames)
     }
 }

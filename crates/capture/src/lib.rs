@@ -395,6 +395,16 @@ impl fmt::Debug for Capture {
     }
 }
 
+/// Runs an engine's thread to its end; one that dies has an error to tell, too, so that nobody
+/// waits for it.
+fn unless_it_dies(run: impl FnOnce() -> Result<(), source::Error>) -> Result<(), source::Error> {
+    // What it leaves behind is its own, but for the flow, whose locks are held for a few lines.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let what = "the decoding thread died; this is a fault in headwater, see its log".into();
+        Err(source::Error::Broken { what })
+    })
+}
+
 /// Keeps a listener of [`Capture::on_arrival`]; dropping it ends the calls.
 #[must_use = "dropping it ends the calls"]
 pub struct Subscription {

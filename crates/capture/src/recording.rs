@@ -55,7 +55,8 @@ impl Recording {
         let worker = worker::Worker::new(url, options, Arc::clone(flow), Arc::clone(&shared), stop.clone());
         let flow = Arc::clone(flow);
         let run = move || {
-            let error = worker.run();
+            let ended = crate::unless_it_dies(|| worker.run());
+            let error = ended.err().unwrap_or(SourceError::Ended { what: None });
             let phase = worker_phase(&flow);
             flow.end(Error::from_source(&flow.url, &error).at(phase).after(flow.opened.elapsed()));
         };

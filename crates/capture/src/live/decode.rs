@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use feed::{Closed, Cursor, Entry, Start};
 use ffmpeg::{DecoderOptions, jpeg};
@@ -15,8 +15,9 @@ use crate::flow::{Flow, Pushed};
 use crate::frame::Facts;
 use crate::{Corrupt, Format, Frame, Options, Skip};
 
-/// How often a thread without packets looks whether the capture still exists.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often a thread without packets looks whether the capture still exists, though the feed of
+/// one that does not ends.
+const LOOK: Duration = Duration::from_secs(1);
 /// Packets that may wait before those in front of them count as old.
 const MOST_IN_A_BURST: u64 = 4;
 
@@ -30,7 +31,7 @@ pub(super) fn start(
     let worker = Worker::new(cursor, options, Arc::clone(flow));
     let flow = Arc::clone(flow);
     let run = move || {
-        let error = worker.run().err();
+        let error = crate::unless_it_dies(|| worker.run()).err();
         // Why the source was left, where it was not the decoder's fault.
         let trouble = flow.lock().trouble.clone();
         let reached = status.borrow().reached;
@@ -61,6 +62,8 @@ struct Worker {
     next: u64,
     zero: Option<Timestamp>,
     shown: Option<Duration>,
+    /// Pictures left out since the last frame.
+    missed: u64,
     /// For the next frame.
     discontinuity: bool,
 }
@@ -85,6 +88,7 @@ impl Worker {
             next: 0,
             zero: None,
             shown: None,
+            missed: 0,
             discontinuity: false,
         }
     }
@@ -127,8 +131,10 @@ impl Worker {
             self.leave_out(1);
             return Ok(Pushed::Taken);
         }
-        if self.decoding.codec() == Some(Codec::MJPEG) && self.jpeg(packet) {
-            return Ok(Pushed::Taken);
+        if self.decoding.codec() == Some(Codec::MJPEG)
+            && let Some(pushed) = self.jpeg(packet)
+        {
+            return Ok(pushed);
         }
         let wanted = match self.skip {
             _ if late => Wanted::ForOthers,
@@ -145,10 +151,10 @@ impl Worker {
         Ok(Pushed::Taken)
     }
 
-    /// Gives a JPEG without a way through libavcodec; whether it could be done.
-    fn jpeg(&mut self, packet: &Packet) -> bool {
-        let own = self.own();
-        let least = self.flow.shaper.least(own);
+    /// Gives a JPEG without a way through libavcodec; nothing if that cannot be done.
+    fn jpeg(&mut self, packet: &Packet) -> Option<Pushed> {
+        let Some(place) = self.place(packet.pts) else { return Some(Pushed::Taken) };
+        let least = self.flow.shaper.least(self.declared().0);
         let decoded = match self.format {
             Format::Jpeg => None,
             Format::Yuv420p => Some(self.jpeg.decode(&packet.data, least)),
@@ -158,31 +164,37 @@ impl Worker {
             Ok(picture) => picture,
             Err(error) => {
                 tracing::debug!(%error, "picture not decoded");
-                return false;
+                self.next = place.index;
+                return None;
             }
         };
         let corrupt = packet.corrupt || picture.as_ref().is_some_and(ffmpeg::Frame::corrupt);
-        let facts = Given { pts: packet.pts, received: packet.received, captured: packet.captured, key: true, corrupt };
-        self.hand_out(facts, picture, Some(packet));
-        true
+        let came = Came { received: packet.received, captured: packet.captured, key: true, corrupt };
+        Some(self.hand_out(place, came, picture, Some(packet)))
     }
 
     fn give(&mut self, decoded: Decoded) -> Pushed {
         let Decoded { frame, pts, received, captured, corrupt } = decoded;
-        let given = Given { pts, received, captured, key: frame.key(), corrupt };
-        self.hand_out(given, Some(frame), None)
+        let Some(place) = self.place(pts) else { return Pushed::Taken };
+        let came = Came { received, captured, key: frame.key(), corrupt };
+        self.hand_out(place, came, Some(frame), None)
     }
 
-    fn hand_out(&mut self, given: Given, picture: Option<ffmpeg::Frame>, jpeg: Option<&Packet>) -> Pushed {
-        let Given { pts, received, captured, key, corrupt } = given;
-        let since = pts.saturating_since(*self.zero.get_or_insert(pts));
+    /// The number and the time of the next picture; nothing for one that is not due.
+    fn place(&mut self, at: Timestamp) -> Option<Place> {
+        let since = at.saturating_since(*self.zero.get_or_insert(at));
         let pts = self.shown.map_or(since, |shown| since.max(shown + Duration::from_nanos(1)));
         let index = self.next;
         self.next += 1;
+        self.gate.lets(pts).then_some(Place { index, pts })
+    }
+
+    fn hand_out(&mut self, place: Place, came: Came, picture: Option<ffmpeg::Frame>, jpeg: Option<&Packet>) -> Pushed {
+        let (Place { index, pts }, Came { received, captured, key, corrupt }) = (place, came);
         if corrupt {
             self.flow.lock().corrupt += 1;
         }
-        if (corrupt && !self.keep_corrupt) || !self.gate.lets(pts) {
+        if corrupt && !self.keep_corrupt {
             return Pushed::Taken;
         }
         self.shown = Some(pts);
@@ -195,7 +207,7 @@ impl Worker {
         let discontinuity = std::mem::take(&mut self.discontinuity);
         let facts = Facts { index, pts, received, captured, key, corrupt, discontinuity, own, rotation };
         let jpeg = jpeg.map(|packet| packet.data.clone());
-        let frame = Frame::new(facts, picture, jpeg, &self.flow.shaper);
+        let frame = Frame::new(facts, picture, jpeg, &self.flow.shaper).with_dropped(std::mem::take(&mut self.missed));
         if self.latest { self.flow.replace(frame) } else { self.flow.push(frame, self.most, 0) }
     }
 
@@ -203,12 +215,9 @@ impl Worker {
     fn leave_out(&mut self, count: u64) {
         if count > 0 {
             self.next += count;
-            self.flow.lock().drop_some(count);
+            self.missed += count;
+            self.flow.lock().dropped += count;
         }
-    }
-
-    fn own(&self) -> Size {
-        self.declared().0
     }
 
     /// Size and rotation as the source declares them.
@@ -218,11 +227,16 @@ impl Worker {
     }
 }
 
+/// Where a picture stands.
+struct Place {
+    index: u64,
+    pts: Duration,
+}
+
 /// What came with a picture.
-struct Given {
-    pts: Timestamp,
-    received: std::time::Instant,
-    captured: Option<std::time::SystemTime>,
+struct Came {
+    received: Instant,
+    captured: Option<SystemTime>,
     key: bool,
     corrupt: bool,
 }

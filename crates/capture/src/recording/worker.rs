@@ -35,11 +35,8 @@ impl Worker {
     }
 
     /// Until the capture is closed or the recording cannot be read.
-    pub(super) fn run(&self) -> Error {
-        match self.open().and_then(Playing::run) {
-            Ok(()) => Error::Ended { what: None },
-            Err(error) => error,
-        }
+    pub(super) fn run(&self) -> Result<(), Error> {
+        self.open()?.run()
     }
 
     fn open(&self) -> Result<Playing<'_>, Error> {

@@ -140,6 +140,36 @@ fn every_frame_is_given_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_reader_that_wants_every_frame_and_is_too_slow_is_told_what_it_missed() {
+    let camera = Camera::start(Manner::Pictures { fps: 50 });
+    let mut options = Options::new().latest(false);
+    options.source.limits.history = Duration::from_millis(100);
+    let capture = open(camera.url(), options);
+    let first = capture.read().unwrap();
+    let mut next = first.index() + 1;
+    let late = eventually("a frame after a gap", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let frame = capture.read().unwrap();
+        assert_eq!(frame.index(), next + frame.dropped_before(), "{frame:?}");
+        next = frame.index() + 1;
+        (frame.dropped_before() > 0).then_some(frame)
+    });
+    assert!(late.discontinuity());
+}
+
+#[test]
+fn at_most_so_many_frames_a_second_come_and_the_others_are_not_missed() {
+    let camera = Camera::start(Manner::Pictures { fps: 50 });
+    let capture = open(camera.url(), Options::new().every(capture::Every::Nth(5)));
+    let mut last = capture.read().unwrap().index();
+    for _ in 0..5 {
+        let frame = capture.read().unwrap();
+        assert!(frame.index() >= last + 5, "{frame:?} after {last}");
+        last = frame.index();
+    }
+}
+
+#[test]
 fn the_last_pictures_of_a_connection_come_before_its_end() {
     let camera = Camera::start(Manner::Says(std::fs::read(crate::clips::mpjpeg()).unwrap()));
     let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=ffmpeg\r\n\r\n";

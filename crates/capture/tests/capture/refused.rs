@@ -87,3 +87,11 @@ fn a_file_that_is_cut_off_gives_what_is_there() {
         assert_eq!(crate::number(frame), frame.index());
     }
 }
+
+#[test]
+fn an_encrypted_file_is_refused_by_name() {
+    let Some(path) = crate::clips::sample("variant-drm1.wmv") else { return };
+    let error = Capture::open(path.to_str().unwrap(), Options::new()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported, "{error}");
+    assert!(error.to_string().contains("encrypted"), "{error}");
+}
