@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::mms::{Content, Hresult, Server, ServerConfig, ServerEvent, ServerTransmit};
 use bytes::Bytes;
@@ -23,6 +23,9 @@ use crate::session::{Counts, Entered, Session};
 
 /// Bytes read at a time.
 const READ: usize = 4096;
+/// How long a player may have a source open without playing it: an hour, as old servers allow,
+/// would keep a camera open for nobody.
+const IDLE: Duration = Duration::from_secs(60);
 /// Most of a player's name that is shown.
 const MOST_NAME: usize = 80;
 
@@ -75,7 +78,7 @@ impl Client {
         if let Err(error) = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(asf::UNSENT) {
             tracing::debug!(%error, "the kernel may hold packets back for this client");
         }
-        let config = ServerConfig { udp: true, random: random(), ..ServerConfig::default() };
+        let config = ServerConfig { udp: true, random: random(), idle: IDLE, ..ServerConfig::default() };
         let session = Server::new(config, Instant::now());
         Self { socket, peer, place, relay, udp, session, open: None }
     }
