@@ -140,11 +140,10 @@ class VideoCapture:
         if capture is not None:
             capture.close()
 
-    def grab(self) -> bool:
-        """Takes the next frame without converting it."""
+    def _next(self) -> _headwater.Frame | None:
         capture = self._capture
         if capture is None:
-            return False
+            return None
         try:
             frame = capture.read()
         except Error as error:
@@ -153,16 +152,27 @@ class VideoCapture:
             if self._raises and isinstance(error, Timeout):
                 raise
             logger.info("%s", error)
-            return False
+            return None
         self._before, self._grabbed, self._taken = frame, frame, False
-        return True
+        return frame
+
+    def grab(self) -> bool:
+        """Takes the next frame without converting it."""
+        return self._next() is not None
 
     def retrieve(self, image=None, flag: int = 0):
         """The frame that was grabbed, as an array of its own."""
-        with self._lock:
-            frame, taken, self._taken = self._grabbed, self._taken, True
+        return self._pixels(self._grabbed, image)
+
+    def read(self, image=None):
+        """(True, array) or (False, None). Of several threads that read, each gets other frames."""
+        return self._pixels(self._next(), image)
+
+    def _pixels(self, frame: _headwater.Frame | None, image):
         if frame is None:
             return False, None
+        with self._lock:
+            taken, self._taken = self._taken and frame is self._grabbed, frame is self._grabbed
         try:
             # Who retrieves twice gets two arrays.
             pixels = frame.to_numpy("bgr24") if taken else frame.bgr
@@ -172,13 +182,6 @@ class VideoCapture:
             image[...] = pixels
             return True, image
         return True, pixels
-
-    def read(self, image=None):
-        """(True, array) or (False, None)."""
-        capture = self._capture
-        if capture is None or not self.grab():
-            return False, None
-        return self.retrieve(image)
 
     def get(self, propId: int) -> float:
         """The value of a property; 0.0 for one that is not there."""

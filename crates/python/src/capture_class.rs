@@ -1,12 +1,11 @@
 //! The capture: what opens, reads, seeks and closes.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use capture::{Seek, State};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::error::exception;
@@ -20,7 +19,7 @@ use crate::waker::Waker;
 #[pyclass(frozen, subclass, weakref, module = "headwater._headwater")]
 pub(crate) struct Capture {
     capture: capture::Capture,
-    waker: Mutex<Option<Py<Waker>>>,
+    waker: PyOnceLock<Py<Waker>>,
 }
 
 /// A time-out that may be left to the capture.
@@ -53,7 +52,7 @@ impl Capture {
         // The capture's own deadline comes first and knows more.
         let late = timeout.map(|timeout| timeout + Duration::from_secs(1));
         match sliced(py, late, |slice| capture.opened(slice))? {
-            Some(Ok(())) => Ok(Self { capture, waker: Mutex::default() }),
+            Some(Ok(())) => Ok(Self { capture, waker: PyOnceLock::new() }),
             Some(Err(error)) => Err(exception(py, &error)),
             None => Err(exception(py, &capture.reason(began.elapsed()))),
         }
@@ -170,13 +169,8 @@ impl Capture {
 
     /// A file descriptor that becomes readable when something happens.
     fn waker(&self, py: Python<'_>) -> PyResult<Py<Waker>> {
-        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waker) = &*kept {
-            return Ok(waker.clone_ref(py));
-        }
-        let waker = Py::new(py, Waker::of(&self.capture)?)?;
-        *kept = Some(waker.clone_ref(py));
-        Ok(waker)
+        let waker = self.waker.get_or_try_init(py, || Py::new(py, Waker::of(&self.capture)?))?;
+        Ok(waker.clone_ref(py))
     }
 
     fn __repr__(&self) -> String {
