@@ -129,6 +129,13 @@ def test_pil(clips):
         assert image.size == (320, 180) and np.array_equal(np.asarray(image), frame.rgb)
 
 
+def test_the_only_picture_of_a_camera_that_hangs_up_is_given(server):
+    url = server.url("/x", mjpeg([picture(9, (1080, 1920))]))
+    for reconnect in (False, True) * 5:
+        with headwater.open(url, reconnect=reconnect) as capture:
+            assert capture.read().bgr.shape == (1080, 1920, 3)
+
+
 def test_seeking_is_exact(clips):
     with headwater.open(clips("h264.mp4")) as capture:
         frames = [frame.to_numpy() for frame in capture]

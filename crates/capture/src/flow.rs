@@ -43,6 +43,8 @@ pub(crate) struct Inside {
     pub(crate) position: Position,
     /// The attempt that failed last, unless frames have come since.
     pub(crate) trouble: Option<(source::Error, Phase)>,
+    /// When that was.
+    pub(crate) troubled: Option<Instant>,
     pub(crate) over: Option<Error>,
     pub(crate) closed: bool,
     /// Counts seeks: what was made before the newest one is not wanted.
@@ -238,7 +240,7 @@ impl Flow {
 impl Inside {
     fn take_in(&mut self, frame: Frame) {
         self.made += 1;
-        self.trouble = None;
+        (self.trouble, self.troubled) = (None, None);
         self.newest = Some(frame.received());
         self.frames.push_back(frame);
     }

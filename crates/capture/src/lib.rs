@@ -54,6 +54,9 @@ use shape::Shaper;
 /// The deadlines of the source come first, since they know more of what went wrong.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// Longest time that the first picture of a source that is lost again takes to be decoded.
+const DECODED: Duration = Duration::from_secs(1);
+
 /// An open source. Dropping it closes it.
 pub struct Capture {
     flow: Arc<Flow>,
@@ -118,10 +121,16 @@ impl Capture {
     pub fn opened(&self, wait: Duration) -> Option<Result<(), Error>> {
         let deadline = self.open_deadline;
         let slice = Instant::now().checked_add(wait);
-        let until = deadline.into_iter().chain(slice).min();
+        let decoded =
+            self.flow.lock().troubled.and_then(|at| at.checked_add(DECODED)).filter(|at| *at > Instant::now());
+        let until = deadline.into_iter().chain(slice).chain(decoded).min();
         let first = self.flow.wait_until(until, |inside| {
             if inside.front().is_some() {
                 return Some(Ok(()));
+            }
+            // What has come is decoded still, on another thread.
+            if inside.troubled.is_some_and(|at| at.elapsed() < DECODED) && self.has_brought_pictures() {
+                return None;
             }
             let failed = |(error, phase): &(_, _)| Error::from_source(&self.flow.url, error).at(*phase);
             inside.over.clone().or_else(|| inside.trouble.as_ref().map(failed)).map(Err)
@@ -166,6 +175,14 @@ impl Capture {
         let engine = engine.map_err(|error| Error::from_source(url, &error))?;
         let open_deadline = options.open_timeout.and_then(|timeout| flow.opened.checked_add(timeout + GRACE));
         Ok(Self { flow, engine, opening: options.source, read_timeout, open_deadline, over: Mutex::default() })
+    }
+
+    /// Whether a live source has sent pictures, decoded or not.
+    fn has_brought_pictures(&self) -> bool {
+        match &self.engine {
+            Engine::Live(live) => live.pictures() > 0,
+            Engine::Recording(_) => false,
+        }
     }
 
     /// The next frame, waiting for it no longer than the time-out for reading.

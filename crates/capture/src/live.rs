@@ -81,6 +81,11 @@ impl Live {
         self.hold.release();
     }
 
+    /// Pictures that have come, decoded or not.
+    pub(crate) fn pictures(&self) -> u64 {
+        self.hold.counters().pictures
+    }
+
     pub(crate) fn info(&self) -> Info {
         let status = self.status.borrow().clone();
         let about = status.about;
@@ -145,7 +150,10 @@ async fn follow(mut status: watch::Receiver<Status>, hold: Arc<Hold>, flow: Arc<
         let now = status.borrow_and_update().clone();
         if let Some(error) = now.error.filter(|_| !matches!(now.state, SourceState::Live)) {
             let refused = error.is_refusal() || error.is_final();
-            flow.lock().trouble = Some((error, now.reached));
+            let mut inside = flow.lock();
+            inside.trouble = Some((error, now.reached));
+            inside.troubled = Some(Instant::now());
+            drop(inside);
             if !reconnect || refused || matches!(now.state, SourceState::Ended) {
                 hold.release();
             }
