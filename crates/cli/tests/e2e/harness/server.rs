@@ -66,9 +66,9 @@ impl Server {
     /// The address it serves MMS on, if it was started with `--mms`.
     #[track_caller]
     pub fn mms(&self) -> SocketAddr {
-        let log = self.log();
-        let announced = log.split("mms://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
-        announced.unwrap_or_else(|| panic!("no address for MMS: {log}"))
+        eventually("the address for MMS", || {
+            self.log().split("mms://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok())
+        })
     }
 
     #[track_caller]
