@@ -43,7 +43,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub use error::{Error, Kind};
 pub use frame::Frame;
 pub use info::{Info, Position, Seek, State, Stats};
-pub use options::{Auto, Corrupt, Crop, Every, Format, Options, Skip};
+pub use options::{Auto, Colors, Corrupt, Crop, Every, Format, Options, Skip};
 pub use source::Phase;
 
 use flow::Flow;

@@ -120,6 +120,18 @@ pub enum Corrupt {
     Drop,
 }
 
+/// Which matrix makes red, green and blue of video's colours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Colors {
+    /// BT.601 for every source, as OpenCV does: pixels equal those of `cv2.VideoCapture`, which
+    /// programs and models were made with. Pictures that declare BT.709 come out a little off in
+    /// green and red.
+    #[default]
+    OpenCv,
+    /// The one that the source declares, BT.601 where it declares none: as players show it.
+    Declared,
+}
+
 /// How a capture is opened, and what it gives. Every setter has a field of its name.
 ///
 /// ```
@@ -150,6 +162,8 @@ pub struct Options {
     pub real_time: bool,
     /// What pixels are converted to.
     pub format: Format,
+    /// Which colours they have.
+    pub colors: Colors,
     /// Width and height to scale to, after cropping; 0 × 0 for none, and one of them 0 to keep
     /// the aspect ratio.
     pub size: Size,
@@ -182,6 +196,7 @@ impl Default for Options {
             reconnect: Auto::Auto,
             real_time: false,
             format: Format::default(),
+            colors: Colors::default(),
             size: Size::default(),
             crop: None,
             every: None,
@@ -245,6 +260,12 @@ impl Options {
     #[must_use]
     pub fn format(self, format: Format) -> Self {
         Self { format, ..self }
+    }
+
+    /// Sets [`Options::colors`].
+    #[must_use]
+    pub fn colors(self, colors: Colors) -> Self {
+        Self { colors, ..self }
     }
 
     /// Sets [`Options::size`].

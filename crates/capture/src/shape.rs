@@ -6,10 +6,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use ffmpeg::{Frame, Scaler, jpeg};
+use ffmpeg::{ColorSpace, Frame, Scaler, jpeg};
 use media::Size;
 
-use crate::{Crop, Error, Format, Kind, Options};
+use crate::{Colors, Crop, Error, Format, Kind, Options};
 
 /// Most idle tools that are kept: as many conversions can run at a time without a new one.
 const MOST_KEPT: usize = 8;
@@ -20,6 +20,7 @@ pub(crate) struct Shaper {
     crop: Option<Crop>,
     size: Size,
     rotate: bool,
+    colors: Colors,
     pub(crate) format: Format,
     scalers: Mutex<Vec<(Format, Scaler)>>,
 }
@@ -48,8 +49,8 @@ impl Shape {
 
 impl Shaper {
     pub(crate) fn new(url: &str, options: &Options) -> Self {
-        let Options { crop, size, rotate, format, .. } = *options;
-        Self { url: url.into(), crop, size, rotate, format, scalers: Mutex::default() }
+        let Options { crop, size, rotate, colors, format, .. } = *options;
+        Self { url: url.into(), crop, size, rotate, colors, format, scalers: Mutex::default() }
     }
 
     /// What becomes of a picture whose source calls its size `own` and wants it turned.
@@ -69,7 +70,7 @@ impl Shaper {
 
     /// `picture` in `format`, as it is wanted.
     pub(crate) fn convert(&self, picture: &Frame, shape: Shape, format: Format) -> Result<Frame, Error> {
-        let part = self.part(picture, shape)?;
+        let part = self.source(picture, shape)?;
         let picture = part.as_ref().unwrap_or(picture);
         let made = self.scaling(format, |scaler| scaler.to(picture, shape.scaled, pixels(format)))?;
         self.turned(made, shape.turn)
@@ -93,7 +94,7 @@ impl Shaper {
             return Err(Error::new(Kind::BadOption, &self.url, what).hinted(hint));
         }
         if format.pixel_bytes() > 0 && shape.turn == 0 {
-            let part = self.part(picture, shape)?;
+            let part = self.source(picture, shape)?;
             let picture = part.as_ref().unwrap_or(picture);
             return self
                 .scaling(format, |scaler| scaler.into_slice(picture, shape.scaled, pixels(format), out, stride));
@@ -124,6 +125,22 @@ impl Shaper {
     /// The picture of a JPEG.
     pub(crate) fn decode(&self, data: &[u8]) -> Result<Frame, Error> {
         jpeg::Decoder::new().decode(data, None).map_err(|error| self.failed(&error))
+    }
+
+    /// What swscale is to convert, where that is not the picture itself.
+    fn source(&self, picture: &Frame, shape: Shape) -> Result<Option<Frame>, Error> {
+        let part = self.part(picture, shape)?;
+        let space = picture.color_space();
+        let plain = matches!(space, ColorSpace::Rgb | ColorSpace::Bt601 | ColorSpace::Unspecified | ColorSpace::Other);
+        if self.colors == Colors::Declared || plain {
+            return Ok(part);
+        }
+        let mut source = match part {
+            Some(part) => part,
+            None => picture.try_clone().map_err(|error| self.failed(&error))?,
+        };
+        source.set_color(picture.is_full_range(), ColorSpace::Bt601);
+        Ok(Some(source))
     }
 
     fn part(&self, picture: &Frame, shape: Shape) -> Result<Option<Frame>, Error> {

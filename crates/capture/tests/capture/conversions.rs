@@ -1,6 +1,6 @@
 //! What pixels come out as.
 
-use capture::{Crop, Format, Kind, Options};
+use capture::{Colors, Crop, Format, Kind, Options};
 use media::Size;
 
 use crate::camera::{Camera, Manner};
@@ -25,6 +25,31 @@ fn every_format_of_every_source_has_the_same_picture() {
             assert_eq!(frame.jpeg().is_some(), url.starts_with("http"));
         }
     }
+}
+
+#[test]
+fn the_matrix_is_opencvs_unless_the_declared_one_is_asked_for() {
+    let colours: &[&str] = &["-f", "lavfi", "-i", "color=c=0x20c040:s=64x64:r=5:d=1", "-c:v", "libx264"];
+    let clip = |name: &str, matrix: &str| {
+        clips::made(name, |out| {
+            let mut ffmpeg = crate::tools::tool("ffmpeg");
+            ffmpeg.args(["-nostdin", "-v", "error", "-y"]).args(colours);
+            let filter = format!("scale=out_color_matrix={matrix},format=yuv420p");
+            ffmpeg.args(["-vf", &filter, "-colorspace", if matrix == "bt709" { "bt709" } else { "bt470bg" }]);
+            crate::tools::run(ffmpeg.arg(out)).succeeded();
+        })
+    };
+    let (high, standard) = (clip("bt709.mp4", "bt709"), clip("bt601.mp4", "bt601"));
+    let pixel = |path, colors| -> [u8; 3] {
+        let frame = open(path, Options::new().colors(colors)).read().unwrap();
+        frame.bgr().unwrap()[..3].try_into().unwrap()
+    };
+    let near = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 8);
+    let meant = [0x40, 0xc0, 0x20];
+    assert!(near(pixel(&high, Colors::Declared), meant), "{:?}", pixel(&high, Colors::Declared));
+    assert!(near(pixel(&standard, Colors::Declared), meant));
+    assert!(near(pixel(&standard, Colors::OpenCv), meant));
+    assert!(!near(pixel(&high, Colors::OpenCv), meant));
 }
 
 #[test]
