@@ -17,7 +17,8 @@ use crate::{Error, Info, Options, State, Stats, runtime};
 
 /// In place of no time-out, for those who must have one: a hundred years.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-/// A connection without a frame for so long is opened again where nobody says how long to wait.
+/// A connection without a frame for so long is opened again where nobody says how long to wait
+/// and it may be.
 const STALLED: Duration = Duration::from_secs(10);
 /// An open source without a frame for so long is called stalled.
 const STALL_SEEN: Duration = Duration::from_secs(1);
@@ -58,10 +59,10 @@ impl Live {
     pub(crate) fn start(url: &str, options: &Options, flow: &Arc<Flow>) -> Result<Self, SourceError> {
         let threads = |error: std::io::Error| SourceError::Broken { what: format!("cannot start a thread: {error}") };
         let reconnect = options.reconnect.unwrap_or(true);
-        let gap = options.read_timeout.unwrap_or(if reconnect { STALLED } else { FOR_EVER });
+        let without = if reconnect { STALLED } else { FOR_EVER };
         let opening = source::Options {
-            open_timeout: options.open_timeout.unwrap_or(FOR_EVER),
-            gap_timeout: gap,
+            open_timeout: options.open_timeout.unwrap_or(without),
+            gap_timeout: options.read_timeout.unwrap_or(without),
             linger: Duration::ZERO,
             ..options.source.clone()
         };
