@@ -29,6 +29,8 @@ pub(crate) use takeover::{Socket, Takeover};
 
 use crate::{Config, Relay};
 
+/// A client that takes no byte of what there is for it for so long is closed.
+pub(crate) const STALL: Duration = Duration::from_secs(30);
 /// How long clients have to be closed in order when the server stops.
 const FAREWELL: Duration = Duration::from_millis(700);
 /// Connections the kernel may hold before they are accepted: a crowd that comes at once.

@@ -141,9 +141,10 @@ fn a_request_that_cannot_be_read_is_answered_with_one_that_can() {
 }
 
 #[test]
-fn half_a_request_and_then_silence_is_closed_in_time() {
+fn half_a_request_or_none_and_then_silence_is_closed_in_time() {
     let server = pattern();
     let mut viewer = server.stream("/cam.mjpeg");
+    let mut silent = http::connect(server.address).unwrap();
     let mut halves: Vec<_> = (0..50)
         .map(|_| {
             let mut socket = http::connect(server.address).unwrap();
@@ -161,6 +162,8 @@ fn half_a_request_and_then_silence_is_closed_in_time() {
     assert!(rest.starts_with("HTTP/1.1 408 ") && rest.contains("not complete within 20s"), "{rest}");
     let waited = began.elapsed();
     assert!((Duration::from_secs(15)..Duration::from_secs(28)).contains(&waited), "closed after {waited:?}");
+    silent.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
+    assert_eq!(silent.read(&mut [0]).expect("the end of a connection that said nothing"), 0);
     viewer.parts(25);
 }
 

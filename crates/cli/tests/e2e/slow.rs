@@ -1,6 +1,6 @@
 //! Clients that cannot keep up lose pictures; they never see old or torn ones.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -147,6 +147,21 @@ fn a_client_that_reads_nothing_for_half_a_minute_is_closed() {
     stuck.part();
     let began = Instant::now();
     while server.source("test")["viewers"] == 1 {
+        assert!(began.elapsed() < Duration::from_secs(45), "still there after {:?}", began.elapsed());
+        thread::sleep(Duration::from_millis(200));
+    }
+    assert!(began.elapsed() > Duration::from_secs(25), "closed after {:?} already", began.elapsed());
+}
+
+#[test]
+fn a_client_that_asks_and_reads_no_answer_for_half_a_minute_is_closed() {
+    let server = Server::start([PATTERN]);
+    let mut stuck = narrow(server.address);
+    // More in answer than all buffers on the way hold.
+    stuck.write_all(&b"GET /assets/page.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000)).unwrap();
+    let began = Instant::now();
+    // Requests are left over, so its end is a reset.
+    while stuck.take_error().unwrap().is_none() {
         assert!(began.elapsed() < Duration::from_secs(45), "still there after {:?}", began.elapsed());
         thread::sleep(Duration::from_millis(200));
     }

@@ -43,14 +43,13 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
     let _ = stream.set_nodelay(true);
     // Nothing but the socket is held for a client that says nothing: ten thousand of
     // them cost no more than their descriptors.
-    tokio::select! {
-        ready = timeout(REQUEST_TIMEOUT, stream.readable()) => if !matches!(ready, Ok(Ok(()))) { return },
-        () = stopped(&mut stopping) => return,
-    }
     let mut first = [0; 32];
-    let told = match stream.peek(&mut first).await {
-        Ok(0) | Err(_) => return,
-        Ok(count) => first[..count].to_vec(),
+    let told = tokio::select! {
+        peeked = timeout(REQUEST_TIMEOUT, stream.peek(&mut first)) => match peeked {
+            Ok(Ok(count)) if count > 0 => first[..count].to_vec(),
+            _ => return,
+        },
+        () = stopped(&mut stopping) => return,
     };
     if let Some(refusal) = not_http(&told) {
         return say(stream, &refusal).await;

@@ -15,11 +15,9 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::tape::{Reader, Reel};
-use crate::server::stopped;
+use crate::server::{STALL, stopped};
 use crate::session::{Counts, Entered};
 
-/// A client that takes no byte for so long is closed.
-const STALL: Duration = Duration::from_secs(30);
 /// How long a client has to take the end of its stream.
 pub(crate) const FAREWELL: Duration = Duration::from_millis(400);
 /// Packets written in one go, where they are waiting.

@@ -16,10 +16,8 @@ use tokio::time::{sleep, timeout};
 
 use super::pace::{Pace, Step};
 use super::{Client, Fan, Newest, Part};
-use crate::server::stopped;
+use crate::server::{STALL, stopped};
 
-/// A client that takes no byte for so long is closed.
-const STALL: Duration = Duration::from_secs(30);
 /// How long a client has to take the rest of its picture when the server stops.
 const FAREWELL: Duration = Duration::from_millis(400);
 /// A picture that has gone out by then was not held up by the client but by the limit on
