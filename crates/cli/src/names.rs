@@ -14,13 +14,14 @@ pub fn split(text: &str, taken: &BTreeSet<String>) -> (String, String) {
     }
 }
 
-/// What a URL would be called: the last part of its path, else its host.
+/// What a URL would be called: the last part of its path, else its host. A part with
+/// parameters may hold a password.
 fn name_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    let rest = rest.split(['?', '#']).next().unwrap_or("");
-    let last = rest.trim_end_matches('/').rsplit('/').next().unwrap_or("");
-    let is_host = !rest.trim_end_matches('/').contains('/') && url.contains("://");
+    let rest = rest.split(['?', '#']).next().unwrap_or("").trim_end_matches('/');
+    let last = rest.rsplit('/').find(|part| !part.contains('=')).unwrap_or("");
+    let is_host = url.contains("://") && rest.split('/').next() == Some(last);
     // Of a host the port goes, of a file the extension.
     let stem = match is_host {
         true => last.rsplit_once(':').map_or(last, |(host, _)| host),
@@ -58,6 +59,8 @@ mod tests {
             ("a.b=pattern:", "a.b", "pattern:"),
             ("a=b.mp4", "a", "b.mp4"),
             ("http://h/status", "cam-status", "http://h/status"),
+            ("rtsp://10.0.0.5:554/user=a&pwd=b&x=1", "10-0-0-5", "rtsp://10.0.0.5:554/user=a&pwd=b&x=1"),
+            ("rtsp://h/live/user=a_password=b", "live", "rtsp://h/live/user=a_password=b"),
         ] {
             assert_eq!(split(text, &BTreeSet::new()), (name.into(), url.into()));
         }

@@ -7,13 +7,15 @@ use std::fmt;
 /// Every `//user:password@` becomes `//user:***@`, whatever characters the password is
 /// made of: an unescaped `@` or `/` in it is what users type, so everything up to the
 /// last `@` before a blank counts, unless the part behind the colon is a plain port.
-/// Query values under a name that sounds like a secret are hidden too.
+/// Values under a name that sounds like a secret are hidden too, in the query and in the
+/// path, where some makers put them (`/user=admin&password=b&channel=1`).
 #[derive(Clone, Copy)]
 pub struct Redacted<'a>(pub &'a str);
 
-/// Query parameters whose value is a secret at some maker or other, by the last word of
-/// their name.
-const SECRET_KEYS: &[&str] = &["pass", "pw", "psw", "loginpas", "auth", "key", "sig", "signature", "apikey"];
+/// Parameters whose value is a secret at some maker or other, by the last word of their
+/// name. SRT servers let clients in by `streamid`.
+const SECRET_KEYS: &[&str] =
+    &["pass", "pw", "psw", "loginpas", "auth", "key", "sig", "signature", "apikey", "streamid"];
 /// What makes a parameter a secret wherever it stands in its name.
 const SECRET_PARTS: &[&str] = &["password", "passwd", "passphrase", "pwd", "token", "secret"];
 
@@ -46,7 +48,14 @@ impl fmt::Debug for Redacted<'_> {
 
 fn write_word(f: &mut fmt::Formatter<'_>, word: &str) -> fmt::Result {
     let Some(scheme_end) = word.find("://").map(|at| at + 3) else {
-        return write_query(f, word);
+        // A URL whose scheme was forgotten, or mistyped.
+        return match (word.split_once(':'), word.rfind('@')) {
+            (Some((user, rest)), Some(at)) if user.len() < at && !rest.is_empty() => {
+                write!(f, "{user}:***")?;
+                write_query(f, &word[at..])
+            }
+            _ => write_query(f, word),
+        };
     };
     f.write_str(&word[..scheme_end])?;
     let rest = &word[scheme_end..];
@@ -85,22 +94,31 @@ fn write_query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let (head, query) = text.split_once('?').map_or((text, None), |(head, query)| (head, Some(query)));
     match head.contains("://") {
         true => write!(f, "{}", Redacted(head))?,
-        false => f.write_str(head)?,
+        false => head.split_inclusive(['/', '&']).try_for_each(|part| write_pair(f, part, &['/', '&']))?,
     }
     let Some(query) = query else { return Ok(()) };
     f.write_str("?")?;
-    for (i, pair) in query.split('&').enumerate() {
-        if i > 0 {
-            f.write_str("&")?;
-        }
-        match pair.split_once('=') {
-            Some((key, _)) if is_secret(key) => write!(f, "{key}=***")?,
-            Some((key, value)) if value.contains("://") => write!(f, "{key}={}", Redacted(value))?,
-            _ if pair.contains("://") => write!(f, "{}", Redacted(pair))?,
-            _ => f.write_str(pair)?,
-        }
+    query.split_inclusive('&').try_for_each(|pair| write_pair(f, pair, &['&']))
+}
+
+/// Writes `name=value`, or anything else, with one of `ends` behind it or none.
+fn write_pair(f: &mut fmt::Formatter<'_>, text: &str, ends: &[char]) -> fmt::Result {
+    let pair = text.trim_end_matches(ends);
+    let secret = pair.match_indices('=').find(|(at, _)| is_secret(&pair[..*at]));
+    match (secret, pair.split_once('=')) {
+        (Some((at, _)), _) => write!(f, "{}=***", &pair[..at])?,
+        (_, Some((key, value))) if is_encoded_url(value) => write!(f, "{key}=***")?,
+        (_, Some((key, value))) if value.contains("://") => write!(f, "{key}={}", Redacted(value))?,
+        _ if pair.contains("://") => write!(f, "{}", Redacted(pair))?,
+        _ => f.write_str(pair)?,
     }
-    Ok(())
+    f.write_str(&text[pair.len()..])
+}
+
+/// Whether a value is a URL with a user, escaped: it is hidden rather than taken apart.
+fn is_encoded_url(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    value.contains("%3a%2f%2f") && value.contains("%40")
 }
 
 #[cfg(test)]
@@ -130,6 +148,13 @@ mod tests {
             ("http://h/proxy/rtsp://admin:hunter2@cam/x", "http://h/proxy/rtsp://admin:***@cam/x"),
             ("http://h/x?user:pwd=zz&api_key=1&PASSWORD%5F=2", "http://h/x?user:pwd=***&api_key=***&PASSWORD%5F=***"),
             ("srt://h:9000?passphrase=long enough", "srt://h:9000?passphrase=*** enough"),
+            ("srt://h:9000?streamid=read:cam:admin:hunter2&mode=caller", "srt://h:9000?streamid=***&mode=caller"),
+            ("rtsp://h/user=admin&password=b&channel=1", "rtsp://h/user=admin&password=***&channel=1"),
+            ("rtsp://h/user=admin_password=a=_b_channel=1/x", "rtsp://h/user=admin_password=***/x"),
+            ("http://h/x?next=http%3A%2F%2Fa%3Ab%40cam&y=1", "http://h/x?next=***&y=1"),
+            ("admin:secret@10.0.0.5/h264", "admin:***@10.0.0.5/h264"),
+            ("rtsp//admin:secret@10.0.0.5/h264: not found", "rtsp//admin:***@10.0.0.5/h264: not found"),
+            ("rtmp://h/live/x playpath=a pwd=b", "rtmp://h/live/x playpath=a pwd=***"),
         ] {
             assert_eq!(shown(url), expected);
         }
@@ -145,6 +170,8 @@ mod tests {
             "http://h/a?b=c",
             "http://h:80/a?mail=b@c",
             "rtsp://[::1]:554/x",
+            "clips/lobby@night.wmv",
+            "http://h/a//b&/c=d&&e=f",
         ] {
             assert_eq!(shown(url), url);
         }
