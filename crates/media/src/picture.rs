@@ -18,9 +18,9 @@ pub struct Size {
 impl Size {
     /// The longest side of a picture that headwater makes.
     pub const MAX_SIDE: u32 = 8192;
-    /// The most pixels of a picture that a reader may ask for: 3840 × 2160. Larger ones only
+    /// The most pixels of a picture that a reader may ask for: 4096 × 2160. Larger ones only
     /// come out as large as they went in.
-    pub const MAX_WISH: u64 = 3840 * 2160;
+    pub const MAX_WISH: u64 = 4096 * 2160;
 
     /// Pixels in all.
     #[must_use]
@@ -205,7 +205,7 @@ impl Variant {
                 let expected = "WIDTHxHEIGHT, each from 2 to 8192, or a name such as hd720";
                 let size = size.ok_or_else(|| wrong("size", expected))?;
                 if size.pixels() > Size::MAX_WISH {
-                    return Err(wrong("size", "no more pixels than 3840x2160"));
+                    return Err(wrong("size", "no more pixels than 4096x2160"));
                 }
                 self.size = SizeWish::Exact(size);
             }
@@ -264,10 +264,17 @@ mod tests {
     }
 
     #[test]
+    fn every_size_with_a_name_may_be_asked_for() {
+        for (name, size) in NAMED {
+            assert_eq!(variant(&format!("size={name}")).unwrap().to_string(), format!("size={size}"));
+        }
+    }
+
+    #[test]
     fn bad_values_say_what_was_expected() {
         for (query, expected) in [
             ("size=0x9999", "size=0x9999: expected WIDTHxHEIGHT, each from 2 to 8192, or a name such as hd720"),
-            ("size=8192x8192", "size=8192x8192: expected no more pixels than 3840x2160"),
+            ("size=8192x8192", "size=8192x8192: expected no more pixels than 4096x2160"),
             ("quality=abc", "quality=abc: expected a JPEG quality from 1 to 100"),
             ("fps=NaN", "fps=NaN: expected pictures a second, from 0.001 to 240"),
             ("width=-4", "width=-4: expected a number of pixels from 2 to 8192"),
