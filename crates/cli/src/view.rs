@@ -1,6 +1,7 @@
 //! `headwater view`: a capture in a window.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use capture::{Capture, Format, State};
 use media::{Redacted, Variant};
@@ -41,7 +42,7 @@ pub fn run(args: &View) -> anyhow::Result<()> {
     ::view::run(options, move |given| {
         end_on_signals(given.clone());
         let _ = waker.set(given);
-        Box::new(Screen { capture, url, last: None })
+        Box::new(Screen { capture, url, last: None, delay: None })
     })?;
     Ok(())
 }
@@ -71,6 +72,8 @@ struct Screen {
     url: String,
     /// The newest picture, for snapshots.
     last: Option<capture::Frame>,
+    /// How old it was when it came.
+    delay: Option<Duration>,
 }
 
 impl Pictures for Screen {
@@ -78,13 +81,13 @@ impl Pictures for Screen {
         let frame = self.capture.latest(None)?;
         let picture = frame.picture().ok()?.try_clone().ok()?;
         let shown = Shown { frame: picture, received: frame.received(), captured: frame.captured() };
+        self.delay = shown.captured.and_then(|at| at.elapsed().ok());
         self.last = Some(frame);
         Some(shown)
     }
 
     fn status(&mut self) -> Info {
         let (info, stats) = (self.capture.info(), self.capture.stats());
-        let captured = self.last.as_ref().and_then(capture::Frame::captured);
         Info {
             title: info.title,
             state: match self.capture.state() {
@@ -97,7 +100,7 @@ impl Pictures for Screen {
             codec: info.codec,
             size: info.size,
             fps: stats.fps,
-            delay: captured.and_then(|at| at.elapsed().ok()),
+            delay: self.delay,
             dropped: stats.dropped,
             error: stats.last_error.as_ref().map(ToString::to_string),
         }
@@ -106,5 +109,28 @@ impl Pictures for Screen {
     fn snapshot_jpeg(&mut self) -> Option<Vec<u8>> {
         let frame = self.last.as_ref()?;
         frame.jpeg().cloned().or_else(|| frame.encode_jpeg(Variant::QUALITY).ok()).map(|data| data.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use super::*;
+
+    #[test]
+    fn the_delay_is_that_of_the_picture_and_does_not_grow_until_the_next() {
+        let options = capture::Options::default().real_time(true);
+        let capture = Capture::open_in_background("pattern:?size=160x64", options, || ()).unwrap();
+        let mut screen = Screen { capture, url: "pattern:".into(), last: None, delay: None };
+        let shown = loop {
+            match screen.newest() {
+                Some(shown) => break shown,
+                None => sleep(Duration::from_millis(1)),
+            }
+        };
+        let at_most = shown.captured.expect("the pattern's time").elapsed().unwrap();
+        sleep(Duration::from_millis(10));
+        assert!(screen.status().delay.expect("a delay") <= at_most);
     }
 }
