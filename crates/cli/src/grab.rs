@@ -99,7 +99,12 @@ async fn next(
     let mut status = source.status();
     let asked = Instant::now();
     let fail = |error| Failure::Source { url: url.into(), error };
-    let failed = status.wait_for(|status| matches!(status.state, State::Waiting(_) | State::Ended));
+    let failed = status.wait_for(|status| match status.state {
+        State::Waiting(_) => true,
+        // A short clip is over before its pictures are decoded: they tell when they are.
+        State::Ended => status.error.is_some(),
+        _ => false,
+    });
     // With a reader that was kept, what it missed meanwhile is old.
     let fresh = async {
         loop {

@@ -99,6 +99,8 @@ impl Way {
                 set("rtsp_transport", if udp { "udp" } else { "tcp" });
                 set("fpsprobesize", "0");
             }
+            // The demuxer of a still picture has no other way to show it again.
+            "file" if request.options.repeat_files => set("loop", "1"),
             "file" => {}
             _ => set("fpsprobesize", "0"),
         }

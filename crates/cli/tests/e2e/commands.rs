@@ -55,6 +55,25 @@ fn grab_saves_one_picture_or_writes_it_to_stdout() {
 }
 
 #[test]
+fn a_picture_or_two_are_a_source_too() {
+    let folder = folder("grab-still");
+    let [still, short, out] = ["still.jpg", "short.mp4", "out.jpg"].map(|name| folder.join(name));
+    say(&["grab", "pattern:?size=320x240", "-o", still.to_str().unwrap()]).succeeded();
+    // The decoder gives the pictures at the end of the clip.
+    let clip = H264.path();
+    run(tool("ffmpeg").args(["-v", "error", "-y", "-i"]).arg(clip).args(["-c", "copy", "-frames:v", "2"]).arg(&short))
+        .succeeded();
+    for source in [&still, &short] {
+        say(&["grab", source.to_str().unwrap(), "-o", out.to_str().unwrap()]).succeeded();
+        assert_eq!(size(&std::fs::read(&out).unwrap()), (320, 240), "{}", source.display());
+        std::fs::remove_file(&out).unwrap();
+    }
+    let server = Server::start([format!("still={}", still.display())]);
+    server.stream("/still.mjpeg").parts(10);
+    assert_eq!(server.source("still")["reconnects"], 0);
+}
+
+#[test]
 fn grab_goes_on_every_so_often_under_the_names_of_the_hour() {
     let folder = folder("grab-series");
     let camera = Camera::start(Manner::Pictures { fps: 20 });
