@@ -18,6 +18,9 @@ const MOST_DELAYED: usize = 64;
 /// Codecs whose every picture stands alone, so that any of them may be left out.
 const INTRA_ONLY: &[&str] = &["mjpeg", "rawvideo", "dvvideo", "jpeg2000", "png", "prores", "huffyuv", "ffvhuff"];
 
+/// Packets in a row at which a decoder may fail: there are some after a gap.
+const MOST_FAILURES: u32 = 8;
+
 /// A decoded picture.
 pub struct Decoded {
     /// Its pixels.
@@ -55,6 +58,8 @@ pub struct Decoding {
     in_step: bool,
     /// What is in the decoder: place, arrival, camera's time, damage.
     inside: VecDeque<(Timestamp, Instant, Option<SystemTime>, bool)>,
+    /// Packets that could not be decoded since the last picture, and when the first came.
+    failures: Option<(u32, Instant)>,
 }
 
 impl Decoding {
@@ -110,6 +115,13 @@ impl Decoding {
         self.tracks.video()
     }
 
+    /// Since when packets come of which not one can be decoded; `None` as long as that may be
+    /// a passing fault, and where each picture stands alone.
+    #[must_use]
+    pub fn undecodable(&self) -> Option<Instant> {
+        self.failures.filter(|(count, _)| *count > MOST_FAILURES && !self.intra_only).map(|(_, since)| since)
+    }
+
     /// Forgets what came before: the next packet that is decoded is a keyframe.
     pub fn lose_step(&mut self) {
         self.in_step = false;
@@ -136,8 +148,12 @@ impl Decoding {
         let sent = if wanted == Wanted::Alone { sent.and_then(|()| decoder.drain()) } else { sent };
         if let Err(error) = sent {
             tracing::debug!(%error, "packet not decoded");
+            self.failures.get_or_insert((0, packet.received)).0 += 1;
         }
-        let pictures = self.receive().into_iter().map(|frame| self.arrived(frame, packet)).collect();
+        let pictures: Vec<_> = self.receive().into_iter().map(|frame| self.arrived(frame, packet)).collect();
+        if !pictures.is_empty() {
+            self.failures = None;
+        }
         if wanted == Wanted::Alone {
             self.lose_step();
         }
@@ -180,6 +196,7 @@ impl Decoding {
         self.in_step = false;
         self.inside.clear();
         self.decoder = None;
+        self.failures = None;
         self.video = None;
         if let Some(track) = tracks.video() {
             self.video = Some(track.id);
@@ -202,5 +219,58 @@ impl Decoding {
         ));
         let corrupt = corrupt || frame.corrupt();
         Decoded { frame, pts, received, captured, corrupt }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use media::{Size, Track};
+
+    use super::*;
+
+    fn decoding(codec: Codec) -> Decoding {
+        let mut decoding = Decoding::new();
+        decoding.open(&Tracks::new(vec![Track { codec, ..Track::mjpeg(Size::new(320, 240)) }])).unwrap();
+        decoding
+    }
+
+    /// What cannot be decoded, in the `at`th second.
+    fn rubbish(began: Instant, at: u64) -> Packet {
+        let pts = Timestamp::from_nanos(at as i64 * 1_000_000_000);
+        Packet {
+            track: TrackId(0),
+            pts,
+            dts: pts,
+            duration: None,
+            key: true,
+            corrupt: false,
+            discontinuity: false,
+            received: began + Duration::from_secs(at),
+            captured: None,
+            data: Bytes::from_static(&[0; 100]),
+        }
+    }
+
+    #[test]
+    fn rubbish_is_told_from_a_passing_fault_with_the_time_it_began() {
+        let (mut decoding, began) = (decoding(Codec::H264), Instant::now());
+        for at in 1..=u64::from(MOST_FAILURES) {
+            decoding.decode(&rubbish(began, at), Wanted::Picture);
+            assert_eq!(decoding.undecodable(), None, "after {at}");
+        }
+        decoding.decode(&rubbish(began, 60), Wanted::Picture);
+        assert_eq!(decoding.undecodable(), Some(began + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn readers_of_jpeg_do_not_depend_on_the_decoder() {
+        let (mut decoding, began) = (decoding(Codec::MJPEG), Instant::now());
+        for at in 1..20 {
+            decoding.decode(&rubbish(began, at), Wanted::Picture);
+        }
+        assert_eq!(decoding.undecodable(), None);
     }
 }

@@ -59,6 +59,7 @@ struct Recent {
     /// Of the newest pictures, when they arrived and their place.
     arrivals: VecDeque<(Instant, Timestamp)>,
     keys: VecDeque<Timestamp>,
+    undecodable: Option<Instant>,
 }
 
 impl Progress {
@@ -181,6 +182,16 @@ impl Progress {
         if let Some(newest) = &mut self.recent().newest {
             *newest = now;
         }
+    }
+
+    /// The decoder's word on [`Progress::undecodable`].
+    pub(crate) fn tell_undecodable(&self, since: Option<Instant>) {
+        self.recent().undecodable = since;
+    }
+
+    /// Since when what comes cannot be decoded, if somebody tries.
+    pub(crate) fn undecodable(&self) -> Option<Instant> {
+        self.recent().undecodable
     }
 
     /// When the newest picture of this attempt arrived.

@@ -252,12 +252,19 @@ async fn overdue(progress: &Progress, options: &Options) -> Error {
         let _ = timeout(left, progress.live.notified()).await;
     }
     tell_live(progress);
+    let after = options.gap_timeout;
     loop {
-        let due = progress.newest().unwrap_or(began) + options.gap_timeout;
-        if due <= Instant::now() {
-            return Error::Timeout { phase: progress.current_phase(), after: options.gap_timeout, tried: None };
+        // A codec that changes unnoticed by the demuxer is known when it is opened anew.
+        let undecodable = progress.undecodable().map(|since| since.max(began) + after);
+        let due = progress.newest().unwrap_or(began) + after;
+        if undecodable.is_some_and(|due| due <= Instant::now()) {
+            let what = format!("nothing that came for {after:?} could be decoded; has the codec changed?");
+            return Error::Broken { what };
         }
-        sleep_until(due.into()).await;
+        if due <= Instant::now() {
+            return Error::Timeout { phase: progress.current_phase(), after, tried: None };
+        }
+        sleep_until(undecodable.map_or(due, |at| at.min(due)).into()).await;
     }
 }
 
@@ -294,4 +301,33 @@ async fn sign_of_life(url: &str, scheme: &Scheme) {
         return std::future::pending().await;
     }
     while !answers().await {}
+}
+
+#[cfg(test)]
+mod tests {
+    use media::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn packets_that_cannot_be_decoded_are_no_pictures() {
+        let progress = Progress::new();
+        let options = Options { gap_timeout: Duration::from_millis(50), ..Options::default() };
+        let coming = async {
+            loop {
+                progress.packet(100, true, false, Some((Instant::now(), Timestamp::ZERO)));
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let blind = async {
+            let quiet = timeout(Duration::from_millis(200), overdue(&progress, &options)).await;
+            assert!(quiet.is_err(), "given up while pictures come: {quiet:?}");
+            progress.tell_undecodable(Some(Instant::now()));
+            overdue(&progress, &options).await
+        };
+        tokio::select! {
+            error = blind => assert!(error.to_string().contains("could be decoded"), "{error}"),
+            () = coming => {}
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feed::{Cursor, Entry, Start};
 use media::{Codec, Packet, Timestamp};
@@ -73,13 +73,15 @@ struct Worker {
     fresh: bool,
     /// The last picture handed out.
     shown: Option<Timestamp>,
+    /// What the supervisor was told of [`Decoding::undecodable`].
+    undecodable: Option<Instant>,
 }
 
 impl Worker {
     fn new(variants: Arc<Variants>) -> Self {
         let cursor = variants.feed().cursor(Start::Keyframe);
         let decoding = Decoding::new();
-        Self { variants, cursor, decoding, mode: Mode::Keyframes, fresh: true, shown: None }
+        Self { variants, cursor, decoding, mode: Mode::Keyframes, fresh: true, shown: None, undecodable: None }
     }
 
     fn run(mut self) {
@@ -152,6 +154,10 @@ impl Worker {
             let late = self.mode == Mode::Due && self.is_late();
             for decoded in self.decoding.decode(packet, wanted).into_iter().filter(|_| !late) {
                 self.hand_out(&decoded, jobs);
+            }
+            if self.undecodable != self.decoding.undecodable() {
+                self.undecodable = self.decoding.undecodable();
+                self.variants.progress().tell_undecodable(self.undecodable);
             }
         }
         Ok(())
