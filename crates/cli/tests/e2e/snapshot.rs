@@ -30,6 +30,14 @@ fn a_snapshot_says_what_it_is_and_how_old() {
 }
 
 #[test]
+fn scripts_of_other_sites_cannot_read_pictures() {
+    let server = pattern();
+    let asked = get(server.address, "/test.jpg", &[("Origin", "http://elsewhere.example")]);
+    assert_eq!((asked.status, asked.header("Access-Control-Allow-Origin")), (200, ""));
+    assert_eq!(server.stream("/test.mjpeg").header("Access-Control-Allow-Origin"), "");
+}
+
+#[test]
 fn a_snapshot_that_the_client_has_is_not_sent_again() {
     let clip = crate::harness::clips::made("still.mp4", |out| {
         let options = ["-c:v", "libx264", "-preset", "veryfast", "-g", "1000", "-bf", "0"];

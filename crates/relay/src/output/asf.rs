@@ -130,7 +130,6 @@ fn plain_head(old: bool) -> Vec<u8> {
          Content-Type: {CONTENT_TYPE}\r\n\
          Cache-Control: no-store\r\n\
          X-Accel-Buffering: no\r\n\
-         Access-Control-Allow-Origin: *\r\n\
          Connection: close\r\n\r\n"
     )
     .into_bytes()

@@ -127,7 +127,6 @@ fn greeting(wishes: &Wishes, old: bool) -> Vec<u8> {
          Content-Type: {}\r\n\
          Cache-Control: no-store\r\n\
          X-Accel-Buffering: no\r\n\
-         Access-Control-Allow-Origin: *\r\n\
          {max_age}Connection: close\r\n\r\n",
         multipart::CONTENT_TYPE
     );

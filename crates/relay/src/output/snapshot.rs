@@ -163,8 +163,6 @@ fn answer(picture: &Picture, asked: &HeaderMap) -> Response {
     let taken = clock::since_epoch(picture.captured.unwrap_or_else(|| clock::wall(picture.received)));
     set("etag", tag);
     set("cache-control", "no-cache".into());
-    set("access-control-allow-origin", "*".into());
-    set("access-control-expose-headers", "X-Sequence, X-Age, X-Timestamp".into());
     set("x-timestamp", format!("{}.{:06}", taken.as_secs(), taken.subsec_micros()));
     set("x-sequence", sequence.to_string());
     set("x-age", picture.received.elapsed().as_millis().to_string());
