@@ -74,7 +74,7 @@ class VideoCapture:
         self._opened_us = 0
         self._raises = False
         self._options = options
-        self._timeouts = {}
+        self._timeouts: dict[int, float | None] = {}
         self._source: _capture.Source = ""
         self._opened_with: dict = {}
         self._lock = threading.Lock()
@@ -275,11 +275,10 @@ def _codec_fourcc(info: _headwater.Info) -> int:
     return _fourcc(_CODECS[info.codec]) if info.codec in _CODECS else info.fourcc
 
 
-def _size(self: VideoCapture, side: int) -> float:
+def _size(self: VideoCapture, info: _headwater.Info, side: int) -> float:
     """Of the frame read last, or what is to be expected."""
     if self._before is not None:
         return (self._before.width, self._before.height)[side]
-    info = self._capture.info
     turned = info.rotation % 180 and self._options.get("rotate", True)
     return (info.width, info.height)[1 - side if turned else side]
 
@@ -292,8 +291,8 @@ _GET = {
     c.CAP_PROP_POS_MSEC: lambda self, cap: self._grabbed.pts * 1000 if self._grabbed else 0,
     c.CAP_PROP_POS_FRAMES: lambda self, cap: cap.position[0],
     c.CAP_PROP_POS_AVI_RATIO: lambda self, cap: cap.position[1] / cap.info.duration if cap.info.duration else 0,
-    c.CAP_PROP_FRAME_WIDTH: lambda self, cap: _size(self, 0),
-    c.CAP_PROP_FRAME_HEIGHT: lambda self, cap: _size(self, 1),
+    c.CAP_PROP_FRAME_WIDTH: lambda self, cap: _size(self, cap.info, 0),
+    c.CAP_PROP_FRAME_HEIGHT: lambda self, cap: _size(self, cap.info, 1),
     c.CAP_PROP_FPS: lambda self, cap: cap.info.fps,
     c.CAP_PROP_FOURCC: lambda self, cap: _codec_fourcc(cap.info),
     c.CAP_PROP_FRAME_COUNT: lambda self, cap: 0 if cap.info.live else cap.info.frames,

@@ -4,11 +4,8 @@ Everything that is not about opening and reading video comes from OpenCV, if tha
 `install()` puts Headwater's capture into the `cv2` that is there, for programs that are not to be changed at all.
 """
 
-from . import _constants
 from ._constants import *  # noqa: F403
 from ._cv2 import VideoCapture
-
-__all__ = ["VideoCapture", "install", "uninstall", *(name for name in vars(_constants) if name.startswith("CAP_"))]
 
 _own = None
 
@@ -19,7 +16,8 @@ def install() -> None:
     import cv2
 
     if cv2.VideoCapture is not VideoCapture:
-        _own, cv2.VideoCapture = cv2.VideoCapture, VideoCapture
+        _own = cv2.VideoCapture
+        setattr(cv2, "VideoCapture", VideoCapture)
 
 
 def uninstall() -> None:
@@ -28,7 +26,8 @@ def uninstall() -> None:
     import cv2
 
     if _own is not None:
-        cv2.VideoCapture, _own = _own, None
+        setattr(cv2, "VideoCapture", _own)
+        _own = None
 
 
 def __getattr__(name: str):
