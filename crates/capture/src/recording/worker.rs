@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use ffmpeg::{Decoder, DecoderOptions, Read};
 use media::{Codec, Size, Timestamp, Track, Unit};
 use source::{Error, Phase, Stop};
@@ -18,6 +19,8 @@ use crate::{Corrupt, Format, Frame, Info, Options, Seek, Skip};
 
 /// A seek that leads no further ahead decodes on instead of jumping.
 const NEAR: u64 = 16;
+/// Pictures that a decoder of JPEG may hold back: one a thread.
+const MOST_DELAYED: usize = 32;
 /// How far before the place sought to begin, at each try: some demuxers land too late.
 const BACK: [Duration; 4] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(6), Duration::from_secs(40)];
 
@@ -82,6 +85,7 @@ impl Worker {
             shown: None,
             generation: 0,
             ahead: VecDeque::new(),
+            jpegs: VecDeque::new(),
             discontinuity: false,
             drop_before: None,
         })
@@ -123,6 +127,8 @@ struct Playing<'a> {
     generation: u64,
     /// Read already, while looking for a keyframe.
     ahead: VecDeque<Unit>,
+    /// The JPEGs in the decoder.
+    jpegs: VecDeque<(Option<Timestamp>, Bytes)>,
     /// For the next frame.
     discontinuity: bool,
     /// Frames before this number are not given: where a seek decodes on.
@@ -184,6 +190,10 @@ impl Playing<'_> {
             return Ok(self.pass(unit));
         }
         self.numbering.sent(unit.pts);
+        if self.track.codec == Codec::MJPEG {
+            self.jpegs.truncate(MOST_DELAYED);
+            self.jpegs.push_front((unit.pts, unit.data.clone()));
+        }
         if let Err(error) = self.decoder.send_at(&unit.data, unit.pts, unit.dts, unit.key) {
             tracing::debug!(%error, "packet not decoded");
         }
@@ -257,9 +267,8 @@ impl Playing<'_> {
     fn pass(&mut self, unit: Unit) -> Step {
         let info = formats::jpeg::info(&unit.data);
         let size = info.as_ref().map_or_else(|_| self.declared().0, |info| info.size);
-        let bare = info.as_ref().is_ok_and(|info| !info.has_huffman);
         let corrupt = unit.corrupt || info.is_err();
-        let data = if bare { formats::jpeg::with_huffman(unit.data) } else { unit.data };
+        let data = whole(unit.data);
         self.numbering.sent(unit.pts);
         let Some(index) = self.numbering.shown(unit.pts) else { return Step::On };
         match self
@@ -274,7 +283,9 @@ impl Playing<'_> {
         let pts = picture.pts();
         let Some(index) = self.numbering.shown(pts) else { return Pushed::Taken };
         let (key, corrupt, size) = (picture.key(), picture.corrupt(), picture.size());
-        self.hand_out(index, pts, key, corrupt, size, |facts, shaper| Frame::new(facts, Some(picture), None, shaper))
+        let place = self.jpegs.iter().position(|(of, _)| of.is_some() && *of == pts);
+        let jpeg = place.and_then(|place| self.jpegs.remove(place)).map(|(_, data)| whole(data));
+        self.hand_out(index, pts, key, corrupt, size, |facts, shaper| Frame::new(facts, Some(picture), jpeg, shaper))
     }
 
     fn hand_out(
@@ -397,4 +408,10 @@ impl Playing<'_> {
         while !self.of.stop.is_set() && self.next()?.is_some() {}
         Ok(())
     }
+}
+
+/// A JPEG with the tables that those of AVI leave out.
+fn whole(data: Bytes) -> Bytes {
+    let bare = formats::jpeg::info(&data).is_ok_and(|info| !info.has_huffman);
+    if bare { formats::jpeg::with_huffman(data) } else { data }
 }
