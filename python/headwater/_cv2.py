@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -88,7 +89,7 @@ class VideoCapture:
         """Whether the source was opened; `error` says why not."""
         self.release()
         self.error = None
-        options = {"reconnect": False, **self._options, **options}
+        options = {"reconnect": False, **_environment(), **self._options, **options}
         try:
             self._take_params(list(params), options)
             self._capture = _capture.open(filename, **options)
@@ -266,6 +267,20 @@ class VideoCapture:
             if not ok:
                 return
             yield frame
+
+
+def _environment() -> dict:
+    """What OpenCV's variable for options of FFmpeg asks for: KEY;VALUE|KEY;VALUE."""
+    options: dict = {}
+    for option in filter(None, os.environ.get("OPENCV_FFMPEG_CAPTURE_OPTIONS", "").split("|")):
+        key, _, value = option.partition(";")
+        if key == "rtsp_transport" and value in ("tcp", "udp"):
+            options["transport"] = value
+        elif key in ("timeout", "stimeout") and value.isdigit() and int(value):
+            options["timeout"] = int(value) / 1e6
+        else:
+            logger.warning("OPENCV_FFMPEG_CAPTURE_OPTIONS: %s has no effect", key)
+    return options
 
 
 def _codec_fourcc(info: _headwater.Info) -> int:

@@ -119,6 +119,13 @@ def test_parameters_of_open_are_taken(clips):
     assert capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, 500) and capture.get(cv2.CAP_PROP_READ_TIMEOUT_MSEC) == 500
 
 
+def test_opencvs_variable_is_read(clips, monkeypatch, caplog):
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|stimeout;2500000|fflags;nobuffer")
+    capture = headwater.VideoCapture(clips("mpeg4.avi"))
+    assert capture.isOpened() and capture.get(cv2.CAP_PROP_READ_TIMEOUT_MSEC) == 2500
+    assert "fflags has no effect" in caplog.text
+
+
 def test_pictures_are_turned_as_long_as_that_is_wanted(clips):
     theirs, ours = both(clips("turned.mp4"))
     assert difference(theirs.read()[1], ours.read()[1]) == 0
