@@ -20,6 +20,8 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// A connection without a frame for so long is opened again where nobody says how long to wait
 /// and it may be.
 const STALLED: Duration = Duration::from_secs(10);
+/// How far a reader of every frame may fall behind, as far as there is room for the packets.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// An open source without a frame for so long is called stalled.
 const STALL_SEEN: Duration = Duration::from_secs(1);
 
@@ -60,7 +62,12 @@ impl Live {
         let threads = |error: std::io::Error| SourceError::Broken { what: format!("cannot start a thread: {error}") };
         let reconnect = options.reconnect.unwrap_or(true);
         let without = if reconnect { STALLED } else { FOR_EVER };
+        let mut limits = options.source.limits;
+        if !options.latest.unwrap_or(true) && limits.history == feed::Limits::default().history {
+            limits.history = PATIENCE;
+        }
         let opening = source::Options {
+            limits,
             open_timeout: options.open_timeout.unwrap_or(without),
             gap_timeout: options.read_timeout.unwrap_or(without),
             linger: Duration::ZERO,
