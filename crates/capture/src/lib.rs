@@ -132,8 +132,12 @@ impl Capture {
             if inside.troubled.is_some_and(|at| at.elapsed() < DECODED) && self.has_brought_pictures() {
                 return None;
             }
+            // Who waits for ever is not told of attempts that took too long: there is another one.
+            let counts = |trouble: &&(source::Error, Phase)| {
+                deadline.is_some() || !matches!(trouble.0, source::Error::Timeout { .. })
+            };
             let failed = |(error, phase): &(_, _)| Error::from_source(&self.flow.url, error).at(*phase);
-            inside.over.clone().or_else(|| inside.trouble.as_ref().map(failed)).map(Err)
+            inside.over.clone().or_else(|| inside.trouble.as_ref().filter(counts).map(failed)).map(Err)
         });
         let elapsed = self.flow.opened.elapsed();
         match first {

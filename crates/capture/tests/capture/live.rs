@@ -61,6 +61,20 @@ fn a_camera_that_stalls_is_told_in_time_and_again_until_it_is_back() {
 }
 
 #[test]
+fn who_waits_for_ever_gets_a_camera_that_says_nothing_at_first() {
+    let camera = Camera::start(Manner::Silent);
+    let options = Options::new().timeout(None);
+    let waiting = std::thread::spawn({
+        let url = camera.url();
+        move || Capture::open(&url, options)
+    });
+    eventually("an attempt", || (camera.connections() > 0).then_some(()));
+    camera.set(Manner::Pictures { fps: 20 });
+    // The attempt under way is given up after ten seconds.
+    assert_eq!(waiting.join().unwrap().unwrap().read().unwrap().width(), 320);
+}
+
+#[test]
 fn closing_wakes_a_reader_from_any_thread() {
     let camera = Camera::start(Manner::Stalls { after: 1 });
     let capture = open(camera.url(), Options::new().timeout(None));
