@@ -55,7 +55,7 @@ use shape::Shaper;
 const GRACE: Duration = Duration::from_millis(100);
 
 /// Longest time that the first picture of a source that is lost again takes to be decoded.
-const DECODED: Duration = Duration::from_secs(1);
+const DECODED: Duration = Duration::from_secs(2);
 
 /// An open source. Dropping it closes it.
 pub struct Capture {
