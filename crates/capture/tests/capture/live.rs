@@ -8,11 +8,14 @@ use capture::{Capture, Kind, Options, Phase, State, wait_any};
 use crate::camera::{Camera, Manner};
 use crate::{eventually, number, open};
 
-/// How far a deadline may be missed.
-const PUNCTUAL: Duration = Duration::from_millis(200);
+/// How far a deadline may be missed, on a machine that is busy with other tests.
+const PUNCTUAL: Duration = Duration::from_millis(500);
+/// How much earlier than it seems from here one may have begun: a gap counts from the last
+/// picture, not from when somebody asks for the next.
+const EARLIER: Duration = Duration::from_millis(100);
 
 fn asked(timeout: Duration, elapsed: Duration) {
-    assert!(elapsed + Duration::from_millis(5) >= timeout, "{elapsed:?} instead of {timeout:?}");
+    assert!(elapsed + EARLIER >= timeout, "{elapsed:?} instead of {timeout:?}");
     assert!(elapsed <= timeout + PUNCTUAL, "{elapsed:?} instead of {timeout:?}");
 }
 

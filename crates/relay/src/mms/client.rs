@@ -286,9 +286,9 @@ const INVALID: Hresult = Hresult(0x8007_0057);
 
 fn code(error: &Error) -> Hresult {
     Hresult(match error {
-        // NS_E_TIMEOUT, NS_E_UNRECOGNIZED_STREAM_TYPE, NS_E_NO_STREAM, NS_E_NOCONNECTION.
+        // NS_E_TIMEOUT, E_FAIL, NS_E_NO_STREAM, NS_E_NOCONNECTION.
         Error::Timeout { .. } => 0xC00D_0013,
-        Error::Unsupported { .. } | Error::NotVideo { .. } => 0xC00D_0026,
+        Error::Unsupported { .. } | Error::NotVideo { .. } => 0x8000_4005,
         Error::Ended { .. } => 0xC00D_0033,
         _ => 0xC00D_0005,
     })
