@@ -1,17 +1,9 @@
 //! Replays what the fuzzers started from and what they found.
 
-use std::path::Path;
+#[path = "../../formats/tests/replay/mod.rs"]
+mod replay;
 
-fn replay(target: &str, body: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let files: Vec<_> = std::fs::read_dir(&folder).expect("the corpus is in the repository").collect();
-    assert!(!files.is_empty(), "no corpus in {}", folder.display());
-    for file in files {
-        let path = file.expect("the corpus can be read").path();
-        println!("{}", path.display());
-        body(&std::fs::read(path).expect("the corpus can be read"));
-    }
-}
+use replay::replay;
 
 #[test]
 fn mms_playlist() {
