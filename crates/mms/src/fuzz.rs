@@ -22,6 +22,18 @@ pub(crate) fn epoch() -> Instant {
     Instant::now()
 }
 
+/// A message whose lengths are right and whose content is `body`: its first number chooses the
+/// message among those whose ids begin with `side`.
+fn message_of(body: &[u8], side: u32) -> Vec<u8> {
+    let mut body = body.to_vec();
+    body.resize(body.len().next_multiple_of(8).max(8), 0);
+    let chunks = u32::try_from(body.len() / 8).expect("it is short");
+    let mid = side | u32::from_le_bytes([body[0], body[1], body[2], body[3]]) & 0x3F;
+    let mut message = [&chunks.to_le_bytes()[..], &mid.to_le_bytes(), &body[8..], &[0; 8]].concat();
+    message.truncate(body.len());
+    message
+}
+
 /// Messages and Data packets come out the same in any slices, in no more bytes than went in,
 /// and a message that is read is written and read again as the same.
 ///

@@ -116,12 +116,8 @@ impl<'a> Show<'a> {
                 self.hear(bytes)
             }
             1 => {
-                let mut body = self.take(usize::from(how) % 128).to_vec();
-                body.resize(body.len().next_multiple_of(8).max(8), 0);
-                let chunks = u32::try_from(body.len() / 8).expect("it is short");
-                let mid = 0x0004_0000 | u32::from_le_bytes([body[0], body[1], body[2], body[3]]) & 0x3F;
-                let message = [&chunks.to_le_bytes()[..], &mid.to_le_bytes(), &body[8..], &[0; 8]].concat();
-                let frame = self.framer.frame(self.now, &message[..body.len()]);
+                let message = super::message_of(self.take(usize::from(how) % 128), 0x0004_0000);
+                let frame = self.framer.frame(self.now, &message);
                 self.hear(&frame)
             }
             2 => {
