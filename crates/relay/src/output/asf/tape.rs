@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use feed::{Cursor, Entry, Feed, Limits, Publisher, Start};
-use media::{Codec, Packet, Timestamp, Track, TrackId, Tracks, Variant};
+use media::{Codec, Kind, Packet, Timestamp, Track, TrackId, Tracks, Variant};
 use source::{Error, Packets, Supervisor};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -57,11 +57,16 @@ pub(crate) struct Reel {
 impl Reel {
     /// The one that `entry` is a packet of. A reader may be behind by more than one.
     pub(crate) fn of(entry: &Entry) -> Self {
-        let track = entry.tracks.iter().next();
+        Self::declared(&entry.tracks)
+    }
+
+    /// The one that a declaration in the tape's feed tells of.
+    fn declared(tracks: &Tracks) -> Self {
+        let track = tracks.iter().next();
         let header = track.map(|track| track.extradata.clone()).unwrap_or_default();
         let packet_size = asf::Header::parse(&header).map_or(0, |header| header.packet_size());
         Self {
-            tracks: entry.tracks.clone(),
+            tracks: tracks.clone(),
             packet_size: u32::try_from(packet_size).unwrap_or(0),
             bit_rate: track.map_or(0, |track| track.bit_rate),
             header,
@@ -183,7 +188,9 @@ impl Winding {
     fn take(&mut self, entry: &Entry) -> Result<(), Error> {
         if self.muxer.as_ref().is_none_or(|(of, _)| !of.same(&entry.tracks)) {
             // What is begun for the old header ends with it.
-            self.flush();
+            if let Some((_, muxer)) = &mut self.muxer {
+                muxer.flush();
+            }
             let options = asf::mux::Options { title: Some(self.key.0.clone()), ..asf::mux::Options::default() };
             let muxer = asf::mux::Muxer::new(&entry.tracks, &options);
             let muxer = muxer.map_err(|error| Error::Unsupported { what: error.to_string() })?;
@@ -198,33 +205,18 @@ impl Winding {
     }
 
     fn declare(&self, muxer: &asf::mux::Muxer, tracks: &Tracks) {
-        let header = muxer.header();
-        let mut kind = tracks.video().map(|track| track.kind.clone());
         let track = Track {
             id: TrackId(0),
             codec: Codec::from_name("asf"),
             tag: 0,
-            extradata: header.clone(),
+            extradata: muxer.header(),
             bits_per_sample: 0,
             bit_rate: tracks.iter().map(|track| track.bit_rate).sum(),
-            kind: kind.take().unwrap_or(media::Kind::Data),
+            kind: tracks.video().map_or(Kind::Data, |track| track.kind.clone()),
         };
-        let bit_rate = track.bit_rate;
         let declared = Tracks::new(vec![track]);
-        self.reel.send_replace(Reel {
-            tracks: declared.clone(),
-            header,
-            packet_size: muxer.packet_size(),
-            bit_rate,
-            over: None,
-        });
+        self.reel.send_replace(Reel::declared(&declared));
         self.publisher.declare(declared);
-    }
-
-    fn flush(&mut self) {
-        if let Some((_, muxer)) = &mut self.muxer {
-            muxer.flush();
-        }
     }
 
     /// Publishes the ASF packets that are complete, as having come with `of`.
