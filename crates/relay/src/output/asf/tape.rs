@@ -191,6 +191,7 @@ impl Winding {
             if let Some((_, muxer)) = &mut self.muxer {
                 muxer.flush();
             }
+            self.publish(&entry.packet);
             let options = asf::mux::Options { title: Some(self.key.0.clone()), ..asf::mux::Options::default() };
             let muxer = asf::mux::Muxer::new(&entry.tracks, &options);
             let muxer = muxer.map_err(|error| Error::Unsupported { what: error.to_string() })?;
