@@ -43,7 +43,9 @@ impl Server {
         let began = Instant::now();
         let address = loop {
             let text = log.lock().unwrap().clone();
-            let announced = text.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
+            // Not the address of a camera in a line of the log, which may come first.
+            let line = text.lines().find(|line| line.contains("/  all pictures;"));
+            let announced = line.and_then(|line| line.split("http://").nth(1)?.split('/').next()?.parse().ok());
             if let Some(address) = announced {
                 break address;
             }
