@@ -6,11 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod coding;
 mod picture;
 mod redact;
 mod time;
 mod track;
 
+pub use coding::{AudioCoding, AvOptions, Encoding, VideoCoding, Wish};
 pub use picture::{Rate, Size, SizeWish, Variant, VariantError};
 pub use redact::Redacted;
 pub use time::Timestamp;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Codec;
+use crate::{Codec, VideoCoding};
 
 /// Width and height of a picture in pixels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -160,6 +160,8 @@ pub struct Variant {
     pub quality: Option<u8>,
     /// The video codec to encode to; JPEG when absent.
     pub codec: Option<Codec>,
+    /// How that codec's encoder works.
+    pub coding: VideoCoding,
 }
 
 /// What is wrong with a variant's text.
@@ -184,7 +186,8 @@ impl Variant {
     /// needs no decoder.
     #[must_use]
     pub fn keeps_pictures(&self) -> bool {
-        self.size == SizeWish::Own && self.quality.is_none() && self.codec.is_none()
+        let plain = self.size == SizeWish::Own && self.quality.is_none() && self.codec.is_none();
+        plain && self.coding == VideoCoding::default()
     }
 
     /// Sets one parameter from a query or a command line. `Ok(false)` when the key is
@@ -238,6 +241,7 @@ impl fmt::Display for Variant {
         parts.extend(self.rate.map(|rate| format!("fps={}", rate.per_second())));
         parts.extend(self.quality.map(|quality| format!("quality={quality}")));
         parts.extend(self.codec.map(|codec| format!("codec={codec}")));
+        self.coding.tell(&mut parts);
         f.write_str(&parts.join("&"))
     }
 }
