@@ -1,0 +1,31 @@
+//! Bodies of the fuzz targets in `fuzz/`; a test replays their corpus.
+
+use crate::{Acl, ffserver};
+
+/// Nothing in a file makes its reader fall, every problem is one of its lines, and what it
+/// lets in is told without falling.
+///
+/// # Panics
+/// When that is not so.
+pub fn ffserver_conf(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let parsed = ffserver::parse(&text);
+    let lines = text.lines().count();
+    for problem in &parsed.problems {
+        assert!(
+            problem.line <= lines && !problem.message.is_empty() && !problem.to_string().contains('\n'),
+            "{problem:?}"
+        );
+    }
+    for stream in &parsed.config.streams {
+        let _ = stream.acl.allows([10, 0, 0, 1].into());
+        let _ = stream.video.with_defaults().avoptions();
+        let _ = stream.audio.with_defaults().avoptions();
+        if parsed.is_usable() {
+            assert!(!stream.name.is_empty() && stream.format.is_some());
+        }
+    }
+    if let Ok(acl) = Acl::parse(&text) {
+        let _ = acl.allows(std::net::Ipv6Addr::LOCALHOST.into());
+    }
+}

@@ -1,0 +1,113 @@
+//! What a relay serves, as a value, and ffserver.conf read into it.
+//!
+//! [`Config`] says everything that a configuration can say; [`ffserver::parse`] makes one
+//! of a file for ffserver 3.4, and goes on after a mistake, so that all of them are told
+//! at once, each a [`Problem`] with its line. The [`ffserver::DIRECTIVES`] are a table:
+//! name, place, explanation and the function that reads the value are one row.
+//!
+//! Nothing here opens a file, asks a name server or looks at a clock. What only the system
+//! knows is filled in by whoever serves: [`Acl::resolve`] is handed a resolver, and the
+//! files of `DynamicACL` are read elsewhere and handed to [`Acl::parse`].
+
+#![forbid(unsafe_code)]
+
+mod acl;
+mod encoding;
+pub mod ffserver;
+#[doc(hidden)]
+pub mod fuzz;
+mod problem;
+mod stream;
+mod suggest;
+
+use std::path::PathBuf;
+
+pub use acl::{Acl, Rule, Verdict, Who};
+pub use encoding::{Audio, Ratio, Video};
+pub use problem::{Problem, Severity};
+pub use stream::{Feed, Multicast, Origin, Redirect, Stream};
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// An address or a name; nothing means every address of the machine.
+    pub host: Option<String>,
+    /// The port, from 1.
+    pub port: u16,
+}
+
+/// How the lines of the log of requests look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As ffserver wrote them.
+    #[default]
+    Ffserver,
+    /// Apache's combined form.
+    Combined,
+}
+
+/// Where requests are logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogFile {
+    /// Standard output.
+    Stdout,
+    /// The end of this file.
+    File(PathBuf),
+}
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where HTTP is served.
+    pub http: Vec<Listen>,
+    /// Where RTSP is served.
+    pub rtsp: Vec<Listen>,
+    /// Most connections at a time that have made a request for a stream.
+    pub max_clients: u32,
+    /// Most connections at a time.
+    pub max_connections: u32,
+    /// Most that is sent to all viewers together, in kbit/s.
+    pub max_bandwidth_kbit: u64,
+    /// Where requests are logged, if they are.
+    pub custom_log: Option<LogFile>,
+    /// How the lines of that log look.
+    pub log_format: LogFormat,
+    /// What comes in, in the order of the file.
+    pub feeds: Vec<Feed>,
+    /// What goes out, in the order of the file.
+    pub streams: Vec<Stream>,
+    /// Paths that lead elsewhere, in the order of the file.
+    pub redirects: Vec<Redirect>,
+}
+
+impl Config {
+    /// ffserver's, where a file does not say otherwise.
+    pub const MAX_CLIENTS: u32 = 5;
+    /// ffserver's, where a file does not say otherwise.
+    pub const MAX_CONNECTIONS: u32 = 2000;
+    /// ffserver's, where a file does not say otherwise.
+    pub const MAX_BANDWIDTH_KBIT: u64 = 1000;
+
+    /// The feed called `name`.
+    #[must_use]
+    pub fn feed(&self, name: &str) -> Option<&Feed> {
+        self.feeds.iter().find(|feed| feed.name == name)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http: Vec::new(),
+            rtsp: Vec::new(),
+            max_clients: Self::MAX_CLIENTS,
+            max_connections: Self::MAX_CONNECTIONS,
+            max_bandwidth_kbit: Self::MAX_BANDWIDTH_KBIT,
+            custom_log: None,
+            log_format: LogFormat::default(),
+            feeds: Vec::new(),
+            streams: Vec::new(),
+            redirects: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Replays what the fuzzers started from and what they found.
+
+#[path = "../../formats/tests/replay/mod.rs"]
+mod replay;
+
+#[test]
+fn ffserver_conf() {
+    replay::replay("ffserver_conf", config::fuzz::ffserver_conf);
+}
