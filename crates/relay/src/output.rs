@@ -63,7 +63,7 @@ pub(crate) static FORMATS: &[Format] =
 
 /// Waits until an attempt to open the source has failed.
 async fn failed(status: &mut watch::Receiver<source::Status>) -> Error {
-    let is_down = |status: &source::Status| matches!(status.state, State::Waiting(_) | State::Ended);
+    let is_down = |status: &source::Status| matches!(status.state, State::Waiting(_) | State::Unfed | State::Ended);
     let down = status.wait_for(is_down).await;
     down.ok().and_then(|status| status.error.clone()).unwrap_or(Error::Ended { what: None })
 }

@@ -104,7 +104,7 @@ fn text(status: &Status) -> Option<String> {
         (State::Idle | State::Opening(_), None) => "connecting ...".into(),
         (State::Ended, None) => format!("ended {since}"),
         (_, Some(error)) => format!("no picture since {since}\n{error}"),
-        (State::Waiting(_), None) => format!("no picture since {since}"),
+        (State::Waiting(_) | State::Unfed, None) => format!("no picture since {since}"),
     })
 }
 

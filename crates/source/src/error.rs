@@ -112,6 +112,12 @@ pub enum Error {
         /// Where, and what was expected.
         what: String,
     },
+    /// A feed ([`crate::push`]) to which nobody is sending.
+    #[error("nobody is sending to this feed{}", .last.as_ref().map(|last| format!("; the last one to do so: {last}")).unwrap_or_default())]
+    Unfed {
+        /// What became of the last one that did, if it was not in order.
+        last: Option<String>,
+    },
     /// The connection was lost, or the stream ended.
     #[error("the stream ended{}", .what.as_ref().map(|w| format!(": {w}")).unwrap_or_default())]
     Ended {
@@ -136,7 +142,7 @@ impl Error {
             | Self::Broken { what } => what.clone(),
             Self::Timeout { tried: Some(tried), .. } => tried.clone(),
             Self::Timeout { phase, after, tried: None } => format!("no picture within {after:?} ({phase})"),
-            Self::Ended { .. } => self.to_string(),
+            Self::Ended { .. } | Self::Unfed { .. } => self.to_string(),
         }
     }
 

@@ -9,7 +9,7 @@ mod auth;
 mod body;
 mod pictures;
 mod session;
-mod sniff;
+pub(crate) mod sniff;
 
 use formats::multipart::Reader;
 

@@ -23,6 +23,7 @@ mod packets;
 mod pattern;
 mod picture;
 mod progress;
+pub mod push;
 mod recording;
 mod rtsp;
 mod scheme;

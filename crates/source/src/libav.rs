@@ -56,6 +56,8 @@ pub(crate) static V4L2: Scheme = Scheme {
     connect,
 };
 
+/// How much of a live source is looked at to find out what its tracks are.
+pub(crate) const ANALYZE: Duration = Duration::from_secs(2);
 /// Demuxers that read ahead of the time.
 const PLAYLISTS: &[&str] = &["hls", "dash"];
 
@@ -106,7 +108,7 @@ impl Way {
         }
         if protocol != "file" {
             options.low_delay = true;
-            options.analyze = Some(Duration::from_secs(2));
+            options.analyze = Some(ANALYZE);
         }
         Self { url, options, protocol, paced: protocol == "file" }
     }

@@ -96,7 +96,7 @@ impl Progress {
         *self.recent() = Recent::default();
         self.status.send_modify(|status| {
             // Without pictures since the first of several attempts, not since this one.
-            if matches!(status.state, State::Idle | State::Live) {
+            if matches!(status.state, State::Idle | State::Live | State::Unfed) {
                 status.since = SystemTime::now();
             }
             status.state = State::Opening(Phase::Resolve);
@@ -209,6 +209,19 @@ impl Progress {
             status.failures += 1;
             status.error = Some(error);
             status.state = retry.map_or(State::Ended, State::Waiting);
+        });
+    }
+
+    /// Nobody sends any more, or nobody has yet.
+    pub(crate) fn unfed(&self, last: Option<String>, was_live: bool) {
+        self.status.send_modify(|status| {
+            if was_live {
+                status.since = SystemTime::now();
+                status.reconnects += 1;
+            }
+            status.failures += u32::from(last.is_some() && !was_live);
+            status.error = Some(Error::Unfed { last });
+            status.state = State::Unfed;
         });
     }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::location::Location;
-use crate::{Error, Options, Sink, file, http, libav, mms, pattern, rtsp};
+use crate::{Error, Options, Sink, file, http, libav, mms, pattern, push, rtsp};
 
 /// What to open.
 #[derive(Clone)]
@@ -68,6 +68,7 @@ pub static SCHEMES: &[&Scheme] = &[
     &libav::RTMP,
     &libav::DATAGRAMS,
     &pattern::SCHEME,
+    &push::SCHEME,
     &libav::V4L2,
     &file::SCHEME,
 ];

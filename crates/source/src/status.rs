@@ -34,6 +34,8 @@ pub enum State {
     Live,
     /// The last attempt failed; the next one is at this instant.
     Waiting(Instant),
+    /// A feed ([`crate::push`]) to which nobody is sending.
+    Unfed,
     /// Over: a file read once, or a URL that can never work.
     Ended,
 }
@@ -47,6 +49,7 @@ impl State {
             Self::Opening(_) => "opening",
             Self::Live => "live",
             Self::Waiting(_) => "waiting",
+            Self::Unfed => "unfed",
             Self::Ended => "ended",
         }
     }
@@ -65,7 +68,7 @@ pub struct Status {
     pub error: Option<Error>,
     /// Attempts that failed since the last picture.
     pub failures: u32,
-    /// Times it came back after having been live.
+    /// Times it came back after having been live; of a feed, times that it was lost.
     pub reconnects: u32,
     /// What is known of the newest connection.
     pub about: About,

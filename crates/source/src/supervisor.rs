@@ -17,6 +17,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::location::Location;
 use crate::progress::{Counters, Progress};
+use crate::push::{self, Feeder, Hint, Push, Refused};
 use crate::scheme::{Request, Scheme, scheme_of};
 use crate::sink::Sink;
 use crate::status::Status;
@@ -39,12 +40,22 @@ struct Inner {
     progress: Arc<Progress>,
     poke: Arc<Notify>,
     variants: Arc<Variants>,
-    task: AbortHandle,
+    task: Work,
+}
+
+/// Who brings the packets.
+enum Work {
+    /// A task, which opens the source.
+    Pulled(AbortHandle),
+    /// Others, who feed it.
+    Pushed(Arc<Push>),
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Work::Pulled(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -64,6 +75,12 @@ impl Supervisor {
         let (publisher, feed) = Feed::new(request.options.limits);
         let progress = Arc::new(Progress::new());
         let poke = Arc::new(Notify::new());
+        let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress)));
+        if scheme.names == push::SCHEME.names {
+            let push = Arc::new(Push::new(name, Arc::clone(&request.options), publisher, Arc::clone(&progress)));
+            let task = Work::Pushed(push);
+            return Ok(Self(Arc::new(Inner { name: name.into(), request, feed, progress, poke, variants, task })));
+        }
         let task = Task {
             scheme,
             request: request.clone(),
@@ -75,9 +92,33 @@ impl Supervisor {
             failures: 0,
         };
         let span = tracing::info_span!(parent: None, "source", of = name);
-        let task = tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle();
-        let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress)));
+        let task = Work::Pulled(tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle());
         Ok(Self(Arc::new(Inner { name: name.into(), request, feed, progress, poke, variants, task })))
+    }
+
+    /// Supervises a feed, called `name` in logs, that opens nothing but is fed, see
+    /// [`crate::push`]. Needs a tokio runtime.
+    #[must_use]
+    pub fn pushed(name: &str, options: Options) -> Self {
+        Self::new(name, push::SCHEME.example, options).expect("the scheme takes its own example")
+    }
+
+    /// Whether it is a feed, which others fill.
+    #[must_use]
+    pub fn is_pushed(&self) -> bool {
+        matches!(self.0.task, Work::Pushed(_))
+    }
+
+    /// Begins to feed it, as the only one: `hint` says who does and what is sent. Waits a moment
+    /// for a feeder that is just leaving. Needs a tokio runtime. Cancel-safe.
+    ///
+    /// # Errors
+    /// When another one is feeding it, or it opens something by itself.
+    pub async fn feeder(&self, hint: Hint) -> Result<Feeder, Refused> {
+        match &self.0.task {
+            Work::Pushed(push) => push.feeder(hint).await,
+            Work::Pulled(_) => Err(Refused::Pulled),
+        }
     }
 
     /// Its name.
@@ -241,7 +282,7 @@ fn tell_live(progress: &Progress) {
 }
 
 /// Ends with the time-out that passed.
-async fn overdue(progress: &Progress, options: &Options) -> Error {
+pub(crate) async fn overdue(progress: &Progress, options: &Options) -> Error {
     let began = Instant::now();
     // A wake-up may be left over from the last attempt: the picture counts, not it.
     while progress.newest().is_none() {

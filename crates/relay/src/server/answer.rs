@@ -63,7 +63,7 @@ impl Refusal {
     pub(crate) fn source(name: &str, error: &Error) -> Self {
         let status = match error {
             Error::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
-            Error::Ended { .. } | Error::TooMany { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Ended { .. } | Error::Unfed { .. } | Error::TooMany { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_GATEWAY,
         };
         Self { retry_after_s: Some(2), ..Self::new(status, format!("{name}: {error}")) }

@@ -35,7 +35,7 @@ pub(super) enum Verdict {
 
 /// What the first bytes look like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Look {
+pub(crate) enum Look {
     Mjpeg,
     Html,
     Asf,
@@ -83,7 +83,7 @@ pub(super) async fn watch(answer: &mut Answer, reader: &mut Reader, location: &L
     }
 }
 
-fn look(bytes: &[u8]) -> Look {
+pub(crate) fn look(bytes: &[u8]) -> Look {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
     let begins = |name: &[u8]| text.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
     if text.starts_with(b"--") || bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
@@ -165,7 +165,7 @@ fn title(page: &[u8]) -> Option<&[u8]> {
 }
 
 /// The first words, on one line.
-fn shorten(text: &[u8]) -> String {
+pub(crate) fn shorten(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(8 * MAX_SHOWN)]);
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_SHOWN).collect()
 }

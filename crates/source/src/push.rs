@@ -1,0 +1,283 @@
+//! Feeds: sources that open nothing but are fed, as by `PUT` of HTTP.
+//!
+//! One [`Feeder`] at a time hands over bytes, in any container, and a thread of its own
+//! takes them apart. Readers keep their cursors from one feeder to the next, and time
+//! goes on; the first picture of the next one says that something lies between. Nothing
+//! is published of a picture that has not come whole.
+//!
+//! ```no_run
+//! # use source::{Supervisor, Options, push::{Ending, Hint}};
+//! # async fn feed(bytes: bytes::Bytes) -> Result<(), source::push::Refused> {
+//! let feed = Supervisor::pushed("cam2", Options::default());
+//! let feeder = feed.feeder(Hint { by: "127.0.0.1:1234".into(), ..Hint::default() }).await?;
+//! feeder.write(bytes).await;
+//! let taken = feeder.finish(Ending::Whole).await;
+//! println!("{} pictures of {}", taken.pictures, taken.container);
+//! # Ok(())
+//! # }
+//! ```
+
+mod demux;
+mod lead;
+mod pipe;
+mod sniff;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use feed::Publisher;
+use media::Codec;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+
+use crate::progress::Progress;
+use crate::scheme::{Scheme, any};
+use crate::sink::Sink;
+use crate::supervisor::overdue;
+use crate::timeline::Timeline;
+use crate::{Error, Options, on_thread};
+
+pub use pipe::Ending;
+
+pub(crate) static SCHEME: Scheme = Scheme {
+    names: &["push"],
+    example: "push:",
+    doc: "a feed: nothing is opened, others send to it by PUT or POST (`serve` only)",
+    port: None,
+    check: any,
+    connect: |_, _| {
+        Box::pin(async {
+            Error::BadUrl {
+                what: "push: opens nothing".into(),
+                hint: "it is for `headwater serve NAME=push:`, to which others send".into(),
+            }
+        })
+    },
+};
+
+/// How long a feeder waits for another one that is leaving.
+const LEAVING: Duration = Duration::from_secs(2);
+
+/// What is known of a feeder before its first byte.
+#[derive(Clone, Debug, Default)]
+pub struct Hint {
+    /// Who it is, for messages: an address.
+    pub by: String,
+    /// What it calls itself, as in `User-Agent`.
+    pub agent: Option<String>,
+    /// What it says that it sends, as in `Content-Type`. It counts where the bytes do not tell.
+    pub content_type: Option<String>,
+}
+
+/// Why a feed cannot be fed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Another one is feeding it.
+    #[error("this feed is already being received, from {by} for {}s; end that first", .since.as_secs())]
+    Busy {
+        /// Who.
+        by: String,
+        /// For how long.
+        since: Duration,
+    },
+    /// The source opens something by itself.
+    #[error("this source is no feed: it opens its own URL")]
+    Pulled,
+}
+
+/// What came of a feeder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Bytes that were handed over.
+    pub bytes: u64,
+    /// Pictures that were published.
+    pub pictures: u64,
+    /// The container; empty if it was not found out.
+    pub container: String,
+    /// The codec of the pictures, if there were any.
+    pub codec: Option<Codec>,
+    /// Why it did not end in order.
+    pub error: Option<Error>,
+}
+
+/// The side of a feed that takes feeders.
+pub(crate) struct Push {
+    name: String,
+    options: Arc<Options>,
+    publisher: Arc<Publisher>,
+    timeline: Arc<Mutex<Timeline>>,
+    progress: Arc<Progress>,
+    place: Arc<Semaphore>,
+    occupant: Mutex<Option<Occupant>>,
+}
+
+/// Who is feeding.
+struct Occupant {
+    by: String,
+    since: Instant,
+    /// It has said its last byte.
+    leaving: bool,
+}
+
+impl Push {
+    pub(crate) fn new(name: &str, options: Arc<Options>, publisher: Publisher, progress: Arc<Progress>) -> Self {
+        progress.unfed(None, false);
+        Self {
+            name: name.into(),
+            options,
+            publisher: Arc::new(publisher),
+            timeline: Arc::new(Mutex::new(Timeline::new(Instant::now()))),
+            progress,
+            place: Arc::new(Semaphore::new(1)),
+            occupant: Mutex::default(),
+        }
+    }
+
+    pub(crate) async fn feeder(self: &Arc<Self>, hint: Hint) -> Result<Feeder, Refused> {
+        let place = Arc::clone(&self.place);
+        let place = match Arc::clone(&place).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) if self.with(|occupant| occupant.as_ref().is_some_and(|occupant| !occupant.leaving)) => {
+                return Err(self.busy());
+            }
+            Err(_) => match timeout(LEAVING, place.acquire_owned()).await {
+                Ok(Ok(place)) => place,
+                _ => return Err(self.busy()),
+            },
+        };
+        Ok(self.begin(hint, place))
+    }
+
+    fn busy(&self) -> Refused {
+        self.with(|occupant| match occupant {
+            Some(Occupant { by, since, .. }) => Refused::Busy { by: by.clone(), since: since.elapsed() },
+            None => Refused::Busy { by: "another one".into(), since: Duration::ZERO },
+        })
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Option<Occupant>) -> T) -> T {
+        look(&mut self.occupant.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn begin(self: &Arc<Self>, hint: Hint, place: OwnedSemaphorePermit) -> Feeder {
+        let before = self.progress.counters(Instant::now());
+        self.with(|occupant| {
+            *occupant = Some(Occupant { by: hint.by.clone(), since: Instant::now(), leaving: false });
+        });
+        let (writer, reader) = pipe::pipe();
+        let (done, outcome) = watch::channel(None);
+        let span = tracing::info_span!(parent: None, "feed", of = self.name, by = hint.by);
+        let job = demux::Job { hint, options: Arc::clone(&self.options), anew: before.packets > 0 };
+        let attempt = Arc::clone(self).attempt(job, reader, writer.valve(), done, place);
+        tokio::spawn(tracing::Instrument::instrument(attempt, span));
+        Feeder { push: Arc::clone(self), writer, outcome, bytes: 0.into(), pictures_before: before.pictures }
+    }
+
+    /// Runs one feeder to its end.
+    async fn attempt(
+        self: Arc<Self>,
+        job: demux::Job,
+        reader: pipe::Reader,
+        valve: pipe::Valve,
+        done: watch::Sender<Option<Result<(), Error>>>,
+        place: OwnedSemaphorePermit,
+    ) {
+        self.progress.opening();
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner).restart();
+        let (sink, cut) = Sink::new(
+            Arc::clone(&self.publisher),
+            Arc::clone(&self.timeline),
+            Arc::clone(&self.progress),
+            self.options.limits,
+        );
+        let options = Arc::clone(&self.options);
+        let result = tokio::select! {
+            result = on_thread("feed", move |stop| demux::run(reader, &job, &sink, &stop)) => {
+                result.unwrap_or_else(|| Err(crate::libav::died()))
+            }
+            error = overdue(&self.progress, &options) => Err(error),
+        };
+        // Whatever the thread still does has no effect.
+        drop((cut, valve));
+        let was_live = self.progress.newest().is_some();
+        match &result {
+            Ok(()) => tracing::info!("the feed ended"),
+            Err(error) => tracing::warn!(%error, "the feed ended"),
+        }
+        self.progress.unfed(result.as_ref().err().map(Error::to_string), was_live);
+        self.with(Option::take);
+        // Told before the next one can begin, so that none is taken for another.
+        done.send_replace(Some(result));
+        drop(place);
+    }
+}
+
+/// Feeds a feed, until it is finished or dropped, which is a feed that broke off.
+pub struct Feeder {
+    push: Arc<Push>,
+    writer: pipe::Writer,
+    outcome: watch::Receiver<Option<Result<(), Error>>>,
+    bytes: std::sync::atomic::AtomicU64,
+    pictures_before: u64,
+}
+
+impl Feeder {
+    /// Hands over the next bytes, and waits while too many lie there already: a recording that is
+    /// sent faster than it plays is held to real time so. `false` when nothing more is wanted;
+    /// [`Feeder::finish`] tells why. Cancelled, it has handed over nothing.
+    pub async fn write(&self, bytes: Bytes) -> bool {
+        let count = bytes.len() as u64;
+        let written = self.writer.write(bytes).await;
+        if written {
+            self.bytes.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+        }
+        written
+    }
+
+    /// Ends when nothing more is wanted: what came cannot be read, or no picture came for too
+    /// long ([`Options::open_timeout`], [`Options::gap_timeout`]). Cancel-safe.
+    pub async fn unwanted(&self) {
+        let _ = self.outcome.clone().wait_for(Option::is_some).await;
+    }
+
+    /// Waits until everything is published, and tells what came.
+    pub async fn finish(mut self, ending: Ending) -> Taken {
+        self.writer.end(ending);
+        self.leave();
+        let result = match self.outcome.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(result)) => result.clone(),
+            _ => Err(crate::libav::died()),
+        };
+        let status = self.push.progress.status().borrow().clone();
+        let pictures = self.push.progress.counters(Instant::now()).pictures - self.pictures_before;
+        Taken {
+            bytes: self.bytes.load(std::sync::atomic::Ordering::Relaxed),
+            pictures,
+            container: if pictures > 0 { status.about.container } else { String::new() },
+            codec: status.tracks.video().map(|track| track.codec).filter(|_| pictures > 0),
+            error: result.err(),
+        }
+    }
+
+    fn leave(&self) {
+        self.push.with(|occupant| {
+            if let Some(occupant) = occupant {
+                occupant.leaving = true;
+            }
+        });
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        // Of the next one, if this one is over already.
+        if self.outcome.borrow().is_none() {
+            self.leave();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
