@@ -6,7 +6,7 @@
 
 use std::ffi::{c_char, c_int, c_uint};
 
-use crate::ffi::{AVCodec, AVCodecDescriptor, AVPixFmtDescriptor, SwsContext, SwsFilter};
+use crate::ffi::{AVCodec, AVCodecDescriptor, AVOutputFormat, AVPixFmtDescriptor, SwsContext, SwsFilter};
 
 // The libraries are linked by ffmpeg-sys-next. C passes an enum as an `int` on every system
 // that FFmpeg supports.
@@ -16,6 +16,7 @@ unsafe extern "C" {
     pub(crate) fn av_image_get_linesize(format: c_int, width: c_int, plane: c_int) -> c_int;
     pub(crate) fn avcodec_find_decoder(id: c_uint) -> *const AVCodec;
     pub(crate) fn avcodec_find_encoder(id: c_uint) -> *const AVCodec;
+    pub(crate) fn avformat_query_codec(format: *const AVOutputFormat, id: c_uint, compliance: c_int) -> c_int;
     pub(crate) fn avcodec_descriptor_get(id: c_uint) -> *const AVCodecDescriptor;
     pub(crate) fn sws_isSupportedInput(format: c_int) -> c_int;
     pub(crate) fn sws_isSupportedOutput(format: c_int) -> c_int;

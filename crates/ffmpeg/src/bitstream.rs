@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::ptr::{self, NonNull};
 
+use bytes::Bytes;
 use media::Codec;
 
 use crate::error::{Error, check};
@@ -79,6 +80,14 @@ impl AnnexB {
             }
         }
     }
+}
+
+/// The parameter sets that lie in a keyframe, in its own form; nothing where there are none.
+pub(crate) fn parameters_in(parameters: &Parameters, keyframe: &[u8]) -> Result<Option<Bytes>, Error> {
+    let mut filter = AnnexB::new(c"extract_extradata", parameters, ffi::AVRational { num: 1, den: 1000 })?;
+    let out = filter.filter(Packet::copy_of(keyframe)?)?;
+    let found = out.as_ref().and_then(|out| out.side_data(ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA));
+    Ok(found.map(Bytes::copy_from_slice))
 }
 
 impl Drop for AnnexB {

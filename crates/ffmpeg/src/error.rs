@@ -87,6 +87,22 @@ pub enum Error {
         /// The format asked for.
         format: String,
     },
+    /// This FFmpeg cannot write the container format.
+    #[error("this build of FFmpeg lacks a muxer for {format}")]
+    MuxerNotFound {
+        /// The format asked for.
+        format: String,
+    },
+    /// A codec that the container has no place for.
+    #[error("{container} does not hold {codec}; it holds {holds}")]
+    NoPlace {
+        /// The container's name.
+        container: &'static str,
+        /// The codec.
+        codec: media::Codec,
+        /// What it does hold.
+        holds: String,
+    },
     /// This FFmpeg cannot decode the codec.
     #[error("this build of FFmpeg lacks a decoder for {codec}")]
     DecoderNotFound {

@@ -2,7 +2,7 @@
 //!
 //! [`Input`] opens a URL and gives [`media::Unit`]s, [`Decoder`] makes [`Frame`]s of them,
 //! [`Scaler`] brings frames to the size and colours wanted, [`jpeg`] turns planar frames
-//! into JPEG bytes and back. Each type owns one object of C and frees it; pictures and
+//! into JPEG bytes and back. [`Muxer`] puts packets into a [`Container`]. Each type owns one object of C and frees it; pictures and
 //! packets are counted references, so cloning one copies no pixels. Every call here may
 //! block its thread: none belongs into an `async fn`.
 //!
@@ -24,6 +24,7 @@ mod input;
 mod interrupt;
 pub mod jpeg;
 mod log;
+mod muxer;
 mod packet;
 mod pixel;
 mod pool;
@@ -41,6 +42,7 @@ pub use encoder::{Coded, Encoder};
 pub use error::Error;
 pub use frame::{ColorSpace, Frame, Plane, PlaneMut};
 pub use input::{Input, InputOptions, Read};
+pub use muxer::{Chunk, Container, Muxer, MuxerOptions};
 pub use scaler::Scaler;
 
 /// Prepares libav*: its log goes to `tracing` (target `ffmpeg`) and not to stderr. Further

@@ -5,6 +5,7 @@ mod decoding;
 mod encoding;
 mod inputs;
 mod jpegs;
+mod muxing;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

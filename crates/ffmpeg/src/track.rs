@@ -28,13 +28,24 @@ pub(crate) fn codec_id(codec: Codec) -> Option<c_uint> {
 }
 
 /// FFmpeg's name of that AVCodecID.
-fn codec_name(id: c_uint) -> Codec {
+pub(crate) fn codec_name(id: c_uint) -> Codec {
     // SAFETY: any number is allowed; the answer is null or an entry of a constant table.
     let name = unsafe {
         let descriptor = abi::avcodec_descriptor_get(id);
         if descriptor.is_null() { "" } else { static_str((*descriptor).name) }
     };
     Codec::from_name(if name.is_empty() { "unknown" } else { name })
+}
+
+/// Whether `codec` is one of pictures.
+pub(crate) fn is_video(codec: Codec) -> bool {
+    codec_id(codec).is_some_and(|id| {
+        // SAFETY: any number is allowed; the answer is null or an entry of a constant table.
+        unsafe {
+            let descriptor = abi::avcodec_descriptor_get(id);
+            !descriptor.is_null() && int_of!((*descriptor).type_) == ffi::AVMediaType::AVMEDIA_TYPE_VIDEO as c_int
+        }
+    })
 }
 
 /// The decoder that libavcodec prefers for that AVCodecID.
