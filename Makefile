@@ -4,6 +4,7 @@
 #   make test     every test, with the programs and players it is tested against
 #   make bench    the figures, each against its floor
 #   make check    format, lints, documentation, tables against docs
+#   make wheel    the Python module as one file, with an FFmpeg of its own; see docs/WHEEL.md
 #   make install  the program, its man pages and completions below PREFIX
 #   make clean    everything that the goals above made
 
@@ -14,7 +15,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 HEADWATER := $(TARGET)/release/headwater
 
-.PHONY: all demo test test-tools bench check install clean
+.PHONY: all demo test test-tools bench check wheel install clean
 
 all: build-tools
 	$(CARGO) build --release --package cli
@@ -30,6 +31,10 @@ bench: build-tools
 
 check: build-tools
 	@$(CARGO) xtask check
+
+wheel: build-tools
+	@scripts/install-missing wheel
+	@scripts/build-wheel
 
 install: all
 	install -D -m 755 '$(HEADWATER)' '$(DESTDIR)$(PREFIX)/bin/headwater'

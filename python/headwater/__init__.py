@@ -30,7 +30,7 @@ from ._errors import (
     Unreachable,
     Unsupported,
 )
-from ._headwater import Frame, Info, Stats, __version__
+from ._headwater import Frame, Info, Stats, __ffmpeg__, __version__
 
 __all__ = [
     "BadOption",
@@ -52,6 +52,7 @@ __all__ = [
     "Unreachable",
     "Unsupported",
     "VideoCapture",
+    "__ffmpeg__",
     "__version__",
     "aopen",
     "open",

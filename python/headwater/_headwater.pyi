@@ -10,8 +10,9 @@ from PIL.Image import Image
 
 _Pixels = NDArray[numpy.uint8]
 
-__all__ = ["Capture", "Frame", "Info", "Pixels", "Stats", "Waker", "__version__", "ready", "records", "set_level"]
+__all__ = ["Capture", "Frame", "Info", "Pixels", "Stats", "Waker", "__ffmpeg__", "__version__", "ready", "records", "set_level"]
 
+__ffmpeg__: str
 __version__: str
 
 class Capture:

@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import gc
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -389,3 +390,7 @@ def test_a_capture_that_is_left_open_does_not_hold_up_the_end_of_the_program(cli
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_the_ffmpeg_in_use_tells_its_version_and_licence():
+    assert re.fullmatch(r"libavformat \d+\.\d+\.\d+, .*version .* or later", headwater.__ffmpeg__)

@@ -51,6 +51,12 @@ use live::Live;
 use recording::Recording;
 use shape::Shaper;
 
+/// The libavformat in use and its licence, as `libavformat 59.27.100, GPL version 2 or later`.
+#[must_use]
+pub fn ffmpeg_version() -> String {
+    ffmpeg::version()
+}
+
 /// The deadlines of the source come first, since they know more of what went wrong.
 const GRACE: Duration = Duration::from_millis(100);
 

@@ -1,8 +1,11 @@
 //! libavdevice, loaded when the first device is opened.
 //!
 //! Linked in, it and the seventy libraries that it pulls along (sound servers, SDL,
-//! OpenGL) would take 17 MB of every process, most of which never see a webcam.
+//! OpenGL) would take 17 MB of every process, most of which never see a webcam. An FFmpeg of our
+//! own is built with webcams and nothing else; there it is linked in, since a libavdevice of the
+//! machine would register with a libavformat that is not ours.
 
+#[cfg(not(feature = "bundled"))]
 use std::ffi::CString;
 use std::sync::OnceLock;
 
@@ -17,6 +20,7 @@ pub(crate) fn load() -> Result<(), String> {
     LOADED.get_or_init(try_load).clone()
 }
 
+#[cfg(not(feature = "bundled"))]
 fn try_load() -> Result<(), String> {
     // The two libraries have had the same major version since FFmpeg 5.
     // SAFETY: takes nothing and returns a number.
@@ -41,5 +45,14 @@ fn try_load() -> Result<(), String> {
         let register: unsafe extern "C" fn() = std::mem::transmute(register);
         register();
     }
+    Ok(())
+}
+
+#[cfg(feature = "bundled")]
+#[allow(clippy::unnecessary_wraps, reason = "the other one can fail")]
+fn try_load() -> Result<(), String> {
+    // SAFETY: libavdevice/avdevice.h; it only links its table into libavformat's, and `OnceLock`
+    // keeps two calls apart.
+    unsafe { ffi::avdevice_register_all() };
     Ok(())
 }

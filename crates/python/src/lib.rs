@@ -33,5 +33,6 @@ fn _headwater(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(capture_class::ready, module)?)?;
     module.add_function(wrap_pyfunction!(log::set_level, module)?)?;
     module.add_function(wrap_pyfunction!(log::records, module)?)?;
+    module.add("__ffmpeg__", ::capture::ffmpeg_version())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }
