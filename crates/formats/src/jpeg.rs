@@ -8,7 +8,7 @@ mod scanner;
 
 use media::Size;
 
-pub use huffman::with_huffman;
+pub use huffman::{is_typical_huffman, with_huffman};
 pub use scanner::{MAX_GAP, MAX_PICTURE, Scanner};
 
 use crate::Error;

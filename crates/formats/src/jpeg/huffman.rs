@@ -34,6 +34,32 @@ pub fn with_huffman(picture: Bytes) -> Bytes {
     whole.freeze()
 }
 
+/// Whether the tables in the payload of a DHT segment (T.81 B.2.4.2) are those of Annex K.3, each
+/// in its usual place.
+#[must_use]
+pub fn is_typical_huffman(payload: &[u8]) -> bool {
+    let mut rest = payload;
+    while let Some((table, after)) = split_table(rest) {
+        let mut typical = &TYPICAL[4..];
+        let known = std::iter::from_fn(|| {
+            let (table, after) = split_table(typical)?;
+            typical = after;
+            Some(table)
+        });
+        if !known.into_iter().any(|known| known == table) {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// A table with its class, place and counts, and what comes after it.
+fn split_table(tables: &[u8]) -> Option<(&[u8], &[u8])> {
+    let symbols: usize = tables.get(1..17)?.iter().map(|count| usize::from(*count)).sum();
+    tables.split_at_checked(17 + symbols)
+}
+
 /// One DHT segment (T.81 B.2.4.2) with the four tables.
 #[rustfmt::skip]
 static TYPICAL: [u8; 420] = [
@@ -92,6 +118,16 @@ mod tests {
             .flat_map(|segment| segment.payload.to_vec())
             .collect();
         assert_eq!(written, TYPICAL[4..]);
+    }
+
+    #[test]
+    fn tables_are_typical_one_by_one_and_together_and_not_when_one_symbol_differs() {
+        let all = &TYPICAL[4..];
+        let (first, others) = split_table(all).unwrap();
+        assert!(is_typical_huffman(all) && is_typical_huffman(first) && is_typical_huffman(others));
+        let mut other = first.to_vec();
+        *other.last_mut().unwrap() = 0x0c;
+        assert!(!is_typical_huffman(&other) && !is_typical_huffman(&all[..all.len() - 1]));
     }
 
     #[test]

@@ -1,0 +1,16 @@
+//! Replays what the fuzzers started from and what they found.
+
+#[path = "../../formats/tests/replay/mod.rs"]
+mod replay;
+
+use replay::replay;
+
+#[test]
+fn rtsp_server() {
+    replay("rtsp_server", rtsp::fuzz::rtsp_server);
+}
+
+#[test]
+fn rtp_packetizer() {
+    replay("rtp_packetizer", rtsp::fuzz::rtp_packetizer);
+}
