@@ -38,6 +38,9 @@ pub enum Command {
     Probe(Probe),
     /// Save a picture, or one every so often
     Grab(Grab),
+    /// Check or translate a file that says what to serve
+    #[command(subcommand)]
+    Config(crate::config::Command),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -8,7 +8,7 @@ pub const TABLE: &str = "\
 Exit status:
   0  done; serve, view and grab: also when ended by q, Ctrl-C or SIGTERM
   1  something else went wrong; the message says what
-  2  the command line is wrong
+  2  the command line or a configuration is wrong
   3  a source gives no picture
   4  there is no display for the window
   5  the address to listen on cannot be had";

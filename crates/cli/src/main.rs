@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod config;
 mod exit;
 mod grab;
 mod log;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::View(view) => view::run(view),
         #[cfg(not(feature = "viewer"))]
         Command::View(_) => Err(exit::Failure::NotBuiltIn.into()),
+        Command::Config(command) => config::run(command),
         Command::Completions { shell } => pages::completions(*shell),
         Command::Man { directory } => pages::man(directory.as_deref()),
     };

@@ -20,6 +20,8 @@ mod tests;
 use crate::{Config, Problem};
 
 pub use directives::{DIRECTIVES, Directive, Place, Standing};
+pub(crate) use formats::{guess as guess_format, wrong as wrong_format};
+pub(crate) use values::rate;
 pub use words::{Line, lines};
 
 /// What a file says, and what there is to say about it.

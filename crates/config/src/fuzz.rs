@@ -1,6 +1,6 @@
 //! Bodies of the fuzz targets in `fuzz/`; a test replays their corpus.
 
-use crate::{Acl, ffserver};
+use crate::{Acl, ffserver, native};
 
 /// Nothing in a file makes its reader fall, every problem is one of its lines, and what it
 /// lets in is told without falling.
@@ -27,5 +27,23 @@ pub fn ffserver_conf(input: &[u8]) {
     }
     if let Ok(acl) = Acl::parse(&text) {
         let _ = acl.allows(std::net::Ipv6Addr::LOCALHOST.into());
+    }
+}
+
+/// The same of headwater.toml; and what could be read of it is read again from what is written.
+///
+/// # Panics
+/// When that is not so.
+pub fn headwater_toml(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let parsed = native::parse(&text);
+    for problem in &parsed.problems {
+        assert!(!problem.message.is_empty() && !problem.message.contains('\n'), "{problem:?}");
+    }
+    if parsed.is_usable() {
+        let written = native::write(&parsed.config);
+        let again = native::parse(&written);
+        assert!(again.is_usable(), "{written}{:#?}", again.problems);
+        assert_eq!(native::write(&again.config), written);
     }
 }

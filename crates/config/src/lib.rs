@@ -16,7 +16,9 @@ mod encoding;
 pub mod ffserver;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod native;
 mod problem;
+mod source;
 mod stream;
 mod suggest;
 
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 pub use acl::{Acl, Rule, Verdict, Who};
 pub use encoding::{Audio, Ratio, Video};
 pub use problem::{Problem, Severity};
+pub use source::Source;
 pub use stream::{Feed, Multicast, Origin, Redirect, Stream};
 
 /// An address to listen on.
@@ -62,6 +65,8 @@ pub struct Config {
     pub http: Vec<Listen>,
     /// Where RTSP is served.
     pub rtsp: Vec<Listen>,
+    /// Where MMS is served; ffserver had none.
+    pub mms: Vec<Listen>,
     /// Most connections at a time that have made a request for a stream.
     pub max_clients: u32,
     /// Most connections at a time.
@@ -72,6 +77,8 @@ pub struct Config {
     pub custom_log: Option<LogFile>,
     /// How the lines of that log look.
     pub log_format: LogFormat,
+    /// What is served by name in every format; ffserver had none.
+    pub sources: Vec<Source>,
     /// What comes in, in the order of the file.
     pub feeds: Vec<Feed>,
     /// What goes out, in the order of the file.
@@ -100,11 +107,13 @@ impl Default for Config {
         Self {
             http: Vec::new(),
             rtsp: Vec::new(),
+            mms: Vec::new(),
             max_clients: Self::MAX_CLIENTS,
             max_connections: Self::MAX_CONNECTIONS,
             max_bandwidth_kbit: Self::MAX_BANDWIDTH_KBIT,
             custom_log: None,
             log_format: LogFormat::default(),
+            sources: Vec::new(),
             feeds: Vec::new(),
             streams: Vec::new(),
             redirects: Vec::new(),

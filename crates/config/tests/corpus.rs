@@ -7,3 +7,8 @@ mod replay;
 fn ffserver_conf() {
     replay::replay("ffserver_conf", config::fuzz::ffserver_conf);
 }
+
+#[test]
+fn headwater_toml() {
+    replay::replay("headwater_toml", config::fuzz::headwater_toml);
+}

@@ -174,3 +174,28 @@ fn a_relay_says_how_to_open_it_to_the_network() {
     );
     assert!(!Path::new(root()).join("nohup.out").exists());
 }
+
+#[test]
+fn config_checks_translates_and_tells_all_mistakes_with_their_lines() {
+    let folder = folder("config");
+    let (old, new) = (folder.join("ffserver.conf"), folder.join("headwater.toml"));
+    let text = "HTTPPort 8090\n<Feed cam2.ffm>\nFile /tmp/cam2.ffm\n</Feed>\n<Stream cam2.mjpeg>\nFeed cam2.ffm\n\
+                Format mpjpeg\nVideoSize 640x480\nNoAudio\n</Stream>\n";
+    std::fs::write(&old, text).unwrap();
+    let imported = say(&["config", "import", old.to_str().unwrap()]).succeeded();
+    std::fs::write(&new, &imported.out).unwrap();
+    let checked = say(&["config", "check", new.to_str().unwrap()]).succeeded().text();
+    assert!(checked.ends_with(": right: 1 feed, 1 stream\n"), "{checked}");
+    std::fs::write(&old, text.replace("VideoSize 640x480", "VideoSize 640x").replace("NoAudio", "NoAudoi")).unwrap();
+    let wrong = say(&["config", "check", "--quiet", old.to_str().unwrap()]);
+    assert_eq!(wrong.status.code(), Some(2));
+    for part in [
+        "ffserver.conf:8: error: VideoSize 640x: expected",
+        "ffserver.conf:9: error: unknown directive NoAudoi; did you mean NoAudio?",
+        ": 2 mistakes",
+    ] {
+        assert!(wrong.err.contains(part), "{part:?} is not in {}", wrong.err);
+    }
+    let schema: serde_json::Value = serde_json::from_slice(&say(&["config", "schema"]).succeeded().out).unwrap();
+    assert!(schema["properties"]["stream"]["items"]["properties"]["video"]["properties"]["size"].is_object());
+}

@@ -87,7 +87,7 @@ pub(super) const KNOWN: &[(&str, &[&str])] = &[
 const NEVER: &[(&str, &str)] = &[("mpegvideo", "mpeg1video"), ("ra", "rm"), ("real", "rm"), ("mpg", "mpeg")];
 
 /// What is wrong with a format's name, if something is.
-pub(super) fn wrong(name: &str) -> Option<String> {
+pub(crate) fn wrong(name: &str) -> Option<String> {
     if KNOWN.iter().any(|(known, _)| *known == name) {
         return None;
     }
@@ -102,7 +102,7 @@ pub(super) fn wrong(name: &str) -> Option<String> {
 }
 
 /// The format that the name of a stream means.
-pub(super) fn guess(name: &str) -> Option<&'static str> {
+pub(crate) fn guess(name: &str) -> Option<&'static str> {
     let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
     KNOWN.iter().find(|(_, extensions)| extensions.contains(&extension.as_str())).map(|(name, _)| *name)
 }

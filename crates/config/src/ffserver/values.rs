@@ -35,7 +35,7 @@ pub(super) fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// `N`, `N/D`, or a fraction; FFmpeg's names of rates too.
-pub(super) fn rate(text: &str) -> Option<Ratio> {
+pub(crate) fn rate(text: &str) -> Option<Ratio> {
     const NAMED: &[(&str, u32, u32)] = &[
         ("ntsc", 30_000, 1001),
         ("pal", 25, 1),

@@ -1,0 +1,117 @@
+//! `headwater config`: files that say what `serve` serves, checked and translated.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use ::config::ffserver::Parsed;
+use ::config::{Config, Severity, native};
+use anyhow::Context;
+use clap::Subcommand;
+
+use crate::exit::Failure;
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Say everything that is wrong with a configuration, and how much there is in it
+    Check {
+        /// A headwater.toml, or an ffserver.conf; - for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Say nothing but errors
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Translate an ffserver.conf into a headwater.toml, on standard output
+    Import {
+        /// The ffserver.conf; - for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the JSON schema of headwater.toml, for editors
+    Schema,
+    /// Print the reference of headwater.toml, in Markdown
+    Docs,
+}
+
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match command {
+        Command::Check { file, quiet } => {
+            let config = read(file, *quiet)?;
+            if !quiet {
+                writeln!(out, "{}: {}", file.display(), summary(&config))?;
+            }
+        }
+        Command::Import { file } => {
+            if is_native(file) {
+                let message = format!("{}: a headwater.toml already; nothing to translate", file.display());
+                return Err(Failure::Usage(message).into());
+            }
+            let config = read(file, false)?;
+            write!(out, "{}", native::write(&config))?;
+        }
+        Command::Schema => writeln!(out, "{:#}", native::schema())?,
+        Command::Docs => write!(out, "{}", native::reference())?,
+    }
+    Ok(())
+}
+
+/// Whether a file of that name is read as headwater.toml.
+pub fn is_native(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
+
+/// Reads a configuration of either kind and prints on standard error what there is to say about
+/// it, each in a line with the file and its line.
+///
+/// # Errors
+/// When it cannot be read or used.
+pub fn read(file: &Path, quiet: bool) -> anyhow::Result<Config> {
+    let name = file.display();
+    let bytes = match file == Path::new("-") {
+        true => {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        }
+        false => std::fs::read(file),
+    };
+    let bytes = bytes.with_context(|| format!("{name}: the configuration cannot be read"))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let Parsed { config, problems } = match is_native(file) {
+        true => native::parse(&text),
+        false => ::config::ffserver::parse(&text),
+    };
+    let mut err = anstream::stderr().lock();
+    for problem in problems.iter().filter(|problem| !quiet || problem.is_error()) {
+        let (kind, color) = match problem.severity {
+            Severity::Error => ("error", anstyle::AnsiColor::Red),
+            Severity::Warning => ("warning", anstyle::AnsiColor::Yellow),
+            Severity::Notice => ("notice", anstyle::AnsiColor::Cyan),
+        };
+        let style = color.on_default().bold();
+        let line = if problem.line == 0 { String::new() } else { format!(":{}", problem.line) };
+        let message: String = problem.message.chars().filter(|c| !c.is_control()).collect();
+        writeln!(err, "{name}{line}: {style}{kind}:{style:#} {message}")?;
+    }
+    match problems.iter().filter(|problem| problem.is_error()).count() {
+        0 => Ok(config),
+        1 => Err(Failure::Usage(format!("{name}: a mistake; mend it and try again")).into()),
+        many => Err(Failure::Usage(format!("{name}: {many} mistakes; mend them and try again")).into()),
+    }
+}
+
+fn summary(config: &Config) -> String {
+    let count = |many: usize, what: &str| match many {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        many => Some(format!("{many} {what}s")),
+    };
+    let counts = [
+        count(config.sources.len(), "source"),
+        count(config.feeds.len(), "feed"),
+        count(config.streams.len(), "stream"),
+        count(config.redirects.len(), "redirect"),
+    ];
+    let counts: Vec<_> = counts.into_iter().flatten().collect();
+    if counts.is_empty() { "right, and empty".into() } else { format!("right: {}", counts.join(", ")) }
+}

@@ -1,0 +1,117 @@
+//! Keys of `[[source]]` and `[[feed]]`.
+
+use super::given::{Given, tell_amount, tell_time};
+use super::write::{pairs, path, texts};
+use super::{Key, Kind, Told, keys};
+use crate::{Acl, Rule};
+
+const BYTES: u64 = 1024;
+/// The least that a ring may have, in bytes.
+const LEAST: u64 = 16_384;
+
+fn ring_size(given: &Given<'_>) -> Told<u64> {
+    let size = given.amount(BYTES, 0, 1_000_000_000_000_000)?;
+    if size == 0 || size >= LEAST { Ok(size) } else { Err(String::new()) }
+}
+
+pub(super) fn acl(given: &Given<'_>) -> Told<Acl> {
+    let rule = |text: &String| Rule::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    Ok(Acl { rules: given.list()?.iter().map(rule).collect::<Result<_, _>>()? })
+}
+
+pub(super) fn tell_acl(acl: &Acl) -> Option<::toml::Value> {
+    texts(acl.rules.iter().map(ToString::to_string))
+}
+
+pub(super) static SOURCE: &[Key] = keys! { Source on Source;
+    "name" / "": Kind::Text, "letters, digits, _ and -", r#"name = "front""#,
+        "What its URLs are called. Required.",
+        |source, given| { source.name = given.owned()?; Ok(()) },
+        |source| Some(source.name.as_str().into());
+    "url" / "": Kind::Text, "a URL, a file or a device", r#"url = "rtsp://user:password@10.0.0.5/stream""#,
+        "What to open. Required.",
+        |source, given| { source.url = given.owned()?; Ok(()) },
+        |source| Some(source.url.as_str().into());
+    "timeout" / "": Kind::Text, "a time such as 10s", r#"timeout = "10s""#,
+        "Longest wait for the first picture: name, connection, handshake and data together. Default: 10s.",
+        |source, given| { source.timeout = Some(given.time()?); Ok(()) },
+        |source| source.timeout.map(tell_time);
+    "gap_timeout" / "": Kind::Text, "a time such as 10s", r#"gap_timeout = "5s""#,
+        "Longest wait from one picture to the next. Default: 10s.",
+        |source, given| { source.gap_timeout = Some(given.time()?); Ok(()) },
+        |source| source.gap_timeout.map(tell_time);
+    "linger" / "": Kind::Text, "a time such as 5s", r#"linger = "1m""#,
+        "How long it stays open after its last reader has gone. Default: 5s.",
+        |source, given| { source.linger = Some(given.time()?); Ok(()) },
+        |source| source.linger.map(tell_time);
+    "always_on" / "": Kind::Switch, "true or false", "always_on = true",
+        "Open it at the start and keep it open, watched or not. Default: false.",
+        |source, given| { source.always_on = given.switch()?; Ok(()) },
+        |source| source.always_on.then_some(true.into());
+    "once" / "": Kind::Switch, "true or false", "once = true",
+        "Play a file once instead of for ever. Default: false.",
+        |source, given| { source.once = given.switch()?; Ok(()) },
+        |source| source.once.then_some(true.into());
+    "transport" / "": Kind::Choice(&["auto", "tcp", "udp"]), "auto, tcp or udp", r#"transport = "udp""#,
+        "How RTP is carried. Default: auto, which is TCP, and UDP where the camera wants it.",
+        |source, given| {
+            let text = given.text()?;
+            source.transport = Some(["auto", "tcp", "udp"].contains(&text).then(|| text.to_owned()).ok_or_else(String::new)?);
+            Ok(())
+        },
+        |source| source.transport.as_deref().map(Into::into);
+    "streams" / "": Kind::Text, "best, smallest, max=300k (bit/s), or numbers as 1,3", r#"streams = "max=300k""#,
+        "Which streams of Windows Media to take. Default: best.",
+        |source, given| { source.streams = Some(given.owned()?); Ok(()) },
+        |source| source.streams.as_deref().map(Into::into);
+    "ffmpeg" / "": Kind::List, "a list of NAME=VALUE", r#"ffmpeg = ["analyzeduration=1000000"]"#,
+        "Options for FFmpeg's demuxer or protocol.",
+        |source, given| { source.ffmpeg = given.pairs()?; Ok(()) },
+        |source| pairs(&source.ffmpeg);
+    "file" / "": Kind::Text, "a path", r#"file = "/var/lib/headwater/front""#,
+        "Keep what comes in in a ring on disk, for time shift, over restarts too. Default: none.",
+        |source, given| { source.file = Some(given.path()?); Ok(()) },
+        |source| source.file.as_deref().map(path);
+    "file_max_size" / "": Kind::Amount, "bytes, or a size such as \"200k\", \"5M\" or \"1.5G\", at least 16k; 0 for no bound", r#"file_max_size = "10G""#,
+        "Most that the ring may grow to; the oldest gives way. Default: 5M.",
+        |source, given| { source.file_max_size = Some(ring_size(given)?); Ok(()) },
+        |source| source.file_max_size.map(|size| tell_amount(size, BYTES));
+};
+
+pub(super) static FEED: &[Key] = keys! { Feed on Feed;
+    "name" / "<Feed NAME>": Kind::Text, "a path without the slash at its front", r#"name = "cam2.ffm""#,
+        "Its path, which a feeder sends to by PUT or POST. Required.",
+        |feed, given| { feed.name = given.text()?.trim_start_matches('/').to_owned(); Ok(()) },
+        |feed| Some(feed.name.as_str().into());
+    "source" / "Source": Kind::Text, "a URL", r#"source = "rtsp://10.0.0.5/stream""#,
+        "Read this URL in place of waiting for a feeder, as long as somebody watches.",
+        |feed, given| { feed.source = Some(given.owned()?); Ok(()) },
+        |feed| feed.source.as_deref().map(Into::into);
+    "launch" / "Launch": Kind::List, "a list: a program and its arguments", r#"launch = ["ffmpeg", "-i", "rtsp://10.0.0.5/stream"]"#,
+        "Run this program, which feeds; the feed's URL is put behind its arguments. When it ends it is run again.",
+        |feed, given| {
+            feed.launch = given.list()?;
+            if feed.launch.first().is_none_or(String::is_empty) { Err(String::new()) } else { Ok(()) }
+        },
+        |feed| texts(feed.launch.iter().cloned());
+    "file" / "File": Kind::Text, "a path", r#"file = "/var/lib/headwater/cam2.ffm""#,
+        "Keep what came in in this ring on disk, for time shift, over restarts too. Default: the memory holds a moment only.",
+        |feed, given| { feed.file = Some(given.path()?); Ok(()) },
+        |feed| feed.file.as_deref().map(path);
+    "read_only" / "ReadOnlyFile": Kind::Switch, "true or false", "read_only = true",
+        "Play the file as if it came in, and never write to it. Default: false.",
+        |feed, given| { feed.read_only = given.switch()?; Ok(()) },
+        |feed| feed.read_only.then_some(true.into());
+    "file_max_size" / "FileMaxSize": Kind::Amount, "bytes, or a size such as \"200k\", \"5M\" or \"1.5G\", at least 16k; 0 for no bound", r#"file_max_size = "1G""#,
+        "Most that the file may grow to; the oldest gives way. Default: 5M.",
+        |feed, given| { feed.file_max_size = Some(ring_size(given)?); Ok(()) },
+        |feed| feed.file_max_size.map(|size| tell_amount(size, BYTES));
+    "truncate" / "Truncate": Kind::Switch, "true or false", "truncate = true",
+        "Empty the file when a feeder comes. Default: false.",
+        |feed, given| { feed.truncate = given.switch()?; Ok(()) },
+        |feed| feed.truncate.then_some(true.into());
+    "acl" / "ACL": Kind::List, "a list of allow or deny with an address, two of them for a range, a network or a name", r#"acl = ["allow 127.0.0.1", "allow 10.0.0.0/8"]"#,
+        "Who may send and read the feed; the first that fits decides, and the opposite of the last one where none does. Default: everybody.",
+        |feed, given| { feed.acl = acl(given)?; Ok(()) },
+        |feed| tell_acl(&feed.acl);
+};

@@ -1,0 +1,203 @@
+//! A value as it stands in the file, and ways to read it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::toml::Spanned;
+use ::toml::de::DeValue;
+
+use super::{Told, in_order};
+
+/// Longest list or table that is read.
+const MOST: usize = 10_000;
+
+pub(super) struct Given<'a>(pub(super) &'a Spanned<DeValue<'a>>);
+
+impl Given<'_> {
+    /// A text that is not empty.
+    pub(super) fn text(&self) -> Told<&str> {
+        self.0.get_ref().as_str().filter(|text| !text.is_empty()).ok_or_else(String::new)
+    }
+
+    pub(super) fn owned(&self) -> Told<String> {
+        self.text().map(str::to_owned)
+    }
+
+    pub(super) fn path(&self) -> Told<PathBuf> {
+        self.text().map(PathBuf::from)
+    }
+
+    pub(super) fn switch(&self) -> Told<bool> {
+        self.0.get_ref().as_bool().ok_or_else(String::new)
+    }
+
+    /// A whole number from `least` to `most`.
+    pub(super) fn int<T: TryFrom<i64>>(&self, least: i64, most: i64) -> Told<T> {
+        let number = self.whole().filter(|number| (least..=most).contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(String::new)
+    }
+
+    fn whole(&self) -> Option<i64> {
+        let number = self.0.get_ref().as_integer()?;
+        i64::from_str_radix(number.as_str(), number.radix()).ok()
+    }
+
+    /// A number from `least` to `most`.
+    pub(super) fn number(&self, least: f64, most: f64) -> Told<f64> {
+        let value = self.0.get_ref();
+        let number = match value.as_float() {
+            Some(float) => float.as_str().parse().ok(),
+            None => self.whole().map(|whole| whole as f64),
+        };
+        number.filter(|number: &f64| (least..=most).contains(number)).ok_or_else(String::new)
+    }
+
+    /// A whole number, or one with a unit of `k`, `M` or `G`, each `step` times the one before.
+    pub(super) fn amount(&self, step: u64, least: u64, most: u64) -> Told<u64> {
+        let amount = match self.0.get_ref().as_str() {
+            Some(text) => with_unit(text, step),
+            None => self.whole().and_then(|whole| whole.try_into().ok()),
+        };
+        amount.filter(|amount| (least..=most).contains(amount)).ok_or_else(String::new)
+    }
+
+    /// A time with its unit: `10s`, `500ms`, `2m`, `1h`.
+    pub(super) fn time(&self) -> Told<Duration> {
+        time(self.text()?).ok_or_else(String::new)
+    }
+
+    /// A list of texts.
+    pub(super) fn list(&self) -> Told<Vec<String>> {
+        let items = self.0.get_ref().as_array().filter(|items| items.len() <= MOST).ok_or_else(String::new)?;
+        let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+        texts.collect::<Option<_>>().ok_or_else(String::new)
+    }
+
+    /// A list of `NAME=VALUE`.
+    pub(super) fn pairs(&self) -> Told<Vec<(String, String)>> {
+        let pair = |item: String| {
+            let (name, value) = item.split_once('=').filter(|(name, _)| !name.is_empty())?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        self.list()?.into_iter().map(pair).collect::<Option<_>>().ok_or_else(String::new)
+    }
+
+    /// A table of texts, in the order of the file.
+    pub(super) fn table(&self) -> Told<Vec<(String, String)>> {
+        let table = self.0.get_ref().as_table().ok_or_else(String::new)?;
+        let entries = in_order(table).into_iter();
+        let entries =
+            entries.map(|(key, value)| Some((key.get_ref().to_string(), value.get_ref().as_str()?.to_owned())));
+        entries.take(MOST).collect::<Option<_>>().ok_or_else(String::new)
+    }
+}
+
+pub(super) fn with_unit(text: &str, step: u64) -> Option<u64> {
+    let (digits, times) = match text.as_bytes().last()?.to_ascii_lowercase() {
+        b'k' => (&text[..text.len() - 1], 1),
+        b'm' => (&text[..text.len() - 1], 2),
+        b'g' => (&text[..text.len() - 1], 3),
+        _ => (text, 0),
+    };
+    let unit = step.checked_pow(times)?;
+    match digits.split_once('.') {
+        None => digits.parse::<u64>().ok()?.checked_mul(unit),
+        Some(_) => {
+            let amount = digits.parse::<f64>().ok()? * unit as f64;
+            (0.0..=1e15).contains(&amount).then_some(amount as u64)
+        }
+    }
+}
+
+/// `amount` with the largest unit that loses nothing.
+pub(super) fn tell_amount(amount: u64, step: u64) -> ::toml::Value {
+    let units = [("G", step.pow(3)), ("M", step.pow(2)), ("k", step)];
+    let fits = units.into_iter().find(|(_, unit)| amount >= *unit && amount.is_multiple_of(*unit));
+    match (fits, i64::try_from(amount)) {
+        (Some((name, unit)), _) => format!("{}{name}", amount / unit).into(),
+        (None, Ok(amount)) => amount.into(),
+        (None, Err(_)) => amount.to_string().into(),
+    }
+}
+
+/// Up to ten years, to the nanosecond.
+fn time(text: &str) -> Option<Duration> {
+    let letters = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (digits, unit) = text.split_at(letters);
+    let unit_ns: u64 = match unit {
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        _ => return None,
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 12;
+    if whole.is_empty() || !plain(whole) || !plain(fraction) {
+        return None;
+    }
+    let mut ns = whole.parse::<u128>().ok()? * u128::from(unit_ns);
+    if !fraction.is_empty() {
+        let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
+        ns += fraction.parse::<u128>().ok()? * u128::from(unit_ns) / scale;
+    }
+    let ns = u64::try_from(ns).ok()?;
+    Some(Duration::from_nanos(ns)).filter(|time| *time <= Duration::from_secs(315_360_000))
+}
+
+/// `time` as it is read.
+pub(super) fn tell_time(time: Duration) -> ::toml::Value {
+    match time.subsec_nanos() {
+        0 => format!("{}s", time.as_secs()),
+        nanos => format!("{}.{}s", time.as_secs(), format!("{nanos:09}").trim_end_matches('0')),
+    }
+    .into()
+}
+
+/// `text`, cut to a length fit for a message.
+pub(super) fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// What stood there.
+pub(super) fn said(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{:?}", short(text)),
+        DeValue::Integer(number) => short(number.as_str()),
+        DeValue::Float(number) => short(number.as_str()),
+        DeValue::Boolean(is) => is.to_string(),
+        DeValue::Datetime(_) => "a date".into(),
+        DeValue::Array(_) => "[…]".into(),
+        DeValue::Table(_) => "{…}".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_amounts_are_read_as_they_are_told() {
+        for ns in [0, 1, 500_000_000, 5_000_000_000, 3_600_000_000_000, 100_000_000_100_000_000] {
+            let told = tell_time(Duration::from_nanos(ns));
+            assert_eq!(time(told.as_str().unwrap()), Some(Duration::from_nanos(ns)), "{told}");
+        }
+        assert_eq!(time("1.5m"), Some(Duration::from_secs(90)));
+        for wrong in ["", "5", "s", "-1s", "1e3s", "5 s", "99999999999h", ".5s", "1.s9"] {
+            assert_eq!(time(wrong), None, "{wrong}");
+        }
+        for (amount, step) in [(0, 1024), (5 << 20, 1024), (5_000_001, 1024), (10_240_000, 1000), (u64::MAX, 1000)] {
+            let told = tell_amount(amount, step);
+            let read = told
+                .as_str()
+                .map_or_else(|| told.as_integer().and_then(|n| n.try_into().ok()), |text| with_unit(text, step));
+            assert_eq!(read, Some(amount), "{told}");
+        }
+        assert_eq!(with_unit("1.5M", 1024), Some(3 << 19));
+        assert_eq!(with_unit("99999999999999999999G", 1024), None);
+    }
+}

@@ -1,0 +1,50 @@
+//! A source that is served by name in every format.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Something that is opened and served at `/NAME.mjpeg`, `/NAME.jpg` and so on. ffserver had
+/// nothing like it. `Debug` shows its URL without the password.
+#[derive(Clone, Default, PartialEq)]
+pub struct Source {
+    /// What its URLs are called.
+    pub name: String,
+    /// The line of the file it begins in.
+    pub line: usize,
+    /// A URL, a file or a device.
+    pub url: String,
+    /// Longest wait for the first picture.
+    pub timeout: Option<Duration>,
+    /// Longest wait from one picture to the next.
+    pub gap_timeout: Option<Duration>,
+    /// How long it stays open after its last reader has gone.
+    pub linger: Option<Duration>,
+    /// Open from the start, watched or not.
+    pub always_on: bool,
+    /// A file is played once.
+    pub once: bool,
+    /// How RTP is carried: `auto`, `tcp` or `udp`.
+    pub transport: Option<String>,
+    /// Which streams of Windows Media are taken.
+    pub streams: Option<String>,
+    /// Options of FFmpeg's demuxer or protocol.
+    pub ffmpeg: Vec<(String, String)>,
+    /// The ring on disk, for time shift.
+    pub file: Option<PathBuf>,
+    /// Most bytes of that ring.
+    pub file_max_size: Option<u64>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, line, url, always_on, .. } = self;
+        let url = media::Redacted(url);
+        f.debug_struct("Source")
+            .field("name", name)
+            .field("line", line)
+            .field("url", &url)
+            .field("always_on", always_on)
+            .finish_non_exhaustive()
+    }
+}
