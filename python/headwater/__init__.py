@@ -31,6 +31,8 @@ from ._errors import (
     Unsupported,
 )
 from ._headwater import Frame, Info, Stats, __ffmpeg__, __version__
+from ._show import show
+from ._v4l2 import Device, devices
 
 __all__ = [
     "BadOption",
@@ -38,6 +40,7 @@ __all__ = [
     "Broken",
     "Capture",
     "CaptureClosed",
+    "Device",
     "Ended",
     "Error",
     "Frame",
@@ -55,7 +58,9 @@ __all__ = [
     "__ffmpeg__",
     "__version__",
     "aopen",
+    "devices",
     "open",
     "probe",
+    "show",
     "wait_any",
 ]

@@ -156,6 +156,7 @@ def open(
     low_delay: Auto = "auto",
     rotate: bool = True,
     real_time: bool = False,
+    wait: bool = True,
     options: Mapping[str, str] | None = None,
 ) -> Capture:
     """Opens a source and waits for its first frame, which the first `read` then gives.
@@ -171,7 +172,8 @@ def open(
     the newest frame and leaves older ones out; `reconnect` opens a lost source again: both are on for live sources and
     off for recordings. `size` scales, one side may be 0 to follow the other; `crop` is (left, top, width, height) before
     that. `every` is every how many frames (int) or at most how many a second (float). `skip` leaves frames out
-    undecoded. `options` are libavformat's.
+    undecoded. `options` are libavformat's. With `wait=False` it does not wait and, where the source cannot be opened
+    now, goes on trying.
 
     Raises a member of `headwater.Error`, each of which is also the builtin that one would catch.
     """
@@ -193,6 +195,7 @@ def open(
         low_delay=low_delay,
         rotate=rotate,
         real_time=real_time,
+        wait=wait,
         options=dict(options) if options else None,
     )
 

@@ -1,4 +1,6 @@
+import os
 import sys
+import tkinter
 from collections.abc import Sequence
 from datetime import datetime
 from types import EllipsisType
@@ -10,7 +12,20 @@ from PIL.Image import Image
 
 _Pixels = NDArray[numpy.uint8]
 
-__all__ = ["Capture", "Frame", "Info", "Pixels", "Stats", "Waker", "__ffmpeg__", "__version__", "ready", "records", "set_level"]
+__all__ = [
+    "Capture",
+    "Frame",
+    "Info",
+    "Pixels",
+    "Stats",
+    "Waker",
+    "__ffmpeg__",
+    "__version__",
+    "ready",
+    "records",
+    "set_level",
+    "show",
+]
 
 __ffmpeg__: str
 __version__: str
@@ -81,6 +96,8 @@ class Frame:
     def to_numpy(self, format: str | None = None) -> _Pixels: ...
     def jpeg(self, quality: int | None = None) -> bytes: ...
     def pil(self) -> Image: ...
+    def resized(self, width: int, height: int) -> Frame: ...
+    def tk(self, master: tkinter.Misc | None = None, size: tuple[int, int] | None = None) -> tkinter.PhotoImage: ...
     def _repr_jpeg_(self) -> bytes: ...
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]: ...
     def __dlpack__(self, **options: Any) -> Any: ...
@@ -170,3 +187,11 @@ class Waker:
 def ready(captures: Sequence[Capture], timeout: float | None = None) -> list[int]: ...
 def set_level(level: int) -> None: ...
 def records(seconds: float) -> list[tuple[int, str, str]]: ...
+def show(
+    capture: Capture,
+    name: str,
+    fullscreen: bool,
+    facts: bool,
+    snapshots: str | os.PathLike[str],
+    seconds: float | None = None,
+) -> None: ...

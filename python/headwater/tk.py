@@ -10,6 +10,16 @@ from . import _capture
 from ._errors import Error
 
 
+def photo(
+    frame: _capture.Frame, master: tkinter.Misc | None = None, size: tuple[int, int] | None = None
+) -> tkinter.PhotoImage:
+    """What `frame.tk` gives."""
+    if size is not None:
+        frame = frame.resized(*size)
+    head = b"P6 %d %d 255\n" % (frame.width, frame.height)
+    return tkinter.PhotoImage(master=master, data=head + frame.rgb.tobytes(), format="PPM")
+
+
 class Viewer(tkinter.Label):
     """Shows the newest picture of a source, or why there is none.
 
@@ -69,8 +79,7 @@ class Viewer(tkinter.Label):
         self._timer = self.after(self.INTERVAL, self._look)
 
     def _show(self, frame: _capture.Frame) -> None:
-        head = b"P6 %d %d 255\n" % (frame.width, frame.height)
-        picture = tkinter.PhotoImage(master=self, data=head + frame.rgb.tobytes(), format="PPM")
+        picture = photo(frame, self)
         self.configure(image=picture, text="")
         # Tk does not keep it.
         self._picture, self.frame = picture, frame

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import os
 import shutil
 import struct
 import subprocess
@@ -129,3 +130,21 @@ def mjpeg(pictures, then="close"):
             handler.stall()
 
     return page
+
+
+@contextlib.contextmanager
+def screen():
+    """An X server that nobody sees: the environment for programs that open windows on it."""
+    server = shutil.which("Xvfb")
+    assert server, "Xvfb is missing"
+    number, told = os.pipe()
+    command = [server, "-displayfd", str(told), "-screen", "0", "800x600x24"]
+    with subprocess.Popen(command, pass_fds=[told], stderr=subprocess.DEVNULL) as running:
+        os.close(told)
+        with os.fdopen(number) as display:
+            environment = {**os.environ, "DISPLAY": ":" + display.readline().strip()}
+        environment.pop("WAYLAND_DISPLAY", None)
+        try:
+            yield environment
+        finally:
+            running.terminate()

@@ -24,6 +24,9 @@ until(lambda: viewer.frame is not None and viewer.frame.index == last)
 picture = viewer._picture
 assert (picture.width(), picture.height()) == (160, 90)
 assert picture.get(80, 45) == tuple(viewer.frame.rgb[45, 80])
+picture = viewer.frame.tk(window, size=(0, 30))
+assert (picture.width(), picture.height()) == (53, 30)
+assert viewer.frame.tk().width() == 160
 
 live = Viewer(window, "pattern:?size=160x64")
 live.pack()

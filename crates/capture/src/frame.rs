@@ -21,7 +21,7 @@ pub struct Frame {
 }
 
 /// What an engine knows of a frame.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) index: u64,
     pub(crate) pts: Duration,
@@ -125,6 +125,22 @@ impl Frame {
     #[must_use]
     pub fn height(&self) -> u32 {
         self.size().height
+    }
+
+    /// The same frame in another size; one side may be 0 to follow the other. Copies no pixels,
+    /// and converts none.
+    ///
+    /// # Errors
+    /// [`crate::Kind::BadOption`] for a side above 8192, [`crate::Kind::Broken`] without memory.
+    pub fn resized(&self, size: Size) -> Result<Self, Error> {
+        let Inner { facts, shape, picture, jpeg, shaper } = &*self.inner;
+        let shape = shaper.resized(*shape, size)?;
+        let picture = match picture.get() {
+            Some(picture) => OnceLock::from(shaper.again(picture)?),
+            None => OnceLock::new(),
+        };
+        let inner = Inner { facts: facts.clone(), shape, picture, jpeg: jpeg.clone(), shaper: Arc::clone(shaper) };
+        Ok(Self { inner: Arc::new(inner), dropped_before: self.dropped_before })
     }
 
     /// The format that [`crate::Options::format`] asks for.

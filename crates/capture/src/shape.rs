@@ -62,6 +62,22 @@ impl Shaper {
         Shape { crop: self.crop, scaled: fitted(wish, part), turn }
     }
 
+    /// `shape` with another size of what comes out.
+    pub(crate) fn resized(&self, shape: Shape, wish: Size) -> Result<Shape, Error> {
+        if wish.width.max(wish.height) > Size::MAX_SIDE {
+            return Err(Error::new(Kind::BadOption, &self.url, format!("a size of {wish}"))
+                .hinted("expected sides of at most 8192"));
+        }
+        let size = fitted(wish, shape.size());
+        let scaled = if shape.turn.is_multiple_of(180) { size } else { Size::new(size.height, size.width) };
+        Ok(Shape { scaled, ..shape })
+    }
+
+    /// Another hold on `picture`.
+    pub(crate) fn again(&self, picture: &Frame) -> Result<Frame, Error> {
+        picture.try_clone().map_err(|error| self.failed(&error))
+    }
+
     /// Least size in which a JPEG of `own` size may be decoded.
     pub(crate) fn least(&self, own: Size) -> Option<Size> {
         let scales = self.size.width.max(self.size.height) > 0 && own.pixels() > 0;
@@ -137,7 +153,7 @@ impl Shaper {
         }
         let mut source = match part {
             Some(part) => part,
-            None => picture.try_clone().map_err(|error| self.failed(&error))?,
+            None => self.again(picture)?,
         };
         source.set_color(picture.is_full_range(), ColorSpace::Bt601);
         Ok(Some(source))

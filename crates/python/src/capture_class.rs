@@ -11,14 +11,14 @@ use pyo3::types::PyDict;
 use crate::error::exception;
 use crate::frame::Frame;
 use crate::info::{Info, Stats};
-use crate::options;
+use crate::options::{self, Given};
 use crate::wait::{seconds, sliced};
 use crate::waker::Waker;
 
 /// An open source. `headwater.Capture` adds what is easier to say in Python.
 #[pyclass(frozen, subclass, weakref, module = "headwater._headwater")]
 pub(crate) struct Capture {
-    capture: capture::Capture,
+    pub(crate) capture: capture::Capture,
     waker: PyOnceLock<Py<Waker>>,
 }
 
@@ -45,7 +45,12 @@ impl Capture {
     #[new]
     #[pyo3(signature = (url, /, **options))]
     fn new(py: Python<'_>, url: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let options = options::parse(options)?;
+        let Given { options, wait } = options::parse(options)?;
+        if !wait {
+            let begun = py.detach(|| capture::Capture::open_in_background(url, options, || ()));
+            let capture = begun.map_err(|error| exception(py, &error))?;
+            return Ok(Self { capture, waker: PyOnceLock::new() });
+        }
         let began = Instant::now();
         let timeout = options.open_timeout;
         let capture = py.detach(|| capture::Capture::begin(url, options)).map_err(|error| exception(py, &error))?;

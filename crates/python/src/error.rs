@@ -36,6 +36,12 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     Ok(PyErr::from_value(class.call((error.to_string(),), Some(&facts))?))
 }
 
+/// An exception of `headwater._errors` by its name.
+pub(crate) fn named(py: Python<'_>, class: &str, text: &str) -> PyErr {
+    let build = || Ok(PyErr::from_value(py.import("headwater._errors")?.getattr(class)?.call1((text,))?));
+    build().unwrap_or_else(|other: PyErr| other)
+}
+
 fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Resolve => "resolve",

@@ -222,6 +222,24 @@ impl Frame {
         py.import("PIL.Image")?.call_method1("fromarray", (self.rgb(py)?,))
     }
 
+    /// The same frame in another size: one of the two may be 0 to follow the other.
+    fn resized(&self, py: Python<'_>, width: u32, height: u32) -> PyResult<Self> {
+        let resized = self.frame.resized(media::Size::new(width, height));
+        let frame = resized.map_err(|error| exception(py, &error))?;
+        Ok(Self { frame, wall: self.wall, kept: [const { PyOnceLock::new() }; FORMATS] })
+    }
+
+    /// A `tkinter.PhotoImage`, of `size` if one is given; one side of it may be 0. Keep it as long as it is
+    /// shown, since Tk does not.
+    #[pyo3(signature = (master=None, size=None))]
+    fn tk<'py>(
+        slf: Bound<'py, Self>,
+        master: Option<Bound<'py, PyAny>>,
+        size: Option<(u32, u32)>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("headwater.tk")?.call_method1("photo", (slf, master, size))
+    }
+
     /// What notebooks show.
     fn _repr_jpeg_<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.jpeg(py, None)

@@ -16,6 +16,7 @@ mod options;
 mod pixels;
 mod wait;
 mod waker;
+mod window;
 
 use pyo3::prelude::*;
 
@@ -31,6 +32,7 @@ fn _headwater(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<info::Stats>()?;
     module.add_class::<waker::Waker>()?;
     module.add_function(wrap_pyfunction!(capture_class::ready, module)?)?;
+    module.add_function(wrap_pyfunction!(window::show, module)?)?;
     module.add_function(wrap_pyfunction!(log::set_level, module)?)?;
     module.add_function(wrap_pyfunction!(log::records, module)?)?;
     module.add("__ffmpeg__", ::capture::ffmpeg_version())?;

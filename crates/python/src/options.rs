@@ -55,13 +55,22 @@ fn timeouts(value: &Bound<'_, PyAny>) -> PyResult<(Option<Duration>, Option<Dura
     Ok((one, one))
 }
 
+/// What a capture was given.
+pub(crate) struct Given {
+    pub(crate) options: Options,
+    /// For the first frame.
+    pub(crate) wait: bool,
+}
+
 /// All of `given`.
-pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
+pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Given> {
     let mut options = Options::new();
+    let mut wait = true;
     for (key, value) in given.into_iter().flatten() {
         let key: String = key.extract()?;
         let absent = value.is_none();
         match &*key {
+            "wait" => wait = value.is_truthy()?,
             "timeout" => (options.open_timeout, options.read_timeout) = timeouts(&value)?,
             "reconnect" => options.reconnect = auto(&key, &value)?,
             "latest" => options.latest = auto(&key, &value)?,
@@ -105,7 +114,7 @@ pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
             _ => return Err(PyTypeError::new_err(format!("{key}: there is no such option"))),
         }
     }
-    Ok(options)
+    Ok(Given { options, wait })
 }
 
 /// A number of frames, or of frames a second.
