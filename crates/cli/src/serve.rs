@@ -15,7 +15,7 @@ use crate::args::Serve;
 use crate::names;
 
 pub fn run(args: &Serve) -> anyhow::Result<()> {
-    let mut config = config(args);
+    let mut config = config(args)?;
     if let Some(limit) = raise_descriptors() {
         let most = connections_within(limit, config.sources.len());
         if most < config.max_connections {
@@ -34,25 +34,25 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
     result
 }
 
-fn config(args: &Serve) -> Config {
+fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
     let mut taken = BTreeSet::new();
     let options = source::Options {
         linger: args.linger,
         always_on: args.always_on,
         repeat_files: !args.once,
-        ..args.opening.options()
+        ..args.opening.options()?
     };
     let sources = args.sources.iter().map(|text| {
         let (name, url) = names::split(text, &taken);
         taken.insert(name.clone());
         SourceConfig { name, url, options: options.clone() }
     });
-    Config {
+    Ok(Config {
         sources: sources.collect(),
         listen: args.listen.clone(),
         mms: args.mms.clone(),
         max_connections: args.max_connections,
-    }
+    })
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
