@@ -71,28 +71,6 @@ pub struct Opening {
     /// An option for FFmpeg's demuxer or protocol, as NAME=VALUE; may be repeated
     #[arg(long = "ffmpeg", value_name = "NAME=VALUE", value_parser = pair)]
     pub libav: Vec<(String, String)>,
-    /// Shortest time from one request for a single picture to the next
-    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = time)]
-    pub poll: Duration,
-    /// A header for HTTP requests; may be repeated
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
-    pub headers: Vec<(String, String)>,
-    /// What to be called in HTTP requests, instead of headwater/VERSION
-    #[arg(long, value_name = "NAME")]
-    pub user_agent: Option<String>,
-    /// HTTP proxy, as http://HOST:PORT, or none; default: what http_proxy, https_proxy and
-    /// no_proxy say
-    #[arg(long, value_name = "URL")]
-    pub proxy: Option<source::Proxy>,
-    /// Trust servers whose certificates are in this PEM file, or signed by one in it, and no other
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["tls_pin", "insecure"])]
-    pub tls_ca: Option<PathBuf>,
-    /// Trust the server whose certificate has this SHA-256, and no other
-    #[arg(long, value_name = "SHA256", conflicts_with = "insecure")]
-    pub tls_pin: Option<source::Pin>,
-    /// Trust any server: encrypted, but to whom nobody knows
-    #[arg(long)]
-    pub insecure: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -105,25 +83,8 @@ pub enum Transport {
 
 impl Opening {
     /// As options of a source that is read once and not repeated.
-    pub fn options(&self) -> Result<source::Options, exit::Failure> {
-        let mut access = source::Access {
-            user_agent: self.user_agent.clone(),
-            trust: match (&self.tls_ca, self.tls_pin, self.insecure) {
-                (Some(file), ..) => source::Trust::File(file.clone()),
-                (_, Some(pin), _) => source::Trust::Pin(pin),
-                (_, _, true) => source::Trust::Anybody,
-                _ => source::Trust::System,
-            },
-            proxy: self.proxy.clone().unwrap_or_default(),
-            ..source::Access::default()
-        };
-        for (name, value) in &self.headers {
-            let added = access.headers.add(name, value);
-            added.map_err(|error| exit::Failure::Usage(format!("--header: {error}")))?;
-        }
-        Ok(source::Options {
-            access,
-            poll: self.poll,
+    pub fn options(&self) -> source::Options {
+        source::Options {
             open_timeout: self.timeout,
             gap_timeout: self.gap_timeout,
             transport: match self.transport {
@@ -135,7 +96,7 @@ impl Opening {
             libav: self.libav.clone(),
             repeat_files: false,
             ..source::Options::default()
-        })
+        }
     }
 }
 
@@ -143,10 +104,18 @@ impl Opening {
 #[command(after_help = format!("{}\n\nOn the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.", source_help()))]
 pub struct Serve {
     /// Sources: a URL, a file or a device, with a name for its URLs in front
-    #[arg(required = true, value_name = "[NAME=]URL")]
+    #[arg(required_unless_present = "file", value_name = "[NAME=]URL")]
     pub sources: Vec<String>,
-    /// Address to listen on; may be repeated. 0.0.0.0:8090 opens it to the network
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090", value_parser = address, env = "HEADWATER_LISTEN")]
+    /// Serve what a configuration says, as ffserver did: a file such as /etc/ffserver.conf.
+    /// SIGHUP reads it again, SIGUSR1 opens its CustomLog anew
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["sources", "mms", "always_on", "once"])]
+    pub file: Option<PathBuf>,
+    /// With --file: run no program of a Launch line
+    #[arg(long, requires = "file")]
+    pub no_launch: bool,
+    /// Address to listen on, 127.0.0.1:8090 unless told otherwise; may be repeated.
+    /// 0.0.0.0:8090 opens it to the network. With --file in place of HTTPPort
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, env = "HEADWATER_LISTEN")]
     pub listen: Vec<SocketAddr>,
     /// Also serve old players of Windows Media (mms://HOST/NAME) on this address, by TCP and
     /// UDP; their usual port is 1755. May be repeated
@@ -266,11 +235,6 @@ fn long_version() -> String {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, as in rtsp_flags=prefer_tcp")?;
     Ok((name.into(), value.into()))
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE, as in 'X-Api-Key: 1234'")?;
-    Ok((name.trim().into(), value.trim().into()))
 }
 
 /// `10s`, `500ms`, `2m`, `1h`, `1.5` (seconds); at most a day.

@@ -81,7 +81,17 @@ pub fn read(file: &Path, quiet: bool) -> anyhow::Result<Config> {
         true => native::parse(&text),
         false => ::config::ffserver::parse(&text),
     };
-    let mut err = anstream::stderr().lock();
+    tell(file, &problems, quiet)?;
+    match problems.iter().filter(|problem| problem.is_error()).count() {
+        0 => Ok(config),
+        1 => Err(Failure::Usage(format!("{name}: a mistake; mend it and try again")).into()),
+        many => Err(Failure::Usage(format!("{name}: {many} mistakes; mend them and try again")).into()),
+    }
+}
+
+/// Prints what there is to say about `file`; errors only, if `quiet`.
+pub fn tell(file: &Path, problems: &[::config::Problem], quiet: bool) -> std::io::Result<()> {
+    let (name, mut err) = (file.display(), anstream::stderr().lock());
     for problem in problems.iter().filter(|problem| !quiet || problem.is_error()) {
         let (kind, color) = match problem.severity {
             Severity::Error => ("error", anstyle::AnsiColor::Red),
@@ -93,11 +103,7 @@ pub fn read(file: &Path, quiet: bool) -> anyhow::Result<Config> {
         let message: String = problem.message.chars().filter(|c| !c.is_control()).collect();
         writeln!(err, "{name}{line}: {style}{kind}:{style:#} {message}")?;
     }
-    match problems.iter().filter(|problem| problem.is_error()).count() {
-        0 => Ok(config),
-        1 => Err(Failure::Usage(format!("{name}: a mistake; mend it and try again")).into()),
-        many => Err(Failure::Usage(format!("{name}: {many} mistakes; mend them and try again")).into()),
-    }
+    Ok(())
 }
 
 fn summary(config: &Config) -> String {

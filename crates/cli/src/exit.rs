@@ -22,6 +22,9 @@ pub enum Failure {
     /// What stands on the command line cannot be meant.
     #[error("{0}")]
     Usage(String),
+    /// What a configuration says cannot be served; each reason was told.
+    #[error("{0}: what it says cannot be served; mend it and try again")]
+    Config(String),
     /// The window is compiled out.
     #[cfg_attr(feature = "viewer", allow(dead_code))]
     #[error("view: not built in; build with --features viewer")]
@@ -50,7 +53,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
     anstream::eprintln!("{style}headwater:{style:#} {error:#}");
     ExitCode::from(match error.downcast_ref::<Failure>() {
         Some(Failure::Source { .. }) => 3,
-        Some(Failure::Usage(_)) => 2,
+        Some(Failure::Usage(_) | Failure::Config(_)) => 2,
         _ if error.is::<relay::ConfigError>() => 2,
         _ if error.is::<relay::ServerError>() => 5,
         #[cfg(feature = "viewer")]

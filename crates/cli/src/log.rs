@@ -38,6 +38,15 @@ pub fn start(log: &Log, is_server: bool) {
         (_, 1) => "debug,ffmpeg=warn,retina=info,hyper=info,winit=info,calloop=info,sctk=info",
         _ => "trace,hyper=info,winit=info,calloop=info,sctk=info",
     };
+    begin(default, log.log_format);
+}
+
+/// Starts logging for people, as much as `default` says.
+pub fn start_at(default: &str) {
+    begin(default, Format::Text);
+}
+
+fn begin(default: &str, format: Format) {
     let filter = std::env::var("HEADWATER_LOG").ok().and_then(|text| match EnvFilter::try_new(&text) {
         Ok(filter) => Some(filter),
         Err(error) => {
@@ -51,7 +60,7 @@ pub fn start(log: &Log, is_server: bool) {
         .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(default)))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
-    match log.log_format {
+    match format {
         Format::Json => builder.json().flatten_event(true).init(),
         Format::Text => builder.with_target(false).init(),
     }

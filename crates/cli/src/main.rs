@@ -5,7 +5,9 @@
 
 mod args;
 mod config;
+mod configured;
 mod exit;
+mod ffserver;
 mod grab;
 mod log;
 mod names;
@@ -26,6 +28,10 @@ use media::Redacted;
 use args::{Args, Command};
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if ffserver::is_meant(&arguments) {
+        return ffserver::main(&arguments);
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return refuse(&error),

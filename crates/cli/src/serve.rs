@@ -12,21 +12,19 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 
 use crate::args::Serve;
-use crate::names;
+use crate::{configured, names};
 
 pub fn run(args: &Serve) -> anyhow::Result<()> {
-    let mut config = config(args)?;
-    if let Some(limit) = raise_descriptors() {
-        let most = connections_within(limit, config.sources.len());
-        if most < config.max_connections {
-            let wanted = config.max_connections;
-            tracing::warn!(
-                "{wanted} connections need more open files than the {limit} this system allows; \
-                 serving {most} at most (raise `ulimit -n`, or LimitNOFILE= of the service)"
-            );
-            config.max_connections = most;
-        }
+    if let Some(file) = &args.file {
+        return configured::run(&configured::Call {
+            file: file.clone(),
+            listen: args.listen.clone(),
+            no_launch: args.no_launch,
+            is_debugging: false,
+        });
     }
+    let mut config = config(args);
+    config.max_connections = affordable(config.max_connections, config.sources.len());
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let result = runtime.block_on(serve(&config));
     // A resolver that still blocks some thread does not hold up the end.
@@ -34,25 +32,38 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
     result
 }
 
-fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
+/// As many of `wanted` connections as the system allows beside `sources` sources.
+pub fn affordable(wanted: usize, sources: usize) -> usize {
+    let Some(limit) = raise_descriptors() else { return wanted };
+    let most = connections_within(limit, sources);
+    if most < wanted {
+        tracing::warn!(
+            "{wanted} connections need more open files than the {limit} this system allows; \
+             serving {most} at most (raise `ulimit -n`, or LimitNOFILE= of the service)"
+        );
+    }
+    wanted.min(most)
+}
+
+fn config(args: &Serve) -> Config {
     let mut taken = BTreeSet::new();
     let options = source::Options {
         linger: args.linger,
         always_on: args.always_on,
         repeat_files: !args.once,
-        ..args.opening.options()?
+        ..args.opening.options()
     };
     let sources = args.sources.iter().map(|text| {
         let (name, url) = names::split(text, &taken);
         taken.insert(name.clone());
         SourceConfig { name, url, options: options.clone() }
     });
-    Ok(Config {
+    Config {
         sources: sources.collect(),
-        listen: args.listen.clone(),
+        listen: if args.listen.is_empty() { vec![Config::LISTEN] } else { args.listen.clone() },
         mms: args.mms.clone(),
         max_connections: args.max_connections,
-    })
+    }
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

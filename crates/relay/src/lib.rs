@@ -13,6 +13,7 @@ mod metrics;
 mod mms;
 mod name;
 mod output;
+mod paths;
 mod placeholder;
 mod server;
 mod session;
@@ -23,11 +24,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::config::Problem;
 use source::Supervisor;
 
 pub use name::{NameError, check_name};
 pub use server::{Server, ServerError};
 pub use status::Snapshot;
+
+/// What it calls itself where a protocol asks.
+pub(crate) const PRODUCT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
 
 /// One source of a relay. `Debug` shows its URL without the password.
 #[derive(Clone)]
@@ -102,6 +107,8 @@ pub struct Relay {
     desks: output::Desks,
     fans: output::Fans,
     tapes: output::Tapes,
+    /// The paths of a configuration, if one is served.
+    paths: Option<paths::Paths>,
     started: Instant,
 }
 
@@ -126,14 +133,55 @@ impl Relay {
                 .map_err(|source| ConfigError::Source { name: config.name.clone(), source })?;
             sources.insert(config.name.clone(), supervisor);
         }
-        Ok(Arc::new(Self {
+        Ok(Arc::new(Self::with(sources, None)))
+    }
+
+    /// Serves what `config` says, and nothing else. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// What of it cannot be served, all of it.
+    pub fn configured(config: &::config::Config) -> Result<Arc<Self>, Vec<Problem>> {
+        let sources = config.sources.iter().map(|source| Ok((source.name.clone(), by_config(source)?)));
+        let sources = sources.collect::<Result<_, Problem>>().map_err(|problem| vec![problem])?;
+        Ok(Arc::new(Self::with(sources, Some(paths::Paths::new(config)?))))
+    }
+
+    fn with(sources: BTreeMap<String, Supervisor>, paths: Option<paths::Paths>) -> Self {
+        Self {
             sources,
+            paths,
             sessions: session::Sessions::default(),
             desks: output::Desks::default(),
             fans: output::Fans::default(),
             tapes: output::Tapes::default(),
             started: Instant::now(),
-        }))
+        }
+    }
+
+    /// Goes over to another configuration. Viewers of what did not change stay; the others
+    /// are let go. Addresses to listen on stay as they are. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// What of it cannot be served; then everything stays as it was. A relay without a
+    /// configuration takes none.
+    pub fn reload(&self, config: &::config::Config) -> Result<(), Vec<Problem>> {
+        match &self.paths {
+            Some(paths) => paths.reload(config, &self.sessions),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the log of requests anew, for whoever has moved its file away.
+    ///
+    /// # Errors
+    /// When it cannot be opened; the old one is written on.
+    pub fn reopen_log(&self) -> std::io::Result<()> {
+        self.paths.as_ref().map_or(Ok(()), paths::Paths::reopen_log)
+    }
+
+    /// The paths of a configuration, if one is served.
+    pub(crate) fn paths(&self) -> Option<&paths::Paths> {
+        self.paths.as_ref()
     }
 
     /// The source called `name`.
@@ -152,6 +200,33 @@ impl Relay {
     pub fn snapshot(&self) -> Snapshot {
         status::take(self)
     }
+}
+
+/// A source of a configuration.
+fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
+    let wrong = |message: String| Problem { line: source.line, severity: ::config::Severity::Error, message };
+    let usual = source::Options::default();
+    let streams = match &source.streams {
+        Some(rule) => rule.parse().map_err(|error| wrong(format!("{}: streams: {error}", source.name)))?,
+        None => usual.streams.clone(),
+    };
+    let options = source::Options {
+        open_timeout: source.timeout.unwrap_or(usual.open_timeout),
+        gap_timeout: source.gap_timeout.unwrap_or(usual.gap_timeout),
+        linger: source.linger.unwrap_or(usual.linger),
+        always_on: source.always_on,
+        repeat_files: !source.once,
+        transport: match source.transport.as_deref() {
+            Some("tcp") => source::Transport::Tcp,
+            Some("udp") => source::Transport::Udp,
+            _ => source::Transport::Auto,
+        },
+        streams,
+        libav: source.ffmpeg.clone(),
+        ..usual
+    };
+    check_name(&source.name).map_err(|error| wrong(error.to_string()))?;
+    Supervisor::new(&source.name, &source.url, options).map_err(|error| wrong(format!("{}: {error}", source.name)))
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ mod query;
 mod snapshot;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
+use media::Variant;
 use source::{Error, State, Supervisor};
 use tokio::sync::watch;
 
@@ -18,7 +20,11 @@ pub(crate) use fan::Fans;
 pub(crate) use snapshot::Desks;
 
 use crate::Relay;
+use crate::paths::Visit;
 use crate::server::{Refusal, Takeover};
+use crate::session::{Counts, Entered, Session};
+
+use self::query::Wishes;
 
 /// A request for a source in some format.
 pub(crate) struct Ask {
@@ -33,6 +39,12 @@ pub(crate) struct Ask {
     pub(crate) stopping: watch::Receiver<bool>,
     /// The client speaks HTTP/1.0.
     pub(crate) old: bool,
+    /// The pictures that a configuration says; the query has no say then.
+    pub(crate) fixed: Option<Variant>,
+    /// It is answered at once, and waits for as long as there is nothing to see.
+    pub(crate) is_patient: bool,
+    /// The request, where a configuration is served.
+    pub(crate) visit: Option<Arc<Visit>>,
 }
 
 impl Ask {
@@ -40,6 +52,33 @@ impl Ask {
     pub(crate) fn agent(&self) -> String {
         let agent = self.headers.get(axum::http::header::USER_AGENT).and_then(|value| value.to_str().ok());
         agent.unwrap_or("").chars().take(80).collect()
+    }
+
+    /// What is asked for, of a format that takes `known` parameters.
+    ///
+    /// # Errors
+    /// When a parameter is unknown or wrong.
+    fn wishes(&self, known: query::Known) -> Result<Wishes, Refusal> {
+        match self.fixed {
+            Some(variant) => Ok(Wishes { variant, ..Wishes::default() }),
+            None => Wishes::read(&self.query, known),
+        }
+    }
+
+    /// Enters a session of this client, who reads `variant` in `format`.
+    fn enter(&self, format: &'static str, variant: String, max_age: Option<Duration>) -> Entered {
+        self.relay.sessions.enter(|id| Session {
+            id,
+            peer: self.takeover.peer(),
+            source: self.visit.as_ref().map_or(self.source.name(), |visit| visit.name()).into(),
+            format,
+            variant,
+            agent: self.agent(),
+            since: Instant::now(),
+            max_age,
+            counts: Counts::default(),
+            visit: self.visit.clone(),
+        })
     }
 }
 

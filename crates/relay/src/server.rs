@@ -37,6 +37,10 @@ const FAREWELL: Duration = Duration::from_millis(700);
 const BACKLOG: u32 = 4096;
 /// Connections beyond the most, for a moment each.
 const SPARE: usize = 8;
+/// And for each feed of a configuration, so that a feeder is never locked out.
+const SPARE_OF_FEED: usize = 2;
+/// How often it is looked how much is sent, where a configuration has a limit of it.
+const MEASURING: Duration = Duration::from_secs(1);
 /// Pause after an accept that failed for want of descriptors.
 const BREATH: Duration = Duration::from_millis(50);
 /// Failures to accept are told this often.
@@ -73,6 +77,9 @@ pub struct Server {
 }
 
 pub(crate) struct Shared {
+    relay: Arc<Relay>,
+    /// What the most connections are called where the user set them.
+    limit: &'static str,
     pub(crate) router: axum::Router,
     /// Turns true when everything is to end.
     pub(crate) stopping: watch::Sender<bool>,
@@ -120,11 +127,17 @@ impl Server {
             crate::mms::Listener::bind(*address).map_err(|source| refused(*address, "--mms", source))
         };
         let mms = config.mms.iter().map(bound).collect::<Result<_, _>>()?;
+        let (limit, spare) = match relay.paths() {
+            Some(paths) => ("MaxHTTPConnections", SPARE + SPARE_OF_FEED * paths.table().feeds().count()),
+            None => ("--max-connections", SPARE),
+        };
         let shared = Arc::new(Shared {
+            relay: Arc::clone(&relay),
+            limit,
             router: routes::router(Arc::clone(&relay)),
             stopping: watch::Sender::new(false),
             places: Arc::new(Semaphore::new(config.max_connections)),
-            spare: Arc::new(Semaphore::new(SPARE)),
+            spare: Arc::new(Semaphore::new(spare)),
         });
         Ok(Self { relay, listeners, mms, shared })
     }
@@ -151,11 +164,26 @@ impl Server {
         for listener in self.mms {
             accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
         }
+        if self.relay.paths().is_some() {
+            accepting.spawn(measure(Arc::clone(&self.relay)));
+        }
         stop.await;
         self.shared.stopping.send_replace(true);
         accepting.abort_all();
         // Each connection holds a receiver in its place for as long as it lives.
         let _ = tokio::time::timeout(FAREWELL, self.shared.stopping.closed()).await;
+    }
+}
+
+/// Looks at how much is sent.
+async fn measure(relay: Arc<Relay>) {
+    let mut ticks = tokio::time::interval(MEASURING);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Some(paths) = relay.paths() {
+            paths.measure(&relay.sessions);
+        }
     }
 }
 
@@ -190,7 +218,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 Some(place) => {
                     tokio::spawn(connection::serve(stream, peer, Arc::clone(&shared), place));
                 }
-                None => connection::turn_away(stream),
+                None => connection::turn_away(stream, shared.limit),
             },
             Err(error) => failures.tell_and_wait(&error).await,
         }

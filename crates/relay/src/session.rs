@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::paths::Visit;
+
 /// One client of one stream.
 pub(crate) struct Session {
     pub(crate) id: u64,
@@ -20,6 +22,23 @@ pub(crate) struct Session {
     pub(crate) since: Instant,
     pub(crate) max_age: Option<Duration>,
     pub(crate) counts: Counts,
+    /// The request, where a configuration is served.
+    pub(crate) visit: Option<Arc<Visit>>,
+}
+
+impl Session {
+    /// Whether its stream has to end, by its time or since the configuration changed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.visit.as_ref().is_some_and(|visit| visit.is_over())
+    }
+
+    /// Waits until its stream has to end.
+    pub(crate) async fn over(&self) {
+        match &self.visit {
+            Some(visit) => visit.over().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// What a session has done, written by its task alone.
@@ -128,6 +147,9 @@ impl Sessions {
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        if let Some(visit) = &self.session.visit {
+            visit.sent(self.session.counts.bytes.load(Relaxed));
+        }
         let Some(table) = self.table.upgrade() else { return };
         let mut table = lock(&table);
         table.open.remove(&self.session.id);

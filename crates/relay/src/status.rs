@@ -154,7 +154,9 @@ pub(crate) fn take(relay: &Relay) -> Snapshot {
         uptime_s: relay.started.elapsed().as_secs_f64(),
         sources: relay
             .sources()
-            .map(|source| source_status(source, viewers(source.name()), relay.desks.count(source.name())))
+            .cloned()
+            .chain(relay.paths().into_iter().flat_map(|paths| paths.table().feeds().cloned().collect::<Vec<_>>()))
+            .map(|source| source_status(&source, viewers(source.name()), relay.desks.count(source.name())))
             .collect(),
         clients,
         totals: relay.sessions.totals().into_iter().collect(),

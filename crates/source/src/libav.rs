@@ -12,9 +12,17 @@ use media::{Redacted, Track};
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
 use crate::scheme::{Connection, Request, Scheme, any};
-use crate::{About, Error, Options, Phase, Sink, Stop, Transport, on_thread, tls};
+use crate::{About, Error, Phase, Sink, Stop, Transport, on_thread};
 
 // The rows only differ in what they are called.
+pub(crate) static HTTPS: Scheme = Scheme {
+    names: &["https", "hls", "dash"],
+    example: "https://host/live/playlist.m3u8",
+    doc: "HTTPS, HLS, DASH through FFmpeg",
+    port: Some(443),
+    check: any,
+    connect,
+};
 pub(crate) static RTSPS: Scheme = Scheme {
     names: &["rtsps"],
     example: "rtsps://user:password@host/stream",
@@ -47,8 +55,6 @@ pub(crate) static V4L2: Scheme = Scheme {
     check: any,
     connect,
 };
-
-mod tell;
 
 /// How much of a live source is looked at to find out what its tracks are.
 pub(crate) const ANALYZE: Duration = Duration::from_secs(2);
@@ -100,7 +106,6 @@ impl Way {
             "file" => {}
             _ => set("fpsprobesize", "0"),
         }
-        tell::access(scheme, &url, &request.options.access, &mut set);
         if protocol != "file" {
             options.low_delay = true;
             options.analyze = Some(ANALYZE);
@@ -155,13 +160,10 @@ pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
 
 /// Opens `request` and reads it to its end, on this thread.
 pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
-    if let Err(error) = tell::check(&request.url, &request.options.access) {
-        return error;
-    }
     let way = Way::of(request);
     sink.phase(Phase::Connect);
     match open(&way, stop) {
-        Ok(input) => pump(input, &way, &request.options, sink, stop),
+        Ok(input) => pump(input, &way, request.options.repeat_files, sink, stop),
         Err(error) => error,
     }
 }
@@ -207,8 +209,7 @@ fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
 }
 
 /// Reads `input` into `sink` until it ends, fails, or nobody wants it.
-fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop) -> Error {
-    let trust = &options.access.trust;
+fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> Error {
     if input.is_encrypted() {
         let place = Redacted(way.url.strip_prefix("file:").unwrap_or(&way.url));
         let what = format!(
@@ -217,7 +218,7 @@ fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop
         return Error::Unsupported { what };
     }
     let about = About {
-        protocol: tls::protocol(way.protocol, trust),
+        protocol: way.protocol.into(),
         container: input.container(),
         server: None,
         title: input.title(),
@@ -227,7 +228,7 @@ fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop
     // What can be read as fast as the line allows is held to real time: recordings, and
     // playlists, whose pieces come in bursts.
     let paced = !about.live || PLAYLISTS.contains(&about.container.as_str());
-    let repeat = options.repeat_files && !about.live;
+    let repeat = repeat && !about.live;
     let tracks = input.tracks();
     let first_video = |tracks: &[Track]| tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
     let mut video = first_video(&tracks);

@@ -23,7 +23,7 @@ use crate::sink::Sink;
 use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
-use crate::{Error, Options, Trust, backoff};
+use crate::{Error, Options, backoff};
 
 /// How often a host that was unreachable is asked for a sign of life between attempts.
 const KNOCK_INTERVAL: Duration = Duration::from_millis(500);
@@ -70,14 +70,7 @@ impl Supervisor {
             what: format!("{}: not a URL, a file or a device", Redacted(url)),
             hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
         })?;
-        let url = options.access.applied_to(url)?;
-        (scheme.check)(&url)?;
-        if options.access.trust == Trust::Anybody && scheme.port.is_some() {
-            tracing::warn!(
-                source = name,
-                "certificates are not checked: what answers may be anybody, and gets the password"
-            );
-        }
+        (scheme.check)(url)?;
         let request = Request { url: url.into(), options: Arc::new(options) };
         let (publisher, feed) = Feed::new(request.options.limits);
         let progress = Arc::new(Progress::new());
@@ -134,7 +127,7 @@ impl Supervisor {
         &self.0.name
     }
 
-    /// The URL as given, with the user and password of [`Options::access`]: log it through [`Redacted`] only.
+    /// The URL as given, password and all: log it through [`Redacted`] only.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.request.url

@@ -17,6 +17,7 @@ mod crowd;
 mod damage;
 mod end;
 mod examples;
+mod ffserver;
 mod numbers;
 mod page;
 mod pass_through;

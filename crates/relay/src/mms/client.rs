@@ -232,6 +232,7 @@ impl Client {
                 since: Instant::now(),
                 max_age: None,
                 counts: Counts::default(),
+                visit: None,
             })
         });
     }

@@ -9,7 +9,6 @@ mod player;
 mod tape;
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Instant;
 
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,7 +24,6 @@ use self::player::{Framing, Player};
 use super::query::{Known, Wishes};
 use super::{Ask, Format, failed};
 use crate::server::{Refusal, Socket};
-use crate::session::{Counts, Session};
 
 pub(super) const FORMAT: Format = Format {
     extension: "asf",
@@ -56,7 +54,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
         (_, method) if *method == Method::GET || *method == Method::HEAD => {}
         _ => return Err(Refusal::method("GET, HEAD")),
     }
-    let wish = wish(&ask.query)?;
+    let wish = if ask.fixed.is_some() { fixed(&ask) } else { wish(&ask.query)? };
     if ask.method == Method::HEAD {
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE), NO_STORE]).into_response());
     }
@@ -71,17 +69,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
         true => (Framing::Mmsh, server::play_head(answer, request.agent)),
         false => (Framing::Plain, plain_head(ask.old)),
     };
-    let session = ask.relay.sessions.enter(|id| Session {
-        id,
-        peer: ask.takeover.peer(),
-        source: ask.source.name().into(),
-        format: FORMAT.extension,
-        variant: wish.map(|wish| wish.to_string()).unwrap_or_default(),
-        agent: ask.agent(),
-        since: Instant::now(),
-        max_age: None,
-        counts: Counts::default(),
-    });
+    let session = ask.enter(FORMAT.extension, wish.map(|wish| wish.to_string()).unwrap_or_default(), None);
     let stopping = ask.stopping.clone();
     let order = move |socket: Socket| {
         if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {
@@ -144,6 +132,12 @@ pub(crate) fn wish(query: &str) -> Result<Option<Variant>, Refusal> {
     // Size, rate and quality mean that it is coded anew anyway.
     let codec = asked.codec.or(Some(Codec::from_name("wmv2")));
     Ok((asked != Variant::default()).then_some(Variant { codec, ..asked }))
+}
+
+/// What a configuration says: a size or a rate means that it is coded anew.
+fn fixed(ask: &Ask) -> Option<Variant> {
+    let variant = ask.fixed.filter(|variant| *variant != Variant::default())?;
+    Some(Variant { codec: Some(variant.codec.unwrap_or_else(|| Codec::from_name("wmv2"))), ..variant })
 }
 
 /// Waits for the header of a source, or for the reason why there is none.

@@ -253,7 +253,7 @@ impl Blades {
 
     /// Lets go of those who left, and tells the others what is wrong, if anything is.
     async fn look_after(&mut self, placeholder: &mut Placeholder, index: u64) {
-        self.clients.retain(|client| !client.has_left());
+        self.clients.retain(|client| !client.has_left() && !client.session.is_over());
         if !self.clients.iter().any(|client| client.placeholder) {
             return;
         }

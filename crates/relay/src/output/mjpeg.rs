@@ -21,7 +21,6 @@ use super::fan::{Client, Newest};
 use super::query::{Known, Wishes};
 use super::{Ask, Format, failed};
 use crate::server::{Refusal, Socket};
-use crate::session::{Counts, Session};
 
 pub(super) const FORMAT: Format = Format {
     extension: "mjpeg",
@@ -40,7 +39,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {
         return Err(Refusal::method("GET, HEAD"));
     }
-    let wishes = Wishes::read(&ask.query, KNOWN)?;
+    let wishes = ask.wishes(KNOWN)?;
     if ask.method == Method::HEAD {
         let headers = [(header::CONTENT_TYPE, multipart::CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
         return Ok((StatusCode::OK, headers, Body::new(Endless)).into_response());
@@ -48,20 +47,10 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     let share = ask.relay.fans.share(&ask.source, wishes.variant, &ask.stopping);
     // Whoever asked for a placeholder is answered at once; the others learn by the
     // status of the answer whether there is anything to see.
-    if !wishes.placeholder {
+    if !wishes.placeholder && !ask.is_patient {
         first_picture(share.newest(), &ask.source).await?;
     }
-    let session = ask.relay.sessions.enter(|id| Session {
-        id,
-        peer: ask.takeover.peer(),
-        source: ask.source.name().into(),
-        format: FORMAT.extension,
-        variant: wishes.variant.to_string(),
-        agent: ask.agent(),
-        since: Instant::now(),
-        max_age: wishes.max_age,
-        counts: Counts::default(),
-    });
+    let session = ask.enter(FORMAT.extension, wishes.variant.to_string(), wishes.max_age);
     let greeting = greeting(&wishes, ask.old);
     let order = move |socket: Socket| {
         if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {

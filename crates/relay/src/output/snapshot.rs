@@ -43,7 +43,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {
         return Err(Refusal::method("GET, HEAD"));
     }
-    let wishes = Wishes::read(&ask.query, KNOWN)?;
+    let wishes = ask.wishes(KNOWN)?;
     let desk = ask.relay.desks.at(&ask.source, wishes.variant);
     let mut shown = desk.shown.subscribe();
     let found = match wishes.newer_than {

@@ -49,8 +49,9 @@ impl Refusal {
         Self::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, what)
     }
 
-    pub(crate) fn too_many() -> Self {
-        let what = "too many connections; try again, or raise --max-connections";
+    /// No place for a connection; `limit` is what gives their number.
+    pub(crate) fn too_many(limit: &str) -> Self {
+        let what = format!("too many connections; try again, or raise {limit}");
         Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, what) }
     }
 

@@ -34,6 +34,8 @@ const MOST_HEADERS: usize = 64;
 const LONGEST_METHOD: usize = 16;
 /// How long a client may take to hear why it is refused.
 const HEARING: Duration = Duration::from_secs(1);
+/// Most bytes of a request that are looked at for whether there is a place kept for it.
+const LONGEST_START: usize = 256;
 /// Most bytes that are read of what is not answered.
 const MOST_REST: usize = 1 << 20;
 
@@ -129,15 +131,19 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
 /// Serves `stream` at a place that is kept for those who ask how the relay is, if that
 /// is what its client asks.
 pub(crate) async fn serve_if_spare(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, place: Place) {
-    let mut first = [0; 32];
+    let mut first = [0; LONGEST_START];
     let told = match timeout(HEARING, stream.peek(&mut first)).await {
         Ok(Ok(count)) => &first[..count],
         _ => &[],
     };
     let health = [&b"GET /healthz"[..], b"GET /status", b"GET /metrics", b"HEAD /healthz"];
-    match health.iter().any(|path| told.starts_with(path)) {
+    let is_kept = match shared.relay.paths() {
+        Some(paths) => paths.is_kept(told),
+        None => health.iter().any(|path| told.starts_with(path)),
+    };
+    match is_kept {
         true => serve(stream, peer, shared, place).await,
-        false => say(stream, &Refusal::too_many()).await,
+        false => say(stream, &Refusal::too_many(shared.limit)).await,
     }
 }
 
@@ -210,8 +216,8 @@ async fn say(mut stream: TcpStream, refusal: &Refusal) {
 }
 
 /// Answers a connection for which there is no place.
-pub(crate) fn turn_away(stream: TcpStream) {
-    let refusal = Refusal::too_many();
+pub(crate) fn turn_away(stream: TcpStream, limit: &str) {
+    let refusal = Refusal::too_many(limit);
     // The buffer of a new socket takes it at once, or the client goes without.
     let _ = stream.try_write(refusal.to_http().as_bytes());
 }

@@ -43,6 +43,16 @@ static ASSETS: &[Asset] = &[
 const INDEX: &str = include_str!("../../assets/index.html");
 
 pub(crate) fn router(relay: Arc<Relay>) -> Router {
+    if relay.paths().is_some() {
+        // What a configuration does not name is not there.
+        let others = (!relay.sources.is_empty()).then(|| of_sources(Arc::clone(&relay)));
+        return Router::new().fallback(move |request| crate::paths::answer(relay.clone(), others.clone(), request));
+    }
+    of_sources(relay)
+}
+
+/// The pages, and the streams of sources.
+fn of_sources(relay: Arc<Relay>) -> Router {
     let mut router = Router::new()
         .route("/", get(|| async { page(INDEX) }))
         .route("/status", get(|State(relay): Shared| async move { page(&status::page(&relay.snapshot())) }))
@@ -94,6 +104,9 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         takeover,
         old: parts.version < Version::HTTP_11,
         relay,
+        fixed: None,
+        is_patient: false,
+        visit: None,
     };
     (format.serve)(ask).await
 }

@@ -8,21 +8,17 @@ use formats::multipart::{Part, Reader};
 use media::{Size, Track, TrackId, Unit};
 use tokio::time::{Instant, sleep_until};
 
-use super::ask::Known;
 use super::body::Answer;
-use super::session::{Fetched, Session};
+use super::session::{Fetched, Known, Session};
 use crate::{About, Error, Sink};
+
+/// The shortest time from one request for a snapshot to the next.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Publishes the pictures of `answer`, of which `reader` already has the first bytes.
 /// If it was only one, asks for the next, and so on.
-pub(super) async fn run(
-    mut session: Session,
-    mut answer: Answer,
-    mut reader: Reader,
-    poll: Duration,
-    sink: &Sink,
-) -> Error {
-    let mut door = Door::new(&session, &answer, sink);
+pub(super) async fn run(mut session: Session, mut answer: Answer, mut reader: Reader, sink: &Sink) -> Error {
+    let mut door = Door::new(&answer, sink);
     let mut asked = Instant::now();
     loop {
         let streamed = match stream(&mut answer, &mut reader, &mut door).await {
@@ -40,9 +36,9 @@ pub(super) async fn run(
             };
         }
         let known = Known::of(&answer);
-        // Kept, or closed before the next one is opened: some cameras serve only one client.
-        session.keep(answer);
-        (answer, asked) = match again(&mut session, &known, asked + poll, poll, sink).await {
+        // Closed before the next one is opened: some cameras serve only one client.
+        drop(answer);
+        (answer, asked) = match again(&mut session, &known, asked, sink).await {
             Ok(next) => next,
             Err(error) => return error,
         };
@@ -55,19 +51,14 @@ pub(super) async fn run(
 async fn again(
     session: &mut Session,
     known: &Known,
-    mut due: Instant,
-    poll: Duration,
+    mut asked: Instant,
     sink: &Sink,
 ) -> Result<(Answer, Instant), Error> {
     loop {
-        sleep_until(due).await;
-        let asked = Instant::now();
-        due = asked + poll;
+        sleep_until(asked + SNAPSHOT_INTERVAL).await;
+        asked = Instant::now();
         match session.get(sink, Some(known)).await? {
-            Fetched::Answer(answer) if answer.head.status == 304 => {
-                sink.unchanged();
-                session.keep(answer);
-            }
+            Fetched::Answer(answer) if answer.head.status == 304 => sink.unchanged(),
             Fetched::Answer(answer) => return Ok((answer, asked)),
             Fetched::Elsewhere(location) => {
                 return Err(Error::Server { status: 302, what: format!("the picture has moved to {location}") });
@@ -83,10 +74,6 @@ async fn stream(answer: &mut Answer, reader: &mut Reader, door: &mut Door<'_>) -
         while let Some(part) = reader.poll_part() {
             pictures += 1;
             door.publish(part, reader.lost())?;
-        }
-        if door.polled && pictures > 0 {
-            // It is one picture, wherever the server believes that its end is.
-            return Ok(pictures);
         }
         match answer.read(reader.buffer()).await {
             Ok(0) => return Ok(pictures),
@@ -108,9 +95,9 @@ struct Door<'a> {
 }
 
 impl<'a> Door<'a> {
-    fn new(session: &Session, answer: &Answer, sink: &'a Sink) -> Self {
+    fn new(answer: &Answer, sink: &'a Sink) -> Self {
         let about = About {
-            protocol: session.protocol(),
+            protocol: "http".into(),
             container: "mpjpeg".into(),
             server: answer.head.header("server").map(|name| name.chars().take(80).collect()),
             live: true,

@@ -34,6 +34,16 @@ impl Server {
         Self::run(command)
     }
 
+    /// Serves what an ffserver.conf with this `text` says, kept in a folder of `name`, on a port
+    /// of the system's choice.
+    pub fn configured(name: &str, text: &str) -> Self {
+        let file = tools::folder(name).join("ffserver.conf");
+        std::fs::write(&file, text).unwrap();
+        let mut command = headwater();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--file"]).arg(&file);
+        Self::run(command)
+    }
+
     /// Serves by `command`, which prints the address on stdout.
     pub fn run(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -44,7 +54,7 @@ impl Server {
         let address = loop {
             let text = log.lock().unwrap().clone();
             // Not the address of a camera in a line of the log, which may come first.
-            let line = text.lines().find(|line| line.contains("/  all pictures;"));
+            let line = text.lines().find(|line| line.contains("/  all pictures;") || line.contains("/  by "));
             let announced = line.and_then(|line| line.split("http://").nth(1)?.split('/').next()?.parse().ok());
             if let Some(address) = announced {
                 break address;
@@ -57,7 +67,7 @@ impl Server {
             std::thread::sleep(Duration::from_millis(5));
         };
         let server = Self { child, address, log };
-        eventually("/healthz", || (server.try_get("/healthz")?.status == 200).then_some(()));
+        eventually("/healthz", || (matches!(server.try_get("/healthz")?.status, 200 | 404)).then_some(()));
         server
     }
 

@@ -101,6 +101,7 @@ impl Player {
                 entry = self.reader.cursor.next() => entry.map_err(|feed::Closed| End::Told)?,
                 error = left(&self.socket) => return Err(error.into()),
                 () = stopped(&mut self.stopping) => return Err(End::Told),
+                () = self.session.over() => return Err(End::Told),
             };
             let mut next = Some(entry);
             while let Some(entry) = next.take() {

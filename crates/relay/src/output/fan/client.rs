@@ -88,6 +88,9 @@ pub(crate) struct Behind {
 impl Client {
     /// Offers a picture newer than the last one.
     pub(crate) fn offer(&mut self, part: &Part) -> Offered {
+        if self.session.is_over() {
+            return Offered::Gone;
+        }
         match self.choose(part) {
             // Somebody has to watch over it: not the fan.
             Some(head) if self.session.max_age.is_some() => Offered::Blocked { head, written: 0 },

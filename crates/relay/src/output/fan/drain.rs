@@ -49,8 +49,16 @@ pub(super) fn spawn(
             stopped(&mut stopping).await;
             sleep(FAREWELL).await;
         };
+        let visit = slow.client.session.visit.clone();
+        let over = async {
+            match visit {
+                Some(visit) => visit.over().await,
+                None => std::future::pending().await,
+            }
+        };
         let result = tokio::select! {
             result = slow.catch_up(&fan) => result,
+            () = over => Err(io::Error::other("its time is over, or its stream was taken away")),
             () = told => {
                 let between = slow.written == 0;
                 return farewell(slow.client, between);

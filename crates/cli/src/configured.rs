@@ -1,0 +1,144 @@
+//! `headwater serve --file`: what a configuration says, as ffserver did.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::config::{Config, Listen, LogFile, Problem};
+use anyhow::Context;
+use relay::{Relay, Server};
+use tokio::runtime::Builder;
+
+use crate::exit::Failure;
+use crate::signals::{Orders, Told};
+
+/// What is wanted.
+pub struct Call {
+    pub file: PathBuf,
+    /// In place of the addresses in the file.
+    pub listen: Vec<SocketAddr>,
+    pub no_launch: bool,
+    /// ffserver's `-d`: requests are logged to standard output, whatever the file says.
+    pub is_debugging: bool,
+}
+
+pub fn run(call: &Call) -> anyhow::Result<()> {
+    let config = read(call, false)?;
+    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let result = runtime.block_on(serve(call, &config));
+    // A resolver that still blocks some thread does not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(50));
+    result
+}
+
+/// Reads the file and tells what there is to tell about it.
+fn read(call: &Call, quiet: bool) -> anyhow::Result<Config> {
+    let mut config = crate::config::read(&call.file, quiet)?;
+    if call.no_launch {
+        config.feeds.iter_mut().for_each(|feed| feed.launch.clear());
+    }
+    if call.is_debugging {
+        config.custom_log = Some(LogFile::Stdout);
+    }
+    Ok(config)
+}
+
+/// Tells why a configuration cannot be served.
+fn refused(call: &Call, problems: &[Problem]) -> anyhow::Error {
+    match crate::config::tell(&call.file, problems, false) {
+        Ok(()) => Failure::Config(call.file.display().to_string()).into(),
+        Err(error) => error.into(),
+    }
+}
+
+/// The addresses that a place to listen means.
+fn addresses(listen: &Listen) -> anyhow::Result<Vec<SocketAddr>> {
+    let Some(host) = &listen.host else {
+        // One socket for both families, where the system has the newer one.
+        let has_ipv6 = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+        let all = if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        return Ok(vec![SocketAddr::new(all, listen.port)]);
+    };
+    let found = (host.trim_matches(['[', ']']), listen.port).to_socket_addrs();
+    let found: Vec<SocketAddr> = found.with_context(|| format!("cannot listen on {host}"))?.collect();
+    anyhow::ensure!(!found.is_empty(), "cannot listen on {host}: it has no address");
+    Ok(found)
+}
+
+/// The addresses that several places to listen mean.
+fn all_addresses(places: &[Listen]) -> anyhow::Result<Vec<SocketAddr>> {
+    let found = places.iter().map(addresses).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(found.concat())
+}
+
+async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
+    let relay = Relay::configured(config).map_err(|problems| refused(call, &problems))?;
+    let listen = if call.listen.is_empty() { all_addresses(&config.http)? } else { call.listen.clone() };
+    let inputs = config.sources.len() + config.feeds.len();
+    let places = relay::Config {
+        listen,
+        mms: all_addresses(&config.mms)?,
+        sources: Vec::new(),
+        max_connections: crate::serve::affordable(config.max_connections as usize, inputs),
+    };
+    let server = Server::bind(Arc::clone(&relay), &places)?;
+    announce(call, config, &server.addresses());
+    let mut orders = Orders::new().context("cannot watch for signals")?;
+    let stop = async {
+        let ended = crate::signals::ended();
+        tokio::pin!(ended);
+        loop {
+            let told = tokio::select! {
+                ended = &mut ended => match ended {
+                    Ok(()) => return tracing::info!("stopping"),
+                    Err(error) => return tracing::error!(%error, "cannot watch for signals"),
+                },
+                told = orders.next() => told,
+            };
+            match told {
+                Told::Reload => reload(call, &relay),
+                Told::Reopen => match relay.reopen_log() {
+                    Ok(()) => tracing::info!("the log of requests is opened anew"),
+                    Err(error) => tracing::error!(%error, "the log of requests cannot be opened anew"),
+                },
+            }
+        }
+    };
+    server.run(stop).await;
+    Ok(())
+}
+
+/// Reads the file again, and serves what it says now if that can be served.
+fn reload(call: &Call, relay: &Relay) {
+    let result = read(call, true).and_then(|config| relay.reload(&config).map_err(|problems| refused(call, &problems)));
+    match result {
+        Ok(()) => tracing::info!("{} is read again", call.file.display()),
+        Err(error) => tracing::error!("{error:#}; what was served before is served on"),
+    }
+}
+
+/// Streams and feeds that are listed at the start.
+const MOST_LISTED: usize = 20;
+
+/// Says where to look, in a form that can be clicked in a terminal.
+fn announce(call: &Call, config: &Config, addresses: &[SocketAddr]) {
+    let Some(first) = addresses.first() else { return };
+    // 0.0.0.0 is where to listen, not where to go.
+    let host = if first.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { first.ip() };
+    let base = format!("http://{}", SocketAddr::new(host, first.port()));
+    let (bold, dim) = (anstyle::Style::new().bold(), anstyle::Style::new().dimmed());
+    anstream::println!("{bold}{base}/{bold:#}  by {}", call.file.display());
+    let width = config.streams.iter().take(MOST_LISTED).map(|stream| stream.name.len()).max().unwrap_or(0);
+    for stream in config.streams.iter().take(MOST_LISTED) {
+        let format = stream.format.as_deref().unwrap_or_default();
+        anstream::println!("  {base}/{:width$}  {dim}{format}{dim:#}", stream.name);
+    }
+    if config.streams.len() > MOST_LISTED {
+        anstream::println!("  and {} more", config.streams.len() - MOST_LISTED);
+    }
+    let fed = config.feeds.iter().filter(|feed| feed.source.is_none() && feed.launch.is_empty());
+    for feed in fed.take(MOST_LISTED) {
+        anstream::println!("To feed it: ffmpeg -i INPUT -f mpegts {base}/{}", feed.name);
+    }
+}

@@ -1,0 +1,287 @@
+//! What a file for ffserver serves: our answer beside the one that ffserver 3.4.2 gave.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::harness::http::{ask, get};
+use crate::harness::server::headwater;
+use crate::harness::tools::folder;
+use crate::harness::{Answer, Server, eventually, run, size};
+
+/// A feed that needs nobody, and a stream of it.
+const FEED: &str = "HTTPPort 8090\n<Feed cam2.ffm>\nSource pattern:?size=320x240&fps=20\n</Feed>\n";
+const STREAM: &str = "<Stream cam2.mjpeg>\nFeed cam2.ffm\nFormat mpjpeg\n</Stream>\n";
+const STATUS: &str = "<Stream stat.html>\nFormat status\n</Stream>\n";
+
+fn stream(name: &str, format: &str, lines: &str) -> String {
+    format!("<Stream {name}>\nFeed cam2.ffm\nFormat {format}\n{lines}\n</Stream>\n")
+}
+
+fn report(server: &Server) -> serde_json::Value {
+    serde_json::from_slice(&server.get("/stat.html?format=json").body).unwrap()
+}
+
+fn say(address: SocketAddr, request: &str) -> Answer {
+    ask(address, request.as_bytes()).unwrap()
+}
+
+#[test]
+fn each_request_of_the_account_is_answered() {
+    let text = [
+        FEED,
+        STREAM,
+        STATUS,
+        &stream("secret.mjpeg", "mpjpeg", "ACL allow 127.0.0.77"),
+        &stream("cam.asf", "asf", ""),
+        &stream("still.jpg", "jpeg", "VideoSize 160x120"),
+        "<Redirect old.html>\nURL http://www.ffmpeg.org/?a&b\n</Redirect>\n",
+    ]
+    .concat();
+    let server = Server::configured("golden", &text.replace("HTTPPort 8090", "HTTPPort 8090\nRTSPPort 5554"));
+    let at = server.address;
+    // The page is ffserver's; it ended with the connection and began with HTTP/1.0.
+    let page = |name: &str| {
+        format!(
+            "<!DOCTYPE html>\n<html>\n<head>\n<meta charset=\"UTF-8\">\n<title>404 Not Found</title>\n</head>\n<body>File '/{name}' not found</body>\n</html>\n"
+        )
+    };
+    for (path, name) in [
+        ("/", "index.html"),
+        ("/nope.html", "nope.html"),
+        ("/nope.html?query=1", "nope.html"),
+        ("/a%3Cb%3E%26c", "a&lt;b&gt;&amp;c"),
+        ("/status", "status"),
+        ("/nope.asx", "nope.asx"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.text()), (404, page(name)), "{path}");
+        assert!(answer.header("content-type").starts_with("text/html"), "{path}");
+    }
+    // Denied: as if it was not there, whatever the request.
+    for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
+        let asked = |path: &str| {
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let answer = match method {
+                "HEAD" => return "HEAD has no body".to_owned(),
+                _ => say(at, &request),
+            };
+            format!(
+                "{} {} {}",
+                answer.status,
+                answer.header("content-type"),
+                answer.text().replace("nothing", "secret")
+            )
+        };
+        assert_eq!(asked("/secret.mjpeg"), asked("/nothing.mjpeg"), "{method}");
+    }
+    // ffserver said 301 Moved, with the same text.
+    let moved = server.get("/old.html");
+    assert_eq!((moved.status, moved.header("location")), (301, "http://www.ffmpeg.org/?a&b"));
+    let link = "You should be <a href=\"http://www.ffmpeg.org/?a&amp;b\">redirected</a>.";
+    assert!(moved.text().contains(link), "{}", moved.text());
+    // Files that lead players to streams: byte for byte, but RAM names another program.
+    let host = at.to_string();
+    let asx =
+        format!("<ASX Version=\"3\">\r\n<ENTRY><REF HREF=\"http://{host}/cam.asf?a=1&amp;b\"/></ENTRY>\r\n</ASX>\r\n");
+    let answer = server.get("/cam.asx?a=1&b");
+    assert_eq!((answer.header("content-type"), answer.text()), ("video/x-ms-asf", asx));
+    let answer = server.get("/cam2.rtsp");
+    assert_eq!(
+        (answer.header("content-type"), answer.text()),
+        ("application/x-rtsp", "rtsp://127.0.0.1:5554/cam2.mjpeg\r\n".to_owned())
+    );
+    let answer = say(at, "GET /cam.asx HTTP/1.0\r\n\r\n");
+    assert_eq!(answer.status, 400, "ffserver: 404 ASX/RAM file not handled");
+    // ffserver: 404, POST command not handled.
+    for path in ["/cam2.mjpeg", "/stat.html"] {
+        let answer =
+            say(at, &format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"), "{path}");
+    }
+    // ffserver closed on these without an answer.
+    let head = "HEAD /cam2.mjpeg HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert_eq!(say(at, head).status, 200);
+    assert_eq!(say(at, "get / HTTP/1.1\r\n\r\n").status, 400);
+    assert_eq!(
+        say(at, &format!("GET http://{host}/stat.html HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).status,
+        200
+    );
+    assert_eq!(server.get("/stat%2ehtml").status, 200);
+    // ffserver reset it.
+    assert_eq!(get(at, "/stat.html", &[("X", &"y".repeat(20_000))]).status, 431);
+    // One picture, then the end.
+    let still = server.get("/still.jpg");
+    assert_eq!((still.header("content-type"), size(&still.body)), ("image/jpeg", (160, 120)));
+}
+
+#[test]
+fn a_stream_is_what_its_section_says_and_ends_after_its_time() {
+    let text =
+        [FEED, STATUS, &stream("small.mjpeg", "mpjpeg", "VideoSize 160x120\nVideoFrameRate 5\nMaxTime 2")].concat();
+    let server = Server::configured("max-time", &text);
+    let began = Instant::now();
+    // What a client says about the pictures is not heard: the file says it.
+    let mut pictures = server.stream("/small.mjpeg?size=80x60");
+    let first = pictures.part();
+    assert_eq!(size(&first.unwrap().data), (160, 120));
+    let mut count = 1;
+    while let Ok(Some(_)) = pictures.try_part() {
+        count += 1;
+    }
+    // ffserver closed after 2.04 s.
+    assert!(began.elapsed() >= Duration::from_millis(1900), "{:?}", began.elapsed());
+    assert!(count <= 13, "{count} pictures at 5 a second");
+    let row = eventually("the end to be counted", || {
+        let report = report(&server);
+        let row = report["streams"].as_array()?.iter().find(|row| row["path"] == "small.mjpeg")?.clone();
+        (row["bytes"].as_u64()? > 0 && report["connections"] == 0).then_some(row)
+    });
+    assert_eq!((&row["served"], &row["format"], &row["feed"]), (&1.into(), &"mpjpeg".into(), &"cam2.ffm".into()));
+}
+
+#[test]
+fn one_viewer_too_many_is_told_in_ffservers_words_and_the_status_page_is_never_locked_out() {
+    let text = [FEED, "MaxClients 2\nMaxHTTPConnections 3\n", STREAM, STATUS].concat();
+    let server = Server::configured("max-clients", &text);
+    let mut held = [server.stream("/cam2.mjpeg"), server.stream("/cam2.mjpeg")];
+    held.iter_mut().for_each(|stream| _ = stream.part());
+    let busy = server.get("/cam2.mjpeg");
+    assert_eq!((busy.status, busy.header("retry-after")), (503, "5"));
+    let sentence = "<p>The number of current connections is 3, and this exceeds the limit of 2.</p>";
+    assert!(busy.text().contains(sentence), "{}", busy.text());
+    // Every place is taken now, and one more: nobody else is served but those who ask how it is.
+    let idle: Vec<_> = (0..2).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
+    let page = eventually("the status page", || {
+        let page = server.get("/stat.html");
+        (page.status == 200).then(|| page.text())
+    });
+    assert!(page.contains("Number of connections: 2 / 2"), "{page}");
+    drop(idle);
+    let [first, _second] = held;
+    drop(first);
+    eventually("a place", || {
+        (get(server.address, "/stat.html?format=json", &[]).text().contains("\"connections\":1")).then_some(())
+    });
+    server.stream("/cam2.mjpeg").part().unwrap();
+}
+
+#[test]
+fn bandwidth_is_counted_as_it_is_sent() {
+    // A picture of the pattern has some 8 KB: at 20 a second more than 1 Mbit/s a viewer.
+    let nominal = "VideoBitRate 100000";
+    let text = [FEED, "MaxBandwidth 2000\nMaxClients 100\n", &stream("cam2.mjpeg", "mpjpeg", nominal), STATUS].concat();
+    let server = Server::configured("bandwidth", &text);
+    // By what the file says not one would fit.
+    let mut held = server.stream("/cam2.mjpeg");
+    held.part();
+    let mut readers = Vec::new();
+    let busy = eventually("too much", || {
+        let socket = std::net::TcpStream::connect(server.address).unwrap();
+        match crate::harness::Stream::over(socket, "/cam2.mjpeg") {
+            Ok(stream) => {
+                // Read, so that it is sent.
+                readers.push(std::thread::spawn(move || {
+                    let mut stream = stream;
+                    while let Ok(Some(_)) = stream.try_part() {}
+                }));
+                None
+            }
+            Err(_) => Some(server.get("/cam2.mjpeg")),
+        }
+    });
+    assert!(!readers.is_empty());
+    assert_eq!(busy.status, 503);
+    let text = busy.text();
+    assert!(text.contains("kbit/s, and this exceeds the limit of 2000kbit/s.</p>"), "{text}");
+    assert!(text.contains("<p>The bandwidth being served (including your stream) is "), "{text}");
+    drop(server);
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+}
+
+#[test]
+fn a_reload_lets_go_of_those_whose_stream_changed_and_of_nobody_else() {
+    let both =
+        |lines: &str| [FEED, &stream("a.mjpeg", "mpjpeg", ""), &stream("b.mjpeg", "mpjpeg", lines), STATUS].concat();
+    let server = Server::configured("reload", &both(""));
+    let file = folder_of("reload");
+    let (mut kept, mut lost) = (server.stream("/a.mjpeg"), server.stream("/b.mjpeg"));
+    kept.part();
+    lost.part();
+    // A file that is wrong changes nothing.
+    std::fs::write(&file, "HTTPPort 8090\nNonsense\n").unwrap();
+    server.signal(Signal::HUP);
+    eventually("the mistake to be told", || server.log().contains("what was served before is served on").then_some(()));
+    lost.part().unwrap();
+    std::fs::write(&file, format!("# longer by a line\n{}", both("VideoSize 160x120"))).unwrap();
+    server.signal(Signal::HUP);
+    eventually("the reload", || server.log().contains("is read again").then_some(()));
+    while let Ok(Some(_)) = lost.try_part() {}
+    for _ in 0..10 {
+        kept.part().unwrap();
+    }
+    assert_eq!(size(&server.stream("/b.mjpeg").part().unwrap().data), (160, 120));
+    // One that is gone is gone.
+    std::fs::write(&file, [FEED, &stream("b.mjpeg", "mpjpeg", "VideoSize 160x120"), STATUS].concat()).unwrap();
+    server.signal(Signal::HUP);
+    while let Ok(Some(_)) = kept.try_part() {}
+    assert_eq!(server.get("/a.mjpeg").status, 404);
+}
+
+fn folder_of(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join("ffserver.conf")
+}
+
+#[test]
+fn requests_are_logged_and_the_log_can_be_moved_away() {
+    let log = folder("custom-log-file").join("access.log");
+    let text = [FEED, &format!("CustomLog {}\n", log.display()), STREAM, STATUS].concat();
+    let server = Server::configured("custom-log", &text);
+    let mut pictures = server.stream("/cam2.mjpeg");
+    pictures.part();
+    drop(pictures);
+    server.get("/nope.html?x=1");
+    let lines = || std::fs::read_to_string(&log).unwrap_or_default();
+    let line = |end: &str| eventually(end, || lines().lines().find(|line| line.contains(end)).map(str::to_owned));
+    let viewed = line("127.0.0.1 - - [GET] \"/cam2.mjpeg HTTP/1.1\" 200 ");
+    assert!(viewed.rsplit(' ').next().unwrap().parse::<u64>().unwrap() > 1000, "{viewed}");
+    line("127.0.0.1 - - [GET] \"/nope.html?x=1 HTTP/1.1\" 404 139");
+    std::fs::rename(&log, log.with_extension("1")).unwrap();
+    server.signal(Signal::USR1);
+    eventually("the new log", || log.exists().then_some(()));
+    server.get("/again.html");
+    line("\"/again.html HTTP/1.1\" 404 ");
+}
+
+#[test]
+fn a_file_with_mistakes_is_told_all_of_them_and_a_program_called_ffserver_takes_its_arguments() {
+    let folder = folder("called-ffserver");
+    let file = folder.join("wrong.conf");
+    std::fs::write(&file, "HTTPPort 8090\n<Feed cam2.ffm>\nFileMaxSise 5M\n</Feed>\nMaxClents 3\n").unwrap();
+    let program = folder.join("ffserver");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_headwater"), &program).unwrap();
+    let told = run(std::process::Command::new(&program).args(["-d", "-n", "-f"]).arg(&file));
+    assert_eq!(told.status.code(), Some(2));
+    for line in [
+        "wrong.conf:3: error: unknown directive FileMaxSise; did you mean FileMaxSize?",
+        "wrong.conf:5: error: unknown directive MaxClents; did you mean MaxClients?",
+    ] {
+        assert!(told.err.contains(line), "{line}: {}", told.err);
+    }
+    assert!(run(std::process::Command::new(&program).arg("-version")).succeeded().text().contains("headwater"));
+    let missing = run(headwater().args(["serve", "-f", "/no/such/file.conf"]));
+    assert!(!missing.status.success() && missing.err.contains("/no/such/file.conf"), "{}", missing.err);
+}
+
+#[test]
+fn ten_thousand_streams_are_served() {
+    let mut text = String::from(FEED);
+    for number in 0..10_000 {
+        text.push_str(&stream(&format!("s{number}.mjpeg"), "mpjpeg", "ACL allow 127.0.0.1"));
+    }
+    let server = Server::configured("ten-thousand", &text);
+    server.stream("/s9999.mjpeg").part().unwrap();
+    assert_eq!(server.get("/s10000.mjpeg").status, 404);
+}

@@ -1,0 +1,197 @@
+//! A request, from its path to who answers it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::HttpBody;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, Version, header, request::Parts};
+use axum::response::{IntoResponse, Response};
+
+use super::table::{Entry, Out, What};
+use super::visit::{Caller, Visit};
+use super::{Paths, pages, report};
+use crate::Relay;
+use crate::output::Ask;
+use crate::server::{Refusal, Takeover, unescape};
+use tower::ServiceExt;
+
+/// Answers any request of a relay that serves by a configuration; `others` has what is
+/// served beside its paths.
+pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let (Some(paths), Some(takeover)) = (relay.paths(), parts.extensions.get::<Takeover>().cloned()) else {
+        return Refusal::bad_request("this needs a connection of its own").into_response();
+    };
+    let path = match unescape(parts.uri.path()) {
+        Ok(path) => path.trim_start_matches('/').to_owned(),
+        Err(refusal) => return refusal.into_response(),
+    };
+    let path = if path.is_empty() { "index.html".to_owned() } else { path };
+    let address = takeover.peer().ip();
+    let caller = Caller {
+        peer: takeover.peer(),
+        method: &parts.method,
+        uri: &parts.uri,
+        version: parts.version,
+        headers: &parts.headers,
+    };
+    let entry = paths.table().find(&path, address).cloned();
+    let visit = Visit::new(&relay, &caller, entry.clone());
+    let (response, visit) = match entry {
+        Some(entry) => match &entry.what {
+            What::Stream(out) => return stream(&relay, paths, &entry, out, visit, parts, takeover).await,
+            What::Redirect(url) => (pages::moved(url), visit),
+            What::Status(page) if is_read(&parts.method) => (report::answer(&relay, paths, page, &parts), visit),
+            What::Status(_) => (Refusal::method("GET, HEAD").into_response(), visit),
+            What::Feed(feed) if feed.is_pushed() => (Refusal::method("PUT, POST").into_response(), visit),
+            // It reads its Source by itself: there is nothing here for anybody.
+            What::Feed(_) => (pages::missing(&path), visit),
+        },
+        None => match (redirector(paths, &path, address, &parts), others) {
+            (Some(response), _) => (response, visit),
+            (None, Some(others)) => {
+                let request = Request::from_parts(parts, body);
+                (others.oneshot(request).await.into_response(), visit)
+            }
+            (None, None) => (pages::missing(&path), visit),
+        },
+    };
+    told(response, &visit)
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Counts an answer that is whole.
+fn told(response: Response, visit: &Visit) -> Response {
+    visit.answered(response.status().as_u16());
+    visit.sent(response.body().size_hint().exact().unwrap_or(0));
+    response
+}
+
+/// A stream, unless there is no room for another viewer.
+async fn stream(
+    relay: &Arc<Relay>,
+    paths: &Paths,
+    entry: &Arc<Entry>,
+    out: &Out,
+    visit: Visit,
+    parts: Parts,
+    takeover: Takeover,
+) -> Response {
+    if !is_read(&parts.method) && !out.format.other_methods {
+        return told(Refusal::method("GET, HEAD").into_response(), &visit);
+    }
+    let is_viewer = parts.method == Method::GET;
+    if is_viewer && let Some(busy) = no_room(relay, paths, entry) {
+        return told(busy, &visit);
+    }
+    let visit = match is_viewer {
+        true => visit.viewer(out.stream.max_time.map(|time| Instant::now() + time)),
+        false => visit,
+    };
+    let visit = Arc::new(visit);
+    let source = match out.open() {
+        Ok(source) => source,
+        Err(error) => return told(Refusal::source(&entry.name, &error).into_response(), &visit),
+    };
+    let ask = Ask {
+        source,
+        method: parts.method,
+        query: String::new(),
+        headers: parts.headers,
+        stopping: takeover.stopping(),
+        takeover,
+        old: parts.version < Version::HTTP_11,
+        relay: Arc::clone(relay),
+        fixed: Some(out.variant),
+        is_patient: out.is_patient(),
+        visit: Some(Arc::clone(&visit)),
+    };
+    let response = (out.format.serve)(ask).await.unwrap_or_else(IntoResponse::into_response);
+    told(response, &visit)
+}
+
+/// Why there is no room for another viewer of `entry`, if there is none.
+fn no_room(relay: &Arc<Relay>, paths: &Paths, entry: &Entry) -> Option<Response> {
+    let table = paths.table();
+    let (viewers, most) = (paths.viewers() + 1, table.config.max_clients);
+    if viewers > most as usize {
+        return Some(pages::too_many(viewers, most));
+    }
+    let kbit = (paths.meter.total(&relay.sessions) + paths.meter.expected(entry)) / 1000.0;
+    let (kbit, most) = (kbit as u64, table.config.max_bandwidth_kbit);
+    (kbit > most).then(|| pages::too_much(kbit, most))
+}
+
+/// What leads players to a stream, by the ending of its name: theirs, and the stream's.
+const REDIRECTORS: &[(&str, &str)] = &[("asx", "asf"), ("ram", "rm"), ("rpm", "rm"), ("rtsp", "")];
+
+/// The file that leads a player to a stream, if `path` is the name of one and the visitor
+/// may see the stream.
+fn redirector(paths: &Paths, path: &str, address: IpAddr, parts: &Parts) -> Option<Response> {
+    if !is_read(&parts.method) {
+        return None;
+    }
+    let (name, extension) = path.rsplit_once('.')?;
+    let (_, of_stream) = REDIRECTORS.iter().find(|(theirs, _)| *theirs == extension)?;
+    let table = paths.table();
+    let is_stream = |entry: &Entry| matches!(entry.what, What::Stream(_));
+    let entry = match of_stream.is_empty() {
+        false => table.find(&format!("{name}.{of_stream}"), address)?.clone(),
+        true => {
+            let stem = |entry: &Entry| entry.name.rsplit_once('.').map_or(entry.name == name, |(stem, _)| stem == name);
+            table.entries().find(|entry| is_stream(entry) && stem(entry) && entry.access.allows(address))?.clone()
+        }
+    };
+    if !is_stream(&entry) {
+        return None;
+    }
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    let Some(host) = host.filter(|host| !host.is_empty()).filter(plain) else {
+        let refusal = Refusal::bad_request("a Host header is needed, as in Host: example.com:8090");
+        return Some(refusal.into_response());
+    };
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let url = format!("http://{host}/{}{query}", entry.name);
+    Some(match extension {
+        "asx" => pages::playlist(
+            "video/x-ms-asf",
+            format!("<ASX Version=\"3\">\r\n<ENTRY><REF HREF=\"{}\"/></ENTRY>\r\n</ASX>\r\n", pages::escape(&url)),
+        ),
+        "rtsp" => {
+            let port = table.config.rtsp.first()?.port;
+            let host = match host.rfind(']') {
+                Some(end) => &host[..=end],
+                None => host.split(':').next().unwrap_or(host),
+            };
+            pages::playlist("application/x-rtsp", format!("rtsp://{host}:{port}/{}\r\n", entry.name))
+        }
+        _ => pages::playlist("audio/x-pn-realaudio", format!("# {}\r\n{url}\r\n", crate::PRODUCT)),
+    })
+}
+
+/// Whether the visitor would rather have JSON.
+pub(super) fn wants_json(parts: &Parts) -> bool {
+    let accept = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    let asked = parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "format=json"));
+    asked || accept.split([',', ';']).next().is_some_and(|first| first.trim() == "application/json")
+}
+
+/// As JSON, or the reason why not.
+pub(super) fn json(value: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => {
+            ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "status cannot be written as JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The list of names, made of a configuration.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use ::config::{Acl, Config, Feed, Origin, Problem, Severity, Stream};
+use media::{Rate, SizeWish, Variant};
+use source::Supervisor;
+
+use super::access::{Access, lookup};
+use crate::output::{FORMATS, Format};
+
+/// Everything that has a path.
+pub(crate) struct Table {
+    /// As it was read.
+    pub(super) config: Config,
+    entries: Vec<Arc<Entry>>,
+    /// Places in `entries`, by name.
+    by_name: HashMap<String, Vec<usize>>,
+    feeds: BTreeMap<String, Supervisor>,
+}
+
+/// Something that has a path.
+pub(crate) struct Entry {
+    /// Its path without the slash at the front.
+    pub(crate) name: String,
+    pub(crate) access: Access,
+    pub(crate) what: What,
+    pub(super) tally: Tally,
+}
+
+/// What happened at a path.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Visits.
+    pub(super) served: AtomicU64,
+    /// Bytes sent at those that are over.
+    pub(super) bytes: AtomicU64,
+}
+
+/// What a path leads to.
+pub(crate) enum What {
+    Feed(Supervisor),
+    Stream(Box<Out>),
+    /// A page about everything.
+    Status(Box<Stream>),
+    Redirect(String),
+}
+
+/// A stream.
+pub(crate) struct Out {
+    pub(crate) stream: Stream,
+    pub(crate) format: &'static Format,
+    pub(crate) variant: Variant,
+    from: From,
+}
+
+enum From {
+    Feed(Supervisor),
+    /// A file, opened for each viewer.
+    File(String),
+}
+
+/// What is called so in a configuration, by the extension of our own URLs.
+const WORDS: &[(&str, &str)] = &[("mpjpeg", "mjpeg"), ("jpeg", "jpg"), ("asf", "asf"), ("asf_stream", "asf")];
+
+fn format(word: &str) -> Option<&'static Format> {
+    let (_, extension) = WORDS.iter().find(|(known, _)| *known == word)?;
+    FORMATS.iter().find(|format| format.extension == *extension)
+}
+
+/// What a stream says of its pictures, as a variant.
+fn variant(stream: &Stream) -> Variant {
+    Variant {
+        size: stream.video.size.map_or(SizeWish::Own, SizeWish::Exact),
+        rate: stream.video.rate.and_then(|rate| Rate::new(rate.as_f64())),
+        ..Variant::default()
+    }
+}
+
+impl Out {
+    /// The name of its feed, if it has one.
+    pub(super) fn feed_name(&self) -> Option<&str> {
+        match &self.from {
+            From::Feed(feed) => Some(feed.name()),
+            From::File(_) => None,
+        }
+    }
+
+    /// What a viewer reads: the feed, or the file from its beginning. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the file cannot be one.
+    pub(crate) fn open(&self) -> Result<Supervisor, source::Error> {
+        match &self.from {
+            From::Feed(feed) => Ok(feed.clone()),
+            From::File(path) => {
+                static NEXT: AtomicU64 = AtomicU64::new(1);
+                // Readers of one name share what is made of it.
+                let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let name = format!("{}#{number}", self.stream.name);
+                let options = source::Options { repeat_files: false, ..source::Options::default() };
+                Supervisor::new(&name, path, options)
+            }
+        }
+    }
+
+    /// Whether it is there for viewers who come before there is anything to see.
+    pub(crate) fn is_patient(&self) -> bool {
+        matches!(self.from, From::Feed(_))
+    }
+}
+
+/// Names in rules, each looked up once.
+#[derive(Default)]
+struct Names(HashMap<String, Vec<IpAddr>>);
+
+impl Names {
+    fn resolve(&mut self, mut acl: Acl, line: usize, problems: &mut Vec<Problem>) -> Acl {
+        let unknown = acl.resolve(|name| self.0.entry(name.to_owned()).or_insert_with(|| lookup(name)).clone());
+        problems.extend(unknown.iter().map(|name| error(line, format!("ACL: no address is known for {name}"))));
+        acl
+    }
+}
+
+fn error(line: usize, message: String) -> Problem {
+    Problem { line, severity: Severity::Error, message }
+}
+
+/// What feeds `feed`.
+fn supervisor(feed: &Feed) -> Result<Supervisor, Problem> {
+    let wrong = |what: String| error(feed.line, format!("<Feed {}>: {what}", feed.name));
+    let Some(url) = &feed.source else {
+        return Ok(Supervisor::pushed(&feed.name, source::Options::default()));
+    };
+    Supervisor::new(&feed.name, url, source::Options::default()).map_err(|error| wrong(error.to_string()))
+}
+
+impl Table {
+    /// The table of `config`; what is the same in `old` is taken from there. Needs a tokio
+    /// runtime.
+    pub(super) fn build(config: &Config, old: Option<&Self>) -> Result<Self, Vec<Problem>> {
+        let (mut problems, mut names) = (Vec::new(), Names::default());
+        let (mut feeds, mut kept) = (BTreeMap::new(), HashSet::new());
+        for feed in &config.feeds {
+            let same = old.and_then(|old| {
+                let known = old.config.feed(&feed.name)?;
+                let same = Feed { line: feed.line, ..known.clone() } == *feed;
+                same.then(|| old.feeds.get(&feed.name).cloned()).flatten()
+            });
+            if same.is_some() {
+                kept.insert(feed.name.as_str());
+            }
+            match same.map_or_else(|| supervisor(feed), Ok) {
+                Ok(supervisor) => _ = feeds.insert(feed.name.clone(), supervisor),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let mut entries = Vec::new();
+        for feed in &config.feeds {
+            let Some(supervisor) = feeds.get(&feed.name) else { continue };
+            let acl = names.resolve(feed.acl.clone(), feed.line, &mut problems);
+            let entry = || (Access::new(acl, None), What::Feed(supervisor.clone()));
+            let same = old.filter(|_| kept.contains(feed.name.as_str())).and_then(|old| old.feed_entry(&feed.name));
+            entries.push((feed.line, same.unwrap_or_else(|| Entry::of(&feed.name, entry()))));
+        }
+        for stream in &config.streams {
+            let is_fed = match &stream.origin {
+                Origin::Feed(feed) => kept.contains(feed.as_str()),
+                _ => true,
+            };
+            let entry = match old.filter(|_| is_fed).and_then(|old| old.stream_entry(stream)) {
+                Some(entry) => entry,
+                None => {
+                    let acl = names.resolve(stream.acl.clone(), stream.line, &mut problems);
+                    match what(stream, &feeds) {
+                        Ok(what) => Entry::of(&stream.name, (Access::new(acl, stream.dynamic_acl.clone()), what)),
+                        Err(problem) => {
+                            problems.extend(problem);
+                            continue;
+                        }
+                    }
+                }
+            };
+            entries.push((stream.line, entry));
+        }
+        for redirect in &config.redirects {
+            let what = What::Redirect(redirect.url.clone());
+            entries.push((redirect.line, Entry::of(&redirect.name, (Access::new(Acl::default(), None), what))));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        // As they stand in the file: the first that lets somebody in is served.
+        entries.sort_by_key(|(line, _)| *line);
+        let entries: Vec<Arc<Entry>> = entries.into_iter().map(|(_, entry)| entry).collect();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, entry) in entries.iter().enumerate() {
+            by_name.entry(entry.name.clone()).or_default().push(at);
+        }
+        Ok(Self { config: config.clone(), entries, by_name, feeds })
+    }
+
+    fn feed_entry(&self, name: &str) -> Option<Arc<Entry>> {
+        self.named(name).find(|entry| matches!(entry.what, What::Feed(_))).cloned()
+    }
+
+    /// The entry of a stream that says the same, wherever it stands.
+    fn stream_entry(&self, stream: &Stream) -> Option<Arc<Entry>> {
+        let same = |known: &Stream| Stream { line: stream.line, ..known.clone() } == *stream;
+        self.named(&stream.name)
+            .find(|entry| match &entry.what {
+                What::Stream(out) => same(&out.stream),
+                What::Status(known) => same(known),
+                _ => false,
+            })
+            .cloned()
+    }
+
+    /// Everything called `name`, in the order of the file.
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_name.get(name).into_iter().flatten().filter_map(|at| self.entries.get(*at))
+    }
+
+    /// What `address` is served at `name`.
+    pub(crate) fn find(&self, name: &str, address: IpAddr) -> Option<&Arc<Entry>> {
+        self.named(name).find(|entry| entry.access.allows(address))
+    }
+
+    /// Everything, in the order of the file.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.entries.iter()
+    }
+
+    /// What comes in.
+    pub(crate) fn feeds(&self) -> impl Iterator<Item = &Supervisor> {
+        self.feeds.values()
+    }
+
+    /// Whether `entry` is one of its own.
+    pub(super) fn holds(&self, entry: Option<&Arc<Entry>>) -> bool {
+        entry.is_some_and(|entry| self.named(&entry.name).any(|own| Arc::ptr_eq(own, entry)))
+    }
+}
+
+impl Entry {
+    fn of(name: &str, (access, what): (Access, What)) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), access, what, tally: Tally::default() })
+    }
+}
+
+/// What `stream` leads to; a problem, or none where another one has told it.
+fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, Option<Problem>> {
+    if stream.is_status() {
+        return Ok(What::Status(Box::new(stream.clone())));
+    }
+    let word = stream.format.as_deref().unwrap_or_default();
+    let Some(format) = format(word) else {
+        let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+        let message = format!(
+            "<Stream {}>: Format {word} cannot be served yet; there are {} and status",
+            stream.name,
+            known.join(", ")
+        );
+        return Err(Some(error(stream.line, message)));
+    };
+    let from = match &stream.origin {
+        Origin::Feed(feed) => From::Feed(feeds.get(feed).cloned().ok_or(None)?),
+        Origin::File { path, .. } => From::File(path.to_string_lossy().into_owned()),
+        Origin::Nothing => return Err(None),
+    };
+    Ok(What::Stream(Box::new(Out { variant: variant(stream), stream: stream.clone(), format, from })))
+}
