@@ -1,10 +1,12 @@
 //! The examples, and the demo, do what they say.
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::tools::{folder, root};
-use crate::harness::{Server, get, number, run};
+use crate::harness::{Server, get, number, run, tool};
 
 #[test]
 fn the_snapshot_script_saves_each_picture_once() {
@@ -72,4 +74,29 @@ fn the_makefile_names_its_goals() {
         let dry = run(make.current_dir(root()).args(["-n", goal]).env_remove("MAKEFLAGS"));
         assert!(dry.status.success(), "{goal}: {}", dry.err);
     }
+}
+
+#[test]
+fn the_page_of_axum_gives_the_pictures_of_a_source() {
+    let mut page = example("axum_mjpeg").arg("pattern:?size=320x240").stdout(Stdio::piped()).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(page.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let url = format!("{}video", url.trim());
+    let mut probe = tool("ffprobe");
+    probe.args(["-loglevel", "error", "-read_intervals", "%+#5", "-show_entries", "frame=width,height", "-of", "csv"]);
+    let told = run(probe.args(["-f", "mpjpeg", &url]));
+    let _ = page.kill();
+    let _ = page.wait();
+    let told = told.succeeded().text();
+    assert_eq!(told.matches("frame,320,240").count(), 5, "{told}");
+}
+
+/// An example of this package, built now if it is not there.
+pub(crate) fn example(name: &str) -> Command {
+    let mut build = Command::new(env!("CARGO"));
+    run(build.current_dir(root()).args(["build", "--quiet", "--package", "cli", "--example", name])).succeeded();
+    let program = Path::new(env!("CARGO_BIN_EXE_headwater")).with_file_name("examples").join(name);
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).env_remove("http_proxy");
+    command
 }

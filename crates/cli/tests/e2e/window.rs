@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use formats::osd::read_number;
 
+use crate::examples::example;
 use crate::harness::clips::H264;
 use crate::harness::server::headwater;
 use crate::harness::tools::wait;
@@ -77,6 +78,21 @@ fn the_window_shows_the_numbered_picture_and_q_closes_it() {
     let target = tools::folder("screenshots").join("view.png");
     run(desktop.tool("import").args(["-window", "root"]).arg(&target)).succeeded();
     println!("see {}", target.display());
+    desktop.key(&window, "q");
+    let status = wait(&mut view, Duration::from_secs(5));
+    let _ = view.kill();
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
+#[test]
+fn the_example_of_a_window_shows_the_numbered_picture_and_q_closes_it() {
+    let desktop = Desktop::start();
+    let mut command = example("view");
+    command.arg("pattern:?size=320x240").env("DISPLAY", &desktop.display).env_remove("WAYLAND_DISPLAY");
+    let mut view = command.env("WINIT_X11_SCALE_FACTOR", "1").spawn().unwrap();
+    let window = desktop.window("view");
+    let first = eventually("a number on the screen", || desktop.number(320, 240));
+    eventually("another number", || desktop.number(320, 240).filter(|number| *number != first));
     desktop.key(&window, "q");
     let status = wait(&mut view, Duration::from_secs(5));
     let _ = view.kill();

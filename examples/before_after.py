@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""What how-tos show for an MJPEG camera, and the same in three lines: before_after.py http://camera/video.mjpg
+
+`before` searches its buffer from the start for each picture, is late by as much as the program is slow, waits for ever on a
+camera that says nothing, ends at the first hiccup, and takes the thumbnail inside a picture for its end.
+"""
+
+import sys
+import urllib.request
+
+import cv2
+import numpy as np
+
+import headwater
+
+
+def before(url):
+    stream = urllib.request.urlopen(url)
+    data = b""
+    while True:
+        piece = stream.read(1024)
+        if not piece:
+            return
+        data += piece
+        begin, end = data.find(b"\xff\xd8"), data.find(b"\xff\xd9")
+        if begin != -1 and end != -1:
+            jpeg, data = data[begin : end + 2], data[end + 2 :]
+            yield cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+
+
+def after(url):
+    with headwater.open(url, timeout=10, reconnect=False) as camera:
+        for frame in camera:
+            yield frame.bgr
+
+
+if __name__ == "__main__":
+    for name, pictures in [("before", before(sys.argv[1])), ("after", after(sys.argv[1]))]:
+        print(f"{name}: {sum(picture is not None for picture in pictures)} pictures")

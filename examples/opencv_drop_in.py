@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""A stock OpenCV program with one line changed: opencv_drop_in.py mms://traffic.example/cam2
+
+`import cv2` became the line below. Everything but the capture is still OpenCV's.
+"""
+
+import sys
+
+import headwater.cv2compat as cv2
+
+capture = cv2.VideoCapture(sys.argv[1])
+if not capture.isOpened():
+    sys.exit(f"cannot open: {capture.error}")
+width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+print(f"{width:.0f}x{height:.0f}, {capture.get(cv2.CAP_PROP_FPS):.3g} a second")
+count = 0
+while True:
+    there, frame = capture.read()
+    if not there:
+        break
+    edges = cv2.Canny(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), 50, 150)
+    count += 1
+capture.release()
+print(f"{count} frames, {cv2.countNonZero(edges)} pixels of edges in the last")
