@@ -157,6 +157,11 @@ def open(
     rotate: bool = True,
     real_time: bool = False,
     wait: bool = True,
+    headers: Mapping[str, str] | None = None,
+    user_agent: str | None = None,
+    tls_verify: bool | str | os.PathLike[str] = True,
+    proxy: str | None = None,
+    poll: float | None = None,
     options: Mapping[str, str] | None = None,
 ) -> Capture:
     """Opens a source and waits for its first frame, which the first `read` then gives.
@@ -172,8 +177,10 @@ def open(
     the newest frame and leaves older ones out; `reconnect` opens a lost source again: both are on for live sources and
     off for recordings. `size` scales, one side may be 0 to follow the other; `crop` is (left, top, width, height) before
     that. `every` is every how many frames (int) or at most how many a second (float). `skip` leaves frames out
-    undecoded. `options` are libavformat's. With `wait=False` it does not wait and, where the source cannot be opened
-    now, goes on trying.
+    undecoded. `headers` and `user_agent` go into HTTP requests; `proxy` is a URL, or "none"; `poll` is the least time from
+    one request for a single picture to the next. `tls_verify` is True for the system's authorities, the path of a PEM file
+    for those in it, "sha256:..." for the one certificate of that fingerprint, or False. `options` are libavformat's.
+    With `wait=False` it does not wait and, where the source cannot be opened now, goes on trying.
 
     Raises a member of `headwater.Error`, each of which is also the builtin that one would catch.
     """
@@ -196,6 +203,11 @@ def open(
         rotate=rotate,
         real_time=real_time,
         wait=wait,
+        headers=dict(headers) if headers else None,
+        user_agent=user_agent,
+        tls_verify=tls_verify,
+        proxy=proxy,
+        poll=poll,
         options=dict(options) if options else None,
     )
 

@@ -71,6 +71,28 @@ pub struct Opening {
     /// An option for FFmpeg's demuxer or protocol, as NAME=VALUE; may be repeated
     #[arg(long = "ffmpeg", value_name = "NAME=VALUE", value_parser = pair)]
     pub libav: Vec<(String, String)>,
+    /// Shortest time from one request for a single picture to the next
+    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = time)]
+    pub poll: Duration,
+    /// A header for HTTP requests; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub headers: Vec<(String, String)>,
+    /// What to be called in HTTP requests, instead of headwater/VERSION
+    #[arg(long, value_name = "NAME")]
+    pub user_agent: Option<String>,
+    /// HTTP proxy, as http://HOST:PORT, or none; default: what http_proxy, https_proxy and
+    /// no_proxy say
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<source::Proxy>,
+    /// Trust servers whose certificates are in this PEM file, or signed by one in it, and no other
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tls_pin", "insecure"])]
+    pub tls_ca: Option<PathBuf>,
+    /// Trust the server whose certificate has this SHA-256, and no other
+    #[arg(long, value_name = "SHA256", conflicts_with = "insecure")]
+    pub tls_pin: Option<source::Pin>,
+    /// Trust any server: encrypted, but to whom nobody knows
+    #[arg(long)]
+    pub insecure: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -83,8 +105,25 @@ pub enum Transport {
 
 impl Opening {
     /// As options of a source that is read once and not repeated.
-    pub fn options(&self) -> source::Options {
-        source::Options {
+    pub fn options(&self) -> Result<source::Options, exit::Failure> {
+        let mut access = source::Access {
+            user_agent: self.user_agent.clone(),
+            trust: match (&self.tls_ca, self.tls_pin, self.insecure) {
+                (Some(file), ..) => source::Trust::File(file.clone()),
+                (_, Some(pin), _) => source::Trust::Pin(pin),
+                (_, _, true) => source::Trust::Anybody,
+                _ => source::Trust::System,
+            },
+            proxy: self.proxy.clone().unwrap_or_default(),
+            ..source::Access::default()
+        };
+        for (name, value) in &self.headers {
+            let added = access.headers.add(name, value);
+            added.map_err(|error| exit::Failure::Usage(format!("--header: {error}")))?;
+        }
+        Ok(source::Options {
+            access,
+            poll: self.poll,
             open_timeout: self.timeout,
             gap_timeout: self.gap_timeout,
             transport: match self.transport {
@@ -96,7 +135,7 @@ impl Opening {
             libav: self.libav.clone(),
             repeat_files: false,
             ..source::Options::default()
-        }
+        })
     }
 }
 
@@ -235,6 +274,11 @@ fn long_version() -> String {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, as in rtsp_flags=prefer_tcp")?;
     Ok((name.into(), value.into()))
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE, as in 'X-Api-Key: 1234'")?;
+    Ok((name.trim().into(), value.trim().into()))
 }
 
 /// `10s`, `500ms`, `2m`, `1h`, `1.5` (seconds); at most a day.

@@ -39,7 +39,7 @@ pub fn run(args: &Grab) -> anyhow::Result<()> {
 
 async fn grab(args: &Grab, variant: media::Variant) -> anyhow::Result<()> {
     let url = Redacted(&args.url).to_string();
-    let mut options = args.opening.options();
+    let mut options = args.opening.options()?;
     // A series from a file goes on as one from a camera does.
     options.repeat_files = args.every.is_some();
     // Between two pictures that are far apart the camera is left alone.

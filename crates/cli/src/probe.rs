@@ -38,7 +38,7 @@ async fn probe(args: &Probe) -> anyhow::Result<Found> {
     let url = Redacted(&args.url).to_string();
     let fail = |error| Failure::Source { url: url.clone(), error: printable_error(error) };
     let began = Instant::now();
-    let source = Supervisor::new("probe", &args.url, args.opening.options()).map_err(fail)?;
+    let source = Supervisor::new("probe", &args.url, args.opening.options()?).map_err(fail)?;
     let _reader = source.feed().cursor(Start::Live);
     let mut status = source.status();
     let spinner = Spinner::start(&format!("opening {url}"));

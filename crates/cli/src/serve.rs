@@ -23,7 +23,7 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
             is_debugging: false,
         });
     }
-    let mut config = config(args);
+    let mut config = config(args)?;
     config.max_connections = affordable(config.max_connections, config.sources.len());
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let result = runtime.block_on(serve(&config));
@@ -45,25 +45,25 @@ pub fn affordable(wanted: usize, sources: usize) -> usize {
     wanted.min(most)
 }
 
-fn config(args: &Serve) -> Config {
+fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
     let mut taken = BTreeSet::new();
     let options = source::Options {
         linger: args.linger,
         always_on: args.always_on,
         repeat_files: !args.once,
-        ..args.opening.options()
+        ..args.opening.options()?
     };
     let sources = args.sources.iter().map(|text| {
         let (name, url) = names::split(text, &taken);
         taken.insert(name.clone());
         SourceConfig { name, url, options: options.clone() }
     });
-    Config {
+    Ok(Config {
         sources: sources.collect(),
         listen: if args.listen.is_empty() { vec![Config::LISTEN] } else { args.listen.clone() },
         mms: args.mms.clone(),
         max_connections: args.max_connections,
-    }
+    })
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

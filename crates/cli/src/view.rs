@@ -18,7 +18,7 @@ pub fn run(args: &View) -> anyhow::Result<()> {
     }
     let waker: Arc<OnceLock<Waker>> = Arc::default();
     let wake = Arc::clone(&waker);
-    let opening = args.opening.options();
+    let opening = args.opening.options()?;
     let options = capture::Options {
         open_timeout: Some(opening.open_timeout),
         read_timeout: Some(opening.gap_timeout),

@@ -6,6 +6,7 @@ use capture::{Auto, Corrupt, Crop, Every, Format, Options, Skip};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
+use source::Trust;
 
 use crate::wait::seconds;
 
@@ -102,6 +103,22 @@ pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Given> {
                 let table = [("auto", Transport::Auto), ("tcp", Transport::Tcp), ("udp", Transport::Udp)];
                 options.source.transport = named(&key, &value.extract::<String>()?, &table)?;
             }
+            "headers" | "user_agent" | "tls_verify" | "proxy" | "poll" if absent => (),
+            "headers" => {
+                for (name, value) in value.cast::<PyDict>()? {
+                    let added =
+                        options.source.access.headers.add(&name.extract::<String>()?, &value.extract::<String>()?);
+                    added.map_err(|error| PyValueError::new_err(error.to_string()))?;
+                }
+            }
+            "user_agent" => options.source.access.user_agent = Some(value.extract()?),
+            "tls_verify" => options.source.access.trust = trust(&value)?,
+            "proxy" => {
+                let text: String = value.extract()?;
+                let proxy = text.parse().map_err(|error: source::Error| PyValueError::new_err(error.to_string()))?;
+                options.source.access.proxy = proxy;
+            }
+            "poll" => options.source.poll = seconds(value.extract()?, &key)?.unwrap_or_default(),
             "threads" => options.threads = value.extract()?,
             "rotate" => options.rotate = value.is_truthy()?,
             "real_time" => options.real_time = value.is_truthy()?,
@@ -115,6 +132,21 @@ pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Given> {
         }
     }
     Ok(Given { options, wait })
+}
+
+/// True for the system's authorities, False for anybody, the path of a PEM file, or
+/// `sha256:` and the fingerprint of the server's own certificate.
+fn trust(value: &Bound<'_, PyAny>) -> PyResult<Trust> {
+    if value.is_instance_of::<PyBool>() {
+        return Ok(if value.is_truthy()? { Trust::System } else { Trust::Anybody });
+    }
+    let path: std::path::PathBuf = value.extract()?;
+    match path.to_str().and_then(|text| text.strip_prefix("sha256:")) {
+        Some(digits) => {
+            digits.parse().map(Trust::Pin).map_err(|error| PyValueError::new_err(format!("tls_verify: {error}")))
+        }
+        None => Ok(Trust::File(path)),
+    }
 }
 
 /// A number of frames, or of frames a second.

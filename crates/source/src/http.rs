@@ -17,6 +17,7 @@ use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, scheme_of, with_host};
 use crate::{Error, Phase, Sink};
 
+pub(crate) use self::session::AGENT;
 use self::session::{Fetched, Session};
 use self::sniff::Verdict;
 
@@ -50,7 +51,7 @@ fn connect(request: Request, sink: Sink) -> Connection {
 /// Runs the connection to its end, or tells what others are to open: libavformat if it is
 /// `http`.
 async fn run(request: &Request, sink: &Sink) -> Result<Location, Error> {
-    let mut session = Session::new(Location::parse(&request.url)?);
+    let mut session = Session::new(Location::parse(&request.url)?, request.options.access.clone());
     let mut answer = match session.get(sink, None).await? {
         Fetched::Answer(answer) => answer,
         Fetched::Elsewhere(location) => return Ok(location),
@@ -59,7 +60,7 @@ async fn run(request: &Request, sink: &Sink) -> Result<Location, Error> {
     let mut reader = Reader::new();
     // Where others go on, our own socket is closed first: some cameras serve only one client.
     match sniff::watch(&mut answer, &mut reader, session.location()).await? {
-        Verdict::Mjpeg => Err(pictures::run(session, answer, reader, sink).await),
+        Verdict::Mjpeg => Err(pictures::run(session, answer, reader, request.options.poll, sink).await),
         Verdict::Asf => Err(asf::run(session, answer, reader.buffer().split(), request, sink).await),
         Verdict::WindowsMedia => Ok(Location { scheme: "mmsh".into(), ..session.location().clone() }),
         Verdict::Other => Ok(session.location().clone()),

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod backoff;
 mod bookmark;
 mod decoding;
@@ -23,6 +24,7 @@ mod packets;
 mod pattern;
 mod picture;
 mod progress;
+mod proxy;
 pub mod push;
 mod recording;
 mod rtsp;
@@ -35,12 +37,14 @@ mod timeline;
 mod transcode;
 mod variants;
 
+pub use access::{Access, Headers, Pin, Trust};
 pub use asf::Rule;
 pub use decoding::{Decoded, Decoding, Wanted};
 pub use error::{Error, Phase};
 pub use packets::Packets;
 pub use picture::{Picture, Pictures};
 pub use progress::Counters;
+pub use proxy::Proxy;
 pub use recording::Recording;
 pub use scheme::{Request, SCHEMES, Scheme, scheme_of};
 pub use sink::Sink;
@@ -66,6 +70,10 @@ pub struct Options {
     /// Start a file again at its end. Off, the source ends there. Either way it is
     /// played in real time.
     pub repeat_files: bool,
+    /// As whom and how servers are asked, and whom they have to prove to be.
+    pub access: Access,
+    /// The shortest time from one request for a single picture to the next.
+    pub poll: Duration,
     /// How RTP is carried.
     pub transport: Transport,
     /// Which streams of Windows Media are taken, where several carry the same content.
@@ -84,6 +92,8 @@ impl Default for Options {
             linger: Duration::from_secs(5),
             always_on: false,
             repeat_files: true,
+            access: Access::default(),
+            poll: Duration::from_millis(200),
             transport: Transport::Auto,
             streams: Rule::default(),
             libav: Vec::new(),

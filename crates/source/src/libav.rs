@@ -56,6 +56,8 @@ pub(crate) static V4L2: Scheme = Scheme {
     connect,
 };
 
+mod tell;
+
 /// How much of a live source is looked at to find out what its tracks are.
 pub(crate) const ANALYZE: Duration = Duration::from_secs(2);
 /// Demuxers that read ahead of the time.
@@ -106,6 +108,7 @@ impl Way {
             "file" => {}
             _ => set("fpsprobesize", "0"),
         }
+        tell::access(scheme, &url, &request.options.access, &mut set);
         if protocol != "file" {
             options.low_delay = true;
             options.analyze = Some(ANALYZE);
@@ -160,6 +163,9 @@ pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
 
 /// Opens `request` and reads it to its end, on this thread.
 pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
+    if let Err(error) = tell::check(&request.url, &request.options.access) {
+        return error;
+    }
     let way = Way::of(request);
     sink.phase(Phase::Connect);
     match open(&way, stop) {

@@ -70,7 +70,8 @@ impl Supervisor {
             what: format!("{}: not a URL, a file or a device", Redacted(url)),
             hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
         })?;
-        (scheme.check)(url)?;
+        let url = options.access.applied_to(url)?;
+        (scheme.check)(&url)?;
         let request = Request { url: url.into(), options: Arc::new(options) };
         let (publisher, feed) = Feed::new(request.options.limits);
         let progress = Arc::new(Progress::new());
@@ -127,7 +128,7 @@ impl Supervisor {
         &self.0.name
     }
 
-    /// The URL as given, password and all: log it through [`Redacted`] only.
+    /// The URL as given, with the user and password of [`Options::access`]: log it through [`Redacted`] only.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.request.url

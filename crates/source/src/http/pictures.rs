@@ -12,12 +12,15 @@ use super::body::Answer;
 use super::session::{Fetched, Known, Session};
 use crate::{About, Error, Sink};
 
-/// The shortest time from one request for a snapshot to the next.
-const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(200);
-
 /// Publishes the pictures of `answer`, of which `reader` already has the first bytes.
 /// If it was only one, asks for the next, and so on.
-pub(super) async fn run(mut session: Session, mut answer: Answer, mut reader: Reader, sink: &Sink) -> Error {
+pub(super) async fn run(
+    mut session: Session,
+    mut answer: Answer,
+    mut reader: Reader,
+    poll: Duration,
+    sink: &Sink,
+) -> Error {
     let mut door = Door::new(&answer, sink);
     let mut asked = Instant::now();
     loop {
@@ -38,7 +41,7 @@ pub(super) async fn run(mut session: Session, mut answer: Answer, mut reader: Re
         let known = Known::of(&answer);
         // Closed before the next one is opened: some cameras serve only one client.
         drop(answer);
-        (answer, asked) = match again(&mut session, &known, asked, sink).await {
+        (answer, asked) = match again(&mut session, &known, asked + poll, poll, sink).await {
             Ok(next) => next,
             Err(error) => return error,
         };
@@ -51,12 +54,14 @@ pub(super) async fn run(mut session: Session, mut answer: Answer, mut reader: Re
 async fn again(
     session: &mut Session,
     known: &Known,
-    mut asked: Instant,
+    mut due: Instant,
+    poll: Duration,
     sink: &Sink,
 ) -> Result<(Answer, Instant), Error> {
     loop {
-        sleep_until(asked + SNAPSHOT_INTERVAL).await;
-        asked = Instant::now();
+        sleep_until(due).await;
+        let asked = Instant::now();
+        due = asked + poll;
         match session.get(sink, Some(known)).await? {
             Fetched::Answer(answer) if answer.head.status == 304 => sink.unchanged(),
             Fetched::Answer(answer) => return Ok((answer, asked)),

@@ -9,13 +9,13 @@ use super::auth::Auth;
 use super::body::Answer;
 use crate::dial::dial;
 use crate::location::Location;
-use crate::{Error, Phase, Sink};
+use crate::{Access, Error, Phase, Sink};
 
 /// How often a server may send us on.
 const MAX_REDIRECTS: usize = 5;
 /// What is read of a head at once, in bytes.
 const READ: usize = 16 << 10;
-const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
 
 /// Where a redirect may lead besides `http`.
 const OTHERS: &[&str] = &["https", "mms", "mmsh", "mmst", "mmsu", "rtsp", "rtspt", "rtspu"];
@@ -28,6 +28,9 @@ fn is_windows_media(head: &Head) -> bool {
 /// Where to ask, and as whom.
 pub(super) struct Session {
     location: Location,
+    /// The host of the URL: the one that gets our own headers.
+    host: String,
+    access: Access,
     auth: Auth,
 }
 
@@ -54,8 +57,8 @@ impl Known {
 }
 
 impl Session {
-    pub(super) fn new(location: Location) -> Self {
-        Self { location, auth: Auth::default() }
+    pub(super) fn new(location: Location, access: Access) -> Self {
+        Self { host: location.host.clone(), location, access, auth: Auth::default() }
     }
 
     /// Where the last redirect led.
@@ -119,26 +122,11 @@ impl Session {
 
     /// One request and the head of its answer.
     async fn exchange(&mut self, sink: &Sink, known: Option<&Known>) -> Result<Answer, Error> {
+        let mut stream = dial(&self.location.host, self.location.port.unwrap_or(PORT), sink).await?;
+        sink.phase(Phase::Handshake);
+        let request = self.request(known);
         let location = &self.location;
         let lost = |error: &std::io::Error| Error::from_io(&location.to_string(), error);
-        let mut stream = dial(&location.host, location.port.unwrap_or(PORT), sink).await?;
-        sink.phase(Phase::Handshake);
-        let mut request = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nConnection: close\r\n",
-            location.target(),
-            location.authority(PORT),
-        );
-        let mut add = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                request.push_str(&format!("{name}: {value}\r\n"));
-            }
-        };
-        if let (Some(user), Some(password)) = (&location.user, &location.password) {
-            add("Authorization", self.auth.header(user, password, location.target()).as_deref());
-        }
-        add("If-None-Match", known.and_then(|known| known.etag.as_deref()));
-        add("If-Modified-Since", known.and_then(|known| known.modified.as_deref()));
-        request.push_str("\r\n");
         stream.write_all(request.as_bytes()).await.map_err(|error| lost(&error))?;
 
         let mut raw = BytesMut::new();
@@ -157,5 +145,32 @@ impl Session {
                 return Err(Error::Unreachable { what });
             }
         }
+    }
+    /// The head of a request.
+    fn request(&mut self, known: Option<&Known>) -> String {
+        let location = &self.location;
+        let authority = location.authority(PORT);
+        let mut request = format!("GET {} HTTP/1.1\r\n", location.target());
+        let mut add = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                request.push_str(&format!("{name}: {value}\r\n"));
+            }
+        };
+        // What the user wants sent goes to the host that the user named.
+        let own = Some(&self.access.headers).filter(|_| location.host.eq_ignore_ascii_case(&self.host));
+        let is_own = |name: &str| own.is_some_and(|own| own.has(name));
+        let agent = self.access.user_agent.as_deref().unwrap_or(AGENT);
+        for (name, value) in [("Host", &*authority), ("User-Agent", agent), ("Accept", "*/*")] {
+            add(name, Some(value).filter(|_| !is_own(name)));
+        }
+        add("Connection", Some("close"));
+        if let (Some(user), Some(password), false) = (&location.user, &location.password, is_own("Authorization")) {
+            add("Authorization", self.auth.header(user, password, location.target()).as_deref());
+        }
+        add("If-None-Match", known.and_then(|known| known.etag.as_deref()));
+        add("If-Modified-Since", known.and_then(|known| known.modified.as_deref()));
+        request.push_str(&own.map(crate::Headers::lines).unwrap_or_default());
+        request.push_str("\r\n");
+        request
     }
 }

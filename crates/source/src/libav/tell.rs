@@ -1,0 +1,95 @@
+//! What FFmpeg is told of [`Access`], in its own options.
+
+use media::Redacted;
+
+use crate::location::Location;
+use crate::{Access, Error, Trust};
+
+/// Schemes that FFmpeg speaks HTTP for.
+const HTTP: &[&str] = &["http", "https", "hls", "dash"];
+/// Schemes that it speaks TLS for.
+pub(super) const TLS: &[&str] = &["https", "rtsps", "rtmps", "tls"];
+
+/// Whether FFmpeg can do what is asked of it.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a certificate that is to be known by its SHA-256, and what
+/// [`crate::Proxy`] says of a URL that is none.
+pub(super) fn check(url: &str, access: &Access) -> Result<(), Error> {
+    let scheme = url.split_once("://").map(|(name, _)| name.to_ascii_lowercase()).unwrap_or_default();
+    if TLS.contains(&&*scheme) && matches!(access.trust, Trust::Pin(_)) {
+        let place = Redacted(url);
+        let what = format!(
+            "{place}: FFmpeg, which opens this, cannot tell a certificate by its SHA-256; \
+             give the certificate itself as the authority (--tls-ca)"
+        );
+        return Err(Error::Unsupported { what });
+    }
+    if HTTP.contains(&&*scheme)
+        && let Ok(location) = Location::parse(url)
+    {
+        access.proxy.for_location(&location)?;
+    }
+    Ok(())
+}
+
+/// Sets the options for a URL of `scheme`.
+pub(super) fn access(scheme: &str, url: &str, access: &Access, set: &mut impl FnMut(&str, &str)) {
+    if HTTP.contains(&scheme) {
+        set("user_agent", access.user_agent.as_deref().unwrap_or(crate::http::AGENT));
+        let lines = access.headers.lines();
+        if !lines.is_empty() {
+            set("headers", &lines);
+        }
+        // An empty one keeps FFmpeg from asking the environment by rules of its own.
+        let proxy = Location::parse(url).ok().and_then(|location| access.proxy.for_location(&location).ok().flatten());
+        set("http_proxy", &proxy.map(|proxy| proxy.to_url()).unwrap_or_default());
+    }
+    if TLS.contains(&scheme) {
+        set("tls_verify", if access.trust == Trust::Anybody { "0" } else { "1" });
+        if let Trust::File(path) = &access.trust {
+            set("ca_file", &path.to_string_lossy());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Headers, Proxy};
+
+    fn told(url: &str, of: &Access) -> String {
+        let scheme = url.split_once("://").unwrap().0;
+        let mut told = Vec::new();
+        access(scheme, url, of, &mut |name, value| told.push(format!("{name}={value:?}")));
+        told.join(" ")
+    }
+
+    #[test]
+    fn ffmpeg_is_told_what_it_understands() {
+        let mut headers = Headers::default();
+        headers.add("X-Key", "1").unwrap();
+        let access = Access {
+            user_agent: Some("me".into()),
+            headers,
+            trust: Trust::File("/ca.pem".into()),
+            proxy: Proxy::Url("http://p:1".into()),
+            ..Access::default()
+        };
+        let http = r#"user_agent="me" headers="X-Key: 1\r\n" http_proxy="http://p:1""#;
+        let tls = r#"tls_verify="1" ca_file="/ca.pem""#;
+        assert_eq!(told("http://cam/x", &access), http);
+        assert_eq!(told("https://cam/x", &access), format!("{http} {tls}"));
+        assert_eq!(told("rtsps://cam/x", &access), tls);
+        assert_eq!(told("rtsp://cam/x", &access), "");
+        let access = Access { trust: Trust::Anybody, ..Access::default() };
+        assert_eq!(told("rtmps://cam/x", &access), r#"tls_verify="0""#);
+    }
+
+    #[test]
+    fn a_pin_is_refused_where_ffmpeg_would_ignore_it() {
+        let access = Access { trust: Trust::Pin("ab".repeat(32).parse().unwrap()), ..Access::default() };
+        assert!(check("rtsps://me:secret@cam/x", &access).unwrap_err().to_string().contains("rtsps://me:***@cam/x"));
+        assert_eq!(check("rtsp://cam/x", &access), Ok(()));
+    }
+}
