@@ -117,7 +117,7 @@ impl Error {
             E::BadUrl { .. } => Kind::BadUrl,
             E::NotFound { .. } => Kind::NotFound,
             E::Unauthorized { .. } => Kind::Unauthorized,
-            E::Unreachable { .. } | E::Ended { what: Some(_) } => Kind::Unreachable,
+            E::Unreachable { .. } | E::Tls { .. } | E::Ended { what: Some(_) } => Kind::Unreachable,
             E::Timeout { .. } => Kind::Timeout,
             E::Server { .. } | E::TooMany { .. } => Kind::Server,
             E::NotVideo { .. } => Kind::NotVideo,

@@ -46,6 +46,7 @@ fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Resolve => "resolve",
         Phase::Connect => "connect",
+        Phase::Tls => "tls",
         Phase::Handshake => "handshake",
         Phase::FirstFrame => "first frame",
         Phase::Streaming => "streaming",

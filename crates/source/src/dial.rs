@@ -10,20 +10,12 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::sleep;
 
-use crate::{Error, Phase, Sink};
+use crate::Error;
 
 /// How long one address has before the next is tried beside it (RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 /// Silence after which the system asks whether the other side is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// Connects to the address that answers first. Without a deadline: the supervisor has it.
-pub(crate) async fn dial(host: &str, port: u16, sink: &Sink) -> Result<TcpStream, Error> {
-    sink.phase(Phase::Resolve);
-    let addresses = resolve(host, port).await?;
-    sink.phase(Phase::Connect);
-    connect(host, addresses).await
-}
 
 /// The addresses of `host`, in the order in which to try them.
 pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
@@ -31,7 +23,8 @@ pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Er
     Ok(in_turns(addresses.collect()))
 }
 
-/// Connects to that one of the addresses of `host` that answers first.
+/// Connects to that one of the addresses of `host` that answers first. Without a deadline: the
+/// supervisor has it.
 pub(crate) async fn connect(host: &str, addresses: Vec<SocketAddr>) -> Result<TcpStream, Error> {
     let mut waiting = addresses.into_iter().peekable();
     let mut attempts = FuturesUnordered::new();

@@ -10,6 +10,8 @@ pub enum Phase {
     Resolve,
     /// Waiting for the connection, or for the file or device to open.
     Connect,
+    /// Agreeing on encryption.
+    Tls,
     /// Asking for the stream: HTTP request, RTSP DESCRIBE to PLAY, container header.
     Handshake,
     /// Asked, granted; waiting for the first whole picture.
@@ -23,6 +25,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Resolve => "resolving the host's name",
             Self::Connect => "connecting",
+            Self::Tls => "agreeing on encryption",
             Self::Handshake => "asking for the stream",
             Self::FirstFrame => "waiting for the first picture",
             Self::Streaming => "waiting for the next picture",
@@ -67,6 +70,14 @@ pub enum Error {
     Unreachable {
         /// What was tried and what the system said.
         what: String,
+    },
+    /// No encryption with this server, or not with one that can be trusted.
+    #[error("{what}; {hint}")]
+    Tls {
+        /// What is wrong with it.
+        what: String,
+        /// What to do.
+        hint: String,
     },
     /// The wall-clock deadline passed.
     #[error("no picture within {after:?}: gave up while {phase}{}; {SLOW}", in_brackets(.tried.as_deref()))]
@@ -135,6 +146,7 @@ impl Error {
             | Self::NotFound { what }
             | Self::Unauthorized { what }
             | Self::Unreachable { what }
+            | Self::Tls { what, .. }
             | Self::Server { what, .. }
             | Self::NotVideo { what, .. }
             | Self::Unsupported { what }
@@ -150,7 +162,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::BadUrl { hint, .. } => Some(hint),
+            Self::BadUrl { hint, .. } | Self::Tls { hint, .. } => Some(hint),
             Self::NotFound { .. } => Some(PATH),
             Self::Unauthorized { .. } => Some(CREDENTIALS),
             Self::Unreachable { .. } => Some(HOST),

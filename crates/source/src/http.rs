@@ -1,12 +1,15 @@
-//! `http://`: MJPEG, snapshots and ASF by our own client, everything else by others.
+//! `http://` and `https://`: MJPEG, snapshots and ASF by our own client, everything else by
+//! others.
 //!
 //! What the server sends decides, not the URL and not the Content-Type: JPEG pictures
 //! in any wrapping are taken out as they come, bit for bit, each at its last byte. A
 //! single picture is asked for again and again.
 
 mod asf;
+mod ask;
 mod auth;
 mod body;
+mod connect;
 mod pictures;
 mod session;
 pub(crate) mod sniff;
@@ -17,12 +20,14 @@ use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, scheme_of, with_host};
 use crate::{Error, Phase, Sink};
 
-pub(crate) use self::session::AGENT;
+pub(crate) use self::ask::AGENT;
 use self::session::{Fetched, Session};
 use self::sniff::Verdict;
 
 /// The port of `http`.
 const PORT: u16 = 80;
+/// The port of `https`.
+const TLS_PORT: u16 = 443;
 
 pub(crate) static SCHEME: Scheme = Scheme {
     names: &["http"],
@@ -33,13 +38,30 @@ pub(crate) static SCHEME: Scheme = Scheme {
     connect,
 };
 
+pub(crate) static SECURE: Scheme = Scheme {
+    names: &["https"],
+    example: "https://user:password@host/video.mjpg",
+    doc: "the same over TLS",
+    port: Some(TLS_PORT),
+    check: with_host,
+    connect,
+};
+
+/// The port that a URL means.
+fn port_of(location: &Location) -> u16 {
+    let usual = if location.scheme == "https" { TLS_PORT } else { PORT };
+    location.port.unwrap_or(usual)
+}
+
 fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
         match run(&request, &sink).await {
             Ok(elsewhere) => {
                 let request = Request { url: elsewhere.to_url().into(), ..request };
                 match scheme_of(&request.url) {
-                    Some(scheme) if elsewhere.scheme != "http" => (scheme.connect)(request, sink).await,
+                    Some(scheme) if !matches!(&*elsewhere.scheme, "http" | "https") => {
+                        (scheme.connect)(request, sink).await
+                    }
                     _ => crate::libav::connect(request, sink).await,
                 }
             }
@@ -49,7 +71,7 @@ fn connect(request: Request, sink: Sink) -> Connection {
 }
 
 /// Runs the connection to its end, or tells what others are to open: libavformat if it is
-/// `http`.
+/// `http` or `https`.
 async fn run(request: &Request, sink: &Sink) -> Result<Location, Error> {
     let mut session = Session::new(Location::parse(&request.url)?, request.options.access.clone());
     let mut answer = match session.get(sink, None).await? {

@@ -34,8 +34,10 @@ mod status;
 mod supervisor;
 mod thread;
 mod timeline;
+mod tls;
 mod transcode;
 mod variants;
+mod wire;
 
 pub use access::{Access, Headers, Pin, Trust};
 pub use asf::Rule;

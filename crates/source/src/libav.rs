@@ -12,17 +12,9 @@ use media::{Redacted, Track};
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
 use crate::scheme::{Connection, Request, Scheme, any};
-use crate::{About, Error, Phase, Sink, Stop, Transport, on_thread};
+use crate::{About, Error, Options, Phase, Sink, Stop, Transport, on_thread, tls};
 
 // The rows only differ in what they are called.
-pub(crate) static HTTPS: Scheme = Scheme {
-    names: &["https", "hls", "dash"],
-    example: "https://host/live/playlist.m3u8",
-    doc: "HTTPS, HLS, DASH through FFmpeg",
-    port: Some(443),
-    check: any,
-    connect,
-};
 pub(crate) static RTSPS: Scheme = Scheme {
     names: &["rtsps"],
     example: "rtsps://user:password@host/stream",
@@ -169,7 +161,7 @@ pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
     let way = Way::of(request);
     sink.phase(Phase::Connect);
     match open(&way, stop) {
-        Ok(input) => pump(input, &way, request.options.repeat_files, sink, stop),
+        Ok(input) => pump(input, &way, &request.options, sink, stop),
         Err(error) => error,
     }
 }
@@ -215,7 +207,8 @@ fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
 }
 
 /// Reads `input` into `sink` until it ends, fails, or nobody wants it.
-fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> Error {
+fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop) -> Error {
+    let trust = &options.access.trust;
     if input.is_encrypted() {
         let place = Redacted(way.url.strip_prefix("file:").unwrap_or(&way.url));
         let what = format!(
@@ -224,7 +217,7 @@ fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> 
         return Error::Unsupported { what };
     }
     let about = About {
-        protocol: way.protocol.into(),
+        protocol: tls::protocol(way.protocol, trust),
         container: input.container(),
         server: None,
         title: input.title(),
@@ -234,7 +227,7 @@ fn pump(mut input: Input, way: &Way, repeat: bool, sink: &Sink, stop: &Stop) -> 
     // What can be read as fast as the line allows is held to real time: recordings, and
     // playlists, whose pieces come in bursts.
     let paced = !about.live || PLAYLISTS.contains(&about.container.as_str());
-    let repeat = repeat && !about.live;
+    let repeat = options.repeat_files && !about.live;
     let tracks = input.tracks();
     let first_video = |tracks: &[Track]| tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
     let mut video = first_video(&tracks);

@@ -62,7 +62,7 @@ impl Location {
     }
 
     /// Where a `Location` header or another reference leads to from here (RFC 3986
-    /// section 5.2). User and password go along on the same host only.
+    /// section 5.2). User and password go along on the same host only, and not from TLS to none.
     ///
     /// # Errors
     /// [`Error::BadUrl`] as [`Location::parse`].
@@ -72,7 +72,8 @@ impl Location {
         if colon.is_some() || reference.starts_with("//") {
             let absolute = if colon.is_some() { reference.to_owned() } else { format!("{}:{reference}", self.scheme) };
             let mut there = Self::parse(&absolute)?;
-            if there.user.is_none() && there.host.eq_ignore_ascii_case(&self.host) {
+            let readable = self.scheme == "https" && there.scheme == "http";
+            if there.user.is_none() && there.host.eq_ignore_ascii_case(&self.host) && !readable {
                 (there.user, there.password) = (self.user.clone(), self.password.clone());
             }
             return Ok(there);

@@ -59,12 +59,12 @@ pub(crate) fn with_host(url: &str) -> Result<(), Error> {
 /// Everything that can be opened. The last row takes what no other one names.
 pub static SCHEMES: &[&Scheme] = &[
     &http::SCHEME,
+    &http::SECURE,
     &rtsp::SCHEME,
     &libav::RTSPS,
     &mms::SCHEME,
     &mms::OVER_HTTP,
     &mms::OVER_TCP,
-    &libav::HTTPS,
     &libav::RTMP,
     &libav::DATAGRAMS,
     &pattern::SCHEME,

@@ -23,7 +23,7 @@ use crate::sink::Sink;
 use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
-use crate::{Error, Options, backoff};
+use crate::{Error, Options, Trust, backoff};
 
 /// How often a host that was unreachable is asked for a sign of life between attempts.
 const KNOCK_INTERVAL: Duration = Duration::from_millis(500);
@@ -72,6 +72,12 @@ impl Supervisor {
         })?;
         let url = options.access.applied_to(url)?;
         (scheme.check)(&url)?;
+        if options.access.trust == Trust::Anybody && scheme.port.is_some() {
+            tracing::warn!(
+                source = name,
+                "certificates are not checked: what answers may be anybody, and gets the password"
+            );
+        }
         let request = Request { url: url.into(), options: Arc::new(options) };
         let (publisher, feed) = Feed::new(request.options.limits);
         let progress = Arc::new(Progress::new());

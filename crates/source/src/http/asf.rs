@@ -19,11 +19,11 @@ pub(super) async fn run(
     request: &Request,
     sink: &Sink,
 ) -> Error {
-    let place = session.location().to_string();
+    let (place, protocol) = (session.location().to_string(), session.protocol());
     let mut show = Show::new(sink, &request.options.streams, &place);
     let mut is_first = true;
     loop {
-        let round = match play(&mut answer, first, &mut show, &place, is_first).await {
+        let round = match play(&mut answer, first, &mut show, (&place, &protocol), is_first).await {
             Ok(round) => round,
             Err(error) => return error,
         };
@@ -62,7 +62,7 @@ async fn play(
     answer: &mut Answer,
     mut bytes: BytesMut,
     show: &mut Show<'_>,
-    place: &str,
+    (place, protocol): (&str, &str),
     is_first: bool,
 ) -> Result<Round, Error> {
     let mut reader = Reader::new();
@@ -76,7 +76,7 @@ async fn play(
                 Item::Header(header) => {
                     let header = Header::parse(&header).map_err(|error| failure(&error, place))?;
                     round.live = header.is_broadcast();
-                    let about = about(&header, answer);
+                    let about = about(&header, answer, protocol);
                     // A camera may not say that it has no end; a length says that there is one.
                     let is_whole = answer.head.content_length().is_some() && !round.live && number == 0;
                     match is_whole && is_first {
@@ -126,9 +126,9 @@ async fn play(
     }
 }
 
-fn about(header: &Header, answer: &Answer) -> About {
+fn about(header: &Header, answer: &Answer, protocol: &str) -> About {
     About {
-        protocol: "http".into(),
+        protocol: protocol.into(),
         container: "asf".into(),
         server: answer.head.header("server").map(shown),
         title: header.title().map(shown),

@@ -4,29 +4,71 @@ use http_auth::{PasswordClient, PasswordParams};
 
 use formats::http::Head;
 
+/// The longest nonce that is taken from a server beforehand, in bytes.
+const MAX_NONCE: usize = 256;
+
 /// Answers to a server's challenges; Digest is taken before Basic.
 #[derive(Default)]
-pub(super) struct Auth(Option<PasswordClient>);
+pub(super) struct Auth {
+    client: Option<PasswordClient>,
+    /// As the server sent them.
+    challenges: Vec<String>,
+}
 
 impl Auth {
-    /// Takes the challenges of a 401. `false` when none of them can be answered.
-    pub(super) fn challenge(&mut self, head: &Head) -> bool {
-        let builder = head.all("www-authenticate").fold(PasswordClient::builder(), |builder, challenges| {
+    /// Takes the challenges of a 401. `None` when none of them can be answered, else whether
+    /// the last answer was only out of date (RFC 7616 section 3.3, `stale`).
+    pub(super) fn challenge(&mut self, head: &Head) -> Option<bool> {
+        self.challenges = head.all("www-authenticate").map(str::to_owned).collect();
+        let stale = self.challenges.iter().any(|text| {
+            let text: String = text.to_ascii_lowercase().split_whitespace().collect();
+            text.contains("stale=true") || text.contains("stale=\"true\"")
+        });
+        self.build();
+        self.client.is_some().then_some(stale)
+    }
+
+    /// Takes the nonce that the server wants the next time (RFC 7616 section 3.5).
+    pub(super) fn told(&mut self, head: &Head) {
+        let Some(PasswordClient::Digest(_)) = &self.client else { return };
+        let next = head.all("authentication-info").find_map(|info| quoted(info, "nextnonce"));
+        let Some(next) = next.filter(|nonce| nonce.len() <= MAX_NONCE && !nonce.contains(['"', '\\'])) else { return };
+        let next = next.to_owned();
+        for challenge in &mut self.challenges {
+            if let Some(old) = quoted(challenge, "nonce").map(str::to_owned) {
+                *challenge = challenge.replace(&format!("\"{old}\""), &format!("\"{next}\""));
+            }
+        }
+        self.build();
+    }
+
+    fn build(&mut self) {
+        let builder = self.challenges.iter().fold(PasswordClient::builder(), |builder, challenges| {
             // Realms come in every character set; only what is hashed must be exact.
             builder.challenges(challenges)
         });
         // Challenges that are no good by the book, or none: what old cameras mean is Basic.
         let basic = || PasswordClient::builder().challenges("Basic realm=\"\"").build();
-        let digest = head.all("www-authenticate").any(|text| text.to_ascii_lowercase().contains("digest"));
-        self.0 = builder.build().or_else(|error| if digest { Err(error) } else { basic() }).ok();
-        self.0.is_some()
+        let digest = self.challenges.iter().any(|text| text.to_ascii_lowercase().contains("digest"));
+        self.client = builder.build().or_else(|error| if digest { Err(error) } else { basic() }).ok();
     }
 
     /// The value of the `Authorization` header for a GET, once there was a challenge.
     pub(super) fn header(&mut self, user: &str, password: &str, target: &str) -> Option<String> {
         let params = PasswordParams { username: user, password, uri: target, method: "GET", body: Some(&[]) };
-        self.0.as_mut()?.respond(&params).ok()
+        self.client.as_mut()?.respond(&params).ok()
     }
+}
+
+/// The value of the parameter `name`, which stands in quotes.
+fn quoted<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let found = text.match_indices('=').find(|(at, _)| {
+        let before = text[..*at].trim_end();
+        let start = before.rfind([',', ' ', '\t']).map_or(0, |at| at + 1);
+        before[start..].eq_ignore_ascii_case(name)
+    });
+    let (at, _) = found?;
+    text[at + 1..].trim_start().strip_prefix('"')?.split('"').next()
 }
 
 #[cfg(test)]
@@ -50,9 +92,28 @@ mod tests {
         ] {
             let mut auth = Auth::default();
             assert_eq!(auth.header("a", "b", "/"), None);
-            assert!(auth.challenge(&head(challenges)), "{challenges:?}");
+            assert_eq!(auth.challenge(&head(challenges)), Some(false), "{challenges:?}");
             let header = auth.header("a", "b", "/x").unwrap();
             assert!(header.starts_with(expected), "{challenges:?}: {header}");
         }
+    }
+
+    #[test]
+    fn stale_answers_and_the_next_nonce_are_understood() {
+        let mut auth = Auth::default();
+        let first = "Digest realm=\"nonce=1\", nonce=\"one\", qop=\"auth,auth-int\", algorithm=SHA-256, stale=TRUE";
+        assert_eq!(auth.challenge(&head(&[first])), Some(true));
+        assert!(auth.header("a", "b", "/x").unwrap().contains("nonce=\"one\""));
+        let info = |value: &str| Head {
+            status: 200,
+            reason: String::new(),
+            headers: vec![("Authentication-Info".into(), value.into())],
+        };
+        auth.told(&info("qop=auth, nextnonce=\"two\""));
+        let answer = auth.header("a", "b", "/x").unwrap();
+        assert!(answer.contains("nonce=\"two\"") && answer.contains("nc=00000001"), "{answer}");
+        auth.told(&info("nextnonce=\"a\\b\""));
+        auth.told(&info("rspauth=\"x\""));
+        assert!(auth.header("a", "b", "/x").unwrap().contains("nonce=\"two\""));
     }
 }

@@ -1,19 +1,25 @@
 //! The body of an answer, without its transfer coding.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use formats::http::{Dechunker, Head};
+use memchr::memmem;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::connect::Way;
 
 /// What is read of a chunked body at once, in bytes.
 const READ: usize = 64 << 10;
+/// How long a complaint is waited for.
+const COMPLAINT_WAIT: Duration = Duration::from_secs(1);
 
 /// An answer whose head has come.
 pub(super) struct Answer {
     pub(super) head: Head,
-    stream: TcpStream,
+    way: Way,
     /// What came with the head; of a chunked body, what comes.
     raw: BytesMut,
     dechunker: Option<Dechunker>,
@@ -23,17 +29,39 @@ pub(super) struct Answer {
 
 impl Answer {
     /// `raw` is what came behind the head.
-    pub(super) fn new(head: Head, stream: TcpStream, raw: BytesMut) -> Self {
+    pub(super) fn new(head: Head, way: Way, raw: BytesMut) -> Self {
         let dechunker = head.is_chunked().then(Dechunker::new);
         // Endless multipart bodies come with lengths of 0 and 2^31 - 1.
         let bounded = dechunker.is_none() && !head.media_type().starts_with("multipart/");
         let left = head.content_length().filter(|length| bounded && *length > 0);
-        Self { head, stream, raw, dechunker, left }
+        Self { head, way, raw, dechunker, left }
     }
 
     /// Whether a length in the head says that more was to come.
     pub(super) fn is_cut(&self) -> bool {
         self.left.is_some_and(|left| left > 0)
+    }
+
+    /// Whether the body has come to its end, as the head told of it.
+    pub(super) fn is_over(&self) -> bool {
+        // RFC 9112 section 6.3: 304 has no body, whatever its head says.
+        self.head.status == 304 || self.left == Some(0) || self.dechunker.as_ref().is_some_and(Dechunker::is_ended)
+    }
+
+    /// The connection, if it is fit for another request.
+    pub(super) fn into_way(self) -> Option<Way> {
+        let closes = self.head.all("connection").any(|value| value.to_ascii_lowercase().contains("close"));
+        (self.is_over() && self.raw.is_empty() && !closes).then_some(self.way)
+    }
+
+    /// Whether `word` stands among the first `most` bytes of the body.
+    pub(super) async fn says(&mut self, word: &str, most: usize) -> bool {
+        let mut text = BytesMut::new();
+        let found = |text: &[u8]| memmem::find(text, word.as_bytes()).is_some();
+        let read =
+            async { while text.len() < most && !found(&text) && matches!(self.read(&mut text).await, Ok(1..)) {} };
+        let _ = timeout(COMPLAINT_WAIT, read).await;
+        found(&text)
     }
 
     /// Appends to `out` what comes next: one read of the socket, straight into `out`
@@ -56,7 +84,7 @@ impl Answer {
                     return Ok(out.len() - before);
                 }
                 self.raw.reserve(READ);
-                if self.stream.read_buf(&mut self.raw).await? == 0 {
+                if self.way.wire.read_buf(&mut self.raw).await? == 0 {
                     return Ok(0);
                 }
             }
@@ -67,7 +95,7 @@ impl Answer {
         } else if self.left == Some(0) {
             return Ok(0);
         } else {
-            self.stream.read_buf(out).await?;
+            self.way.wire.read_buf(out).await?;
         }
         let count = out.len() - before;
         self.left = self.left.and_then(|left| left.checked_sub(count as u64));

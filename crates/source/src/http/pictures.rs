@@ -8,8 +8,9 @@ use formats::multipart::{Part, Reader};
 use media::{Size, Track, TrackId, Unit};
 use tokio::time::{Instant, sleep_until};
 
+use super::ask::Known;
 use super::body::Answer;
-use super::session::{Fetched, Known, Session};
+use super::session::{Fetched, Session};
 use crate::{About, Error, Sink};
 
 /// Publishes the pictures of `answer`, of which `reader` already has the first bytes.
@@ -21,7 +22,7 @@ pub(super) async fn run(
     poll: Duration,
     sink: &Sink,
 ) -> Error {
-    let mut door = Door::new(&answer, sink);
+    let mut door = Door::new(&session, &answer, sink);
     let mut asked = Instant::now();
     loop {
         let streamed = match stream(&mut answer, &mut reader, &mut door).await {
@@ -39,8 +40,8 @@ pub(super) async fn run(
             };
         }
         let known = Known::of(&answer);
-        // Closed before the next one is opened: some cameras serve only one client.
-        drop(answer);
+        // Kept, or closed before the next one is opened: some cameras serve only one client.
+        session.keep(answer);
         (answer, asked) = match again(&mut session, &known, asked + poll, poll, sink).await {
             Ok(next) => next,
             Err(error) => return error,
@@ -63,7 +64,10 @@ async fn again(
         let asked = Instant::now();
         due = asked + poll;
         match session.get(sink, Some(known)).await? {
-            Fetched::Answer(answer) if answer.head.status == 304 => sink.unchanged(),
+            Fetched::Answer(answer) if answer.head.status == 304 => {
+                sink.unchanged();
+                session.keep(answer);
+            }
             Fetched::Answer(answer) => return Ok((answer, asked)),
             Fetched::Elsewhere(location) => {
                 return Err(Error::Server { status: 302, what: format!("the picture has moved to {location}") });
@@ -79,6 +83,10 @@ async fn stream(answer: &mut Answer, reader: &mut Reader, door: &mut Door<'_>) -
         while let Some(part) = reader.poll_part() {
             pictures += 1;
             door.publish(part, reader.lost())?;
+        }
+        if door.polled && pictures > 0 {
+            // It is one picture, wherever the server believes that its end is.
+            return Ok(pictures);
         }
         match answer.read(reader.buffer()).await {
             Ok(0) => return Ok(pictures),
@@ -100,9 +108,9 @@ struct Door<'a> {
 }
 
 impl<'a> Door<'a> {
-    fn new(answer: &Answer, sink: &'a Sink) -> Self {
+    fn new(session: &Session, answer: &Answer, sink: &'a Sink) -> Self {
         let about = About {
-            protocol: "http".into(),
+            protocol: session.protocol(),
             container: "mpjpeg".into(),
             server: answer.head.header("server").map(|name| name.chars().take(80).collect()),
             live: true,

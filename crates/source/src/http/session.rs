@@ -1,24 +1,35 @@
 //! Requests to one camera: redirects, user and password, statuses.
 
+use std::time::Duration;
+
 use bytes::{Buf, BytesMut};
 use formats::http::{Head, HeadParser};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
-use super::PORT;
+use super::ask::Known;
 use super::auth::Auth;
 use super::body::Answer;
-use crate::dial::dial;
+use super::connect::{self, Way};
 use crate::location::Location;
-use crate::{Access, Error, Phase, Sink};
+use crate::{Access, Error, Sink, tls};
 
 /// How often a server may send us on.
 const MAX_REDIRECTS: usize = 5;
+/// How often an answer to its challenge may be stale.
+const MAX_STALE: usize = 2;
 /// What is read of a head at once, in bytes.
 const READ: usize = 16 << 10;
-pub(crate) const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
+/// How long an answer may take on a connection that has had one: servers that keep it open and
+/// read nothing more from it are met.
+const SECOND_ANSWER: Duration = Duration::from_secs(1);
+/// What is looked at of a complaint, in bytes.
+const COMPLAINT: usize = 1 << 10;
+/// How TLS says that it does not understand: a record with an alert (RFC 8446 section 5.1).
+const ALERT: &[u8] = &[0x15, 0x03];
 
-/// Where a redirect may lead besides `http`.
-const OTHERS: &[&str] = &["https", "mms", "mmsh", "mmst", "mmsu", "rtsp", "rtspt", "rtspu"];
+/// Where a redirect may lead besides `http` and `https`.
+const OTHERS: &[&str] = &["mms", "mmsh", "mmst", "mmsu", "rtsp", "rtspt", "rtspu", "rtsps"];
 
 /// Whether the server says that it is one for Windows Media: Services, or an encoder.
 fn is_windows_media(head: &Head) -> bool {
@@ -27,11 +38,19 @@ fn is_windows_media(head: &Head) -> bool {
 
 /// Where to ask, and as whom.
 pub(super) struct Session {
-    location: Location,
-    /// The host of the URL: the one that gets our own headers.
-    host: String,
-    access: Access,
-    auth: Auth,
+    pub(super) location: Location,
+    /// The host of the URL: the one that gets the user's own headers.
+    pub(super) host: String,
+    pub(super) access: Access,
+    pub(super) auth: Auth,
+    /// Who sent us here, where that was a machine elsewhere.
+    sent_by: Option<Location>,
+    /// The host of the URL is not this machine.
+    remote: bool,
+    /// The connection of the last request, for the next one.
+    idle: Option<Way>,
+    /// Connections are not kept: the server leaves second requests on them unanswered.
+    one_each: bool,
 }
 
 /// What came of a request.
@@ -42,23 +61,19 @@ pub(super) enum Fetched {
     Elsewhere(Location),
 }
 
-/// What we have of a picture, so that the server need not send it again.
-#[derive(Default, PartialEq, Eq)]
-pub(super) struct Known {
-    etag: Option<String>,
-    modified: Option<String>,
-}
-
-impl Known {
-    pub(super) fn of(answer: &Answer) -> Self {
-        let header = |name| answer.head.header(name).map(str::to_owned);
-        Self { etag: header("etag"), modified: header("last-modified") }
-    }
-}
-
 impl Session {
     pub(super) fn new(location: Location, access: Access) -> Self {
-        Self { host: location.host.clone(), location, access, auth: Auth::default() }
+        let host = location.host.clone();
+        Self {
+            location,
+            host,
+            access,
+            auth: Auth::default(),
+            sent_by: None,
+            remote: false,
+            idle: None,
+            one_each: false,
+        }
     }
 
     /// Where the last redirect led.
@@ -66,79 +81,133 @@ impl Session {
         &self.location
     }
 
-    /// Asks for the location, on a connection of its own. A server that wants a password
-    /// gets it in the form that it asks for, never unasked.
+    /// For `About`.
+    pub(super) fn protocol(&self) -> String {
+        let scheme = if self.location.scheme == "https" { "https" } else { "http" };
+        tls::protocol(scheme, &self.access.trust)
+    }
+
+    /// Takes the connection of an answer back for the next request, if it can have one.
+    pub(super) fn keep(&mut self, answer: Answer) {
+        self.idle = answer.into_way().filter(|way| way.keeps && !self.one_each);
+    }
+
+    /// Asks for the location. A server that wants a password gets it in the form that it asks
+    /// for, never unasked. With `known` the connection is one to be kept for the next time.
     pub(super) async fn get(&mut self, sink: &Sink, known: Option<&Known>) -> Result<Fetched, Error> {
         let mut visited = vec![self.location.clone()];
-        let mut refused = false;
+        let mut refused = 0;
         loop {
             let answer = self.exchange(sink, known).await?;
             let status = answer.head.status;
             match status {
-                200..=299 | 304 if status != 204 => return Ok(Fetched::Answer(answer)),
-                401 if !refused && self.location.user.is_some() && self.auth.challenge(&answer.head) => refused = true,
+                200..=299 | 304 if status != 204 => {
+                    self.auth.told(&answer.head);
+                    return Ok(Fetched::Answer(answer));
+                }
+                401 if self.location.user.is_some() && refused <= MAX_STALE => {
+                    let stale = self.auth.challenge(&answer.head);
+                    if refused > 0 && stale != Some(true) || stale.is_none() {
+                        return Err(self.failed(answer).await);
+                    }
+                    refused += 1;
+                }
                 301 | 302 | 303 | 307 | 308 => {
                     let there = self.redirected(&answer)?;
                     if OTHERS.contains(&&*there.scheme) {
                         return Ok(Fetched::Elsewhere(there));
                     }
-                    if visited.contains(&there) || visited.len() > MAX_REDIRECTS || there.scheme != "http" {
-                        let how = if there.scheme == "http" { "in a circle, last" } else { "away from HTTP," };
-                        let what = format!("{} redirects {how} to {there}", self.location);
+                    if visited.contains(&there) || visited.len() > MAX_REDIRECTS {
+                        let what = format!("{} redirects in a circle, last to {there}", self.location);
                         return Err(Error::Server { status, what });
                     }
                     visited.push(there.clone());
-                    self.location = there;
-                    refused = false;
+                    let here = std::mem::replace(&mut self.location, there);
+                    self.sent_by = Some(here).filter(|_| self.remote);
+                    self.idle = None;
+                    refused = 0;
                 }
                 // It has more to say to a client of its own kind, whose passwords may be others too.
                 400.. if is_windows_media(&answer.head) => {
                     return Ok(Fetched::Elsewhere(Location { scheme: "mmsh".into(), ..self.location.clone() }));
                 }
-                _ => return Err(self.failed(&answer)),
+                _ => return Err(self.failed(answer).await),
             }
         }
     }
 
+    /// Where a redirect leads, if we may go there.
     fn redirected(&self, answer: &Answer) -> Result<Location, Error> {
-        let status = answer.head.status;
-        match answer.head.header("location") {
-            Some(reference) => self.location.join(reference),
-            None => Err(Error::Server { status, what: format!("{} redirects to nowhere ({status})", self.location) }),
+        let (status, here) = (answer.head.status, &self.location);
+        let wrong = |what: String| Error::Server { status, what };
+        let Some(reference) = answer.head.header("location") else {
+            return Err(wrong(format!("{here} redirects to nowhere ({status})")));
+        };
+        let there = here
+            .join(reference)
+            .map_err(|error| wrong(format!("{here} redirects to what is no address of a stream: {}", error.what())))?;
+        let is_http = matches!(&*there.scheme, "http" | "https");
+        if !is_http && !OTHERS.contains(&&*there.scheme) {
+            return Err(wrong(format!("{here} redirects away from HTTP, to {there}")));
         }
+        if self.remote && connect::names_this_machine(&there.host) {
+            return Err(connect::to_this_machine(here, &there));
+        }
+        Ok(there)
     }
 
-    fn failed(&self, answer: &Answer) -> Error {
+    async fn failed(&self, mut answer: Answer) -> Error {
         let (status, location) = (answer.head.status, &self.location);
         let reason: String = answer.head.reason.chars().filter(|c| !c.is_control()).take(60).collect();
         let what = format!("{location} answered {}", format!("{status} {reason}").trim());
+        if status == 400 && location.scheme == "http" && answer.says("HTTPS", COMPLAINT).await {
+            return speaks_tls(location);
+        }
         match (status, &location.user) {
             (401 | 403, Some(user)) => Error::Unauthorized { what: format!("{what} to user {user}") },
             (401 | 403, None) => Error::Unauthorized { what },
+            (407, _) => Error::Unauthorized { what: format!("{what}: so says a proxy in between") },
             (404 | 410, _) => Error::NotFound { what },
             _ => Error::Server { status, what },
         }
     }
 
-    /// One request and the head of its answer.
+    /// One request and the head of its answer. A connection that was kept and has been closed
+    /// meanwhile is opened anew.
     async fn exchange(&mut self, sink: &Sink, known: Option<&Known>) -> Result<Answer, Error> {
-        let mut stream = dial(&self.location.host, self.location.port.unwrap_or(PORT), sink).await?;
-        sink.phase(Phase::Handshake);
-        let request = self.request(known);
+        if let Some(way) = self.idle.take() {
+            match timeout(SECOND_ANSWER, self.exchange_on(way, known)).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => tracing::debug!(%error, "the connection that was kept is gone"),
+                Err(_) => self.one_each = true,
+            }
+        }
+        let (way, remote) = connect::open(&self.location, &self.access, self.sent_by.as_ref(), sink).await?;
+        self.remote |= remote;
+        self.exchange_on(way, known).await
+    }
+
+    async fn exchange_on(&mut self, mut way: Way, known: Option<&Known>) -> Result<Answer, Error> {
+        way.keeps = known.is_some() && !self.one_each;
+        let request = self.request(known, &way);
         let location = &self.location;
         let lost = |error: &std::io::Error| Error::from_io(&location.to_string(), error);
-        stream.write_all(request.as_bytes()).await.map_err(|error| lost(&error))?;
-
+        way.wire.write_all(request.as_bytes()).await.map_err(|error| lost(&error))?;
+        way.wire.flush().await.map_err(|error| lost(&error))?;
         let mut raw = BytesMut::new();
         let mut parser = HeadParser::new();
         loop {
             raw.reserve(READ);
-            let count = stream.read_buf(&mut raw).await.map_err(|error| lost(&error))?;
+            let count = way.wire.read_buf(&mut raw).await.map_err(|error| lost(&error))?;
+            if raw.starts_with(ALERT) {
+                return Err(speaks_tls(location));
+            }
             let parsed = parser.parse(&raw).map_err(|error| Error::Broken { what: format!("{location}: {error}") })?;
             if let Some((head, body)) = parsed {
                 raw.advance(body);
                 tracing::debug!(status = head.status, content_type = head.header("content-type"), "answered");
-                return Ok(Answer::new(head, stream, raw));
+                refuse_coding(&head, location)?;
+                return Ok(Answer::new(head, way, raw));
             }
             if count == 0 {
                 let what = format!("{location}: the server closed the connection without an answer");
@@ -146,31 +215,25 @@ impl Session {
             }
         }
     }
-    /// The head of a request.
-    fn request(&mut self, known: Option<&Known>) -> String {
-        let location = &self.location;
-        let authority = location.authority(PORT);
-        let mut request = format!("GET {} HTTP/1.1\r\n", location.target());
-        let mut add = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                request.push_str(&format!("{name}: {value}\r\n"));
-            }
-        };
-        // What the user wants sent goes to the host that the user named.
-        let own = Some(&self.access.headers).filter(|_| location.host.eq_ignore_ascii_case(&self.host));
-        let is_own = |name: &str| own.is_some_and(|own| own.has(name));
-        let agent = self.access.user_agent.as_deref().unwrap_or(AGENT);
-        for (name, value) in [("Host", &*authority), ("User-Agent", agent), ("Accept", "*/*")] {
-            add(name, Some(value).filter(|_| !is_own(name)));
+}
+
+/// A body that is compressed though nobody asked for it is not looked into: what is small on
+/// the line may be without end in memory.
+fn refuse_coding(head: &Head, location: &Location) -> Result<(), Error> {
+    match head.header("content-encoding").map(str::trim).filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        Some(coding) if (200..300).contains(&head.status) && !coding.is_empty() => {
+            let coding: String = coding.chars().filter(|c| !c.is_control()).take(20).collect();
+            let what = format!("{location} answered in the coding {coding}, which it was not asked for");
+            Err(Error::Unsupported { what })
         }
-        add("Connection", Some("close"));
-        if let (Some(user), Some(password), false) = (&location.user, &location.password, is_own("Authorization")) {
-            add("Authorization", self.auth.header(user, password, location.target()).as_deref());
-        }
-        add("If-None-Match", known.and_then(|known| known.etag.as_deref()));
-        add("If-Modified-Since", known.and_then(|known| known.modified.as_deref()));
-        request.push_str(&own.map(crate::Headers::lines).unwrap_or_default());
-        request.push_str("\r\n");
-        request
+        _ => Ok(()),
+    }
+}
+
+/// A port that wants TLS was asked without.
+fn speaks_tls(location: &Location) -> Error {
+    Error::Tls {
+        what: format!("{location}: the server speaks TLS on this port"),
+        hint: "is it https:// that is meant?".into(),
     }
 }

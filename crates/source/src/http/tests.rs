@@ -541,14 +541,3 @@ async fn other_containers_go_to_libavformat_with_a_url_by_the_book() {
         assert_eq!(elsewhere.to_url(), format!("http://u:p%40ss@{address}/x"));
     }
 }
-
-#[tokio::test]
-async fn https_is_left_to_libavformat() {
-    let address =
-        serve(|_, _| vec![Some(b"HTTP/1.1 301 Moved\r\nLocation: https://cam.invalid/x\r\n\r\n".to_vec())]).await;
-    let request = Request { url: format!("http://{address}/").into(), options: Arc::default() };
-    let (publisher, _feed) = Feed::new(request.options.limits);
-    let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
-    let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()), feed::Limits::default());
-    assert_eq!(run(&request, &sink).await.unwrap().to_url(), "https://cam.invalid/x");
-}

@@ -1,0 +1,57 @@
+//! The head of a request.
+
+use super::body::Answer;
+use super::connect::Way;
+use super::port_of;
+use super::session::Session;
+
+/// What we call ourselves.
+pub(crate) const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
+
+/// What we have of a picture, so that the server need not send it again.
+#[derive(Default, PartialEq, Eq)]
+pub(super) struct Known {
+    etag: Option<String>,
+    modified: Option<String>,
+}
+
+impl Known {
+    pub(super) fn of(answer: &Answer) -> Self {
+        let header = |name| answer.head.header(name).map(str::to_owned);
+        Self { etag: header("etag"), modified: header("last-modified") }
+    }
+}
+
+impl Session {
+    /// The head of a request that goes this `way`. `known` is what we have of a picture that is
+    /// asked for again.
+    pub(super) fn request(&mut self, known: Option<&Known>, way: &Way) -> String {
+        let proxy = way.proxy.as_deref();
+        let location = &self.location;
+        let authority = location.authority(port_of(location));
+        let whole = proxy.map(|_| format!("http://{authority}{}", location.target()));
+        let mut request = format!("GET {} HTTP/1.1\r\n", whole.as_deref().unwrap_or(location.target()));
+        let mut add = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                request.push_str(&format!("{name}: {value}\r\n"));
+            }
+        };
+        // What the user wants sent goes to the host that the user named.
+        let own = Some(&self.access.headers).filter(|_| location.host.eq_ignore_ascii_case(&self.host));
+        let is_own = |name: &str| own.is_some_and(|own| own.has(name));
+        let agent = self.access.user_agent.as_deref().unwrap_or(AGENT);
+        for (name, value) in [("Host", &*authority), ("User-Agent", agent), ("Accept", "*/*")] {
+            add(name, Some(value).filter(|_| !is_own(name)));
+        }
+        add("Connection", Some(if way.keeps { "keep-alive" } else { "close" }));
+        if let (Some(user), Some(password), false) = (&location.user, &location.password, is_own("Authorization")) {
+            add("Authorization", self.auth.header(user, password, location.target()).as_deref());
+        }
+        add("If-None-Match", known.and_then(|known| known.etag.as_deref()));
+        add("If-Modified-Since", known.and_then(|known| known.modified.as_deref()));
+        request.push_str(proxy.unwrap_or_default());
+        request.push_str(&own.map(crate::Headers::lines).unwrap_or_default());
+        request.push_str("\r\n");
+        request
+    }
+}
