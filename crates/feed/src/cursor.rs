@@ -16,6 +16,9 @@ pub enum Start {
     Keyframe,
     /// With the oldest packet held.
     Oldest,
+    /// With the packet of this number, once it is published; as a reader that was overtaken
+    /// where it is no longer held.
+    At(u64),
 }
 
 /// A packet in its place.
@@ -46,20 +49,25 @@ pub struct Cursor {
     next: u64,
     /// Track, and number in it, of the packet that `newest` gave last.
     last: Option<(TrackId, u64)>,
+    /// The feed counts it as a reader.
+    counted: bool,
 }
 
 impl Cursor {
-    pub(crate) fn new(shared: Arc<Shared>, start: Start) -> Self {
-        shared.readers.send_modify(|readers| *readers += 1);
+    pub(crate) fn new(shared: Arc<Shared>, start: Start, counted: bool) -> Self {
+        if counted {
+            shared.readers.send_modify(|readers| *readers += 1);
+        }
         let next = {
             let ring = shared.ring();
             match start {
                 Start::Live => ring.end(),
                 Start::Keyframe => ring.join().unwrap_or_else(|| ring.end()),
                 Start::Oldest => ring.start(),
+                Start::At(seq) => seq.min(ring.end()),
             }
         };
-        Self { shared, next, last: None }
+        Self { shared, next, last: None, counted }
     }
 
     /// The next packet in order, if it is there.
@@ -164,6 +172,8 @@ fn nothing(ring: &Ring) -> Result<Option<Entry>, Closed> {
 
 impl Drop for Cursor {
     fn drop(&mut self) {
-        self.shared.readers.send_modify(|readers| *readers -= 1);
+        if self.counted {
+            self.shared.readers.send_modify(|readers| *readers -= 1);
+        }
     }
 }

@@ -104,7 +104,20 @@ impl Feed {
     /// A new reader, which counts as one until it is dropped.
     #[must_use]
     pub fn cursor(&self, start: Start) -> Cursor {
-        Cursor::new(Arc::clone(&self.0), start)
+        Cursor::new(Arc::clone(&self.0), start, true)
+    }
+
+    /// A cursor that does not count as a reader: it takes what comes while others read, and
+    /// makes nobody open the source.
+    #[must_use]
+    pub fn bystander(&self, start: Start) -> Cursor {
+        Cursor::new(Arc::clone(&self.0), start, false)
+    }
+
+    /// Whether the packet numbered `seq` is held, or yet to come.
+    #[must_use]
+    pub fn holds(&self, seq: u64) -> bool {
+        self.0.ring().start() <= seq
     }
 
     /// The number of cursors alive, and its changes.

@@ -238,3 +238,20 @@ async fn no_wake_up_is_lost() {
         assert_eq!(reader.await.unwrap(), 2000);
     }
 }
+
+#[test]
+fn a_bystander_is_no_reader_and_a_place_can_be_named() {
+    let (mut player, feed) = feed(all_kept(), 1);
+    let mut bystander = feed.bystander(Start::Live);
+    assert_eq!(*feed.readers().borrow(), 0);
+    player.play("K..");
+    assert_eq!(read(&mut bystander), "0 1 2");
+    drop(bystander);
+    assert_eq!(*feed.readers().borrow(), 0);
+    assert_eq!(read(&mut feed.cursor(Start::At(1))), "1 2");
+    assert!(feed.holds(0) && feed.holds(3));
+    player.0.clear();
+    player.play("K");
+    assert!(!feed.holds(0) && feed.holds(3));
+    assert_eq!(feed.cursor(Start::At(1)).try_next().unwrap().map(|entry| (entry.seq, entry.lost)), Some((3, 2)));
+}

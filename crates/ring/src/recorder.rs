@@ -26,6 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What a recorder tells, for the log.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event {
     /// The ring is open: what it holds and whether it can be written.
     Opened(Ring, bool),

@@ -39,6 +39,7 @@ const CREDENTIALS: &str = "check user and password, given as in //USER:PASSWORD@
 const HOST: &str = "is the camera on, and are host and port right?";
 const SLOW: &str = "is the camera busy, or the time-out too short?";
 const PAGE: &str = "the URL of the page is not the URL of the stream";
+const RECORD: &str = "see --record, or File in ffserver.conf";
 const MANY: &str = "ask for the source's own, or try again later";
 
 /// Why a source does not open or go on. Texts hold no password.
@@ -117,6 +118,9 @@ pub enum Error {
         /// What is being made already.
         what: String,
     },
+    /// Nothing of the past was asked to be kept.
+    #[error("it is not recorded, so there is no past of it; {RECORD}")]
+    NotRecorded,
     /// The bytes make no sense.
     #[error("{what}")]
     Broken {
@@ -154,6 +158,7 @@ impl Error {
             | Self::Broken { what } => what.clone(),
             Self::Timeout { tried: Some(tried), .. } => tried.clone(),
             Self::Timeout { phase, after, tried: None } => format!("no picture within {after:?} ({phase})"),
+            Self::NotRecorded => "it is not recorded, so there is no past of it".into(),
             Self::Ended { .. } | Self::Unfed { .. } => self.to_string(),
         }
     }
@@ -169,6 +174,7 @@ impl Error {
             Self::Timeout { .. } => Some(SLOW),
             Self::NotVideo { page: true, .. } => Some(PAGE),
             Self::TooMany { .. } => Some(MANY),
+            Self::NotRecorded => Some(RECORD),
             _ => None,
         }
     }

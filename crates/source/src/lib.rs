@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod archive;
 mod backoff;
 mod bookmark;
 mod decoding;
@@ -21,11 +22,13 @@ mod location;
 mod mms;
 mod pace;
 mod packets;
+mod past;
 mod pattern;
 mod picture;
 mod progress;
 mod proxy;
 pub mod push;
+mod recode;
 mod recording;
 mod rtsp;
 mod scheme;
@@ -40,14 +43,17 @@ mod variants;
 mod wire;
 
 pub use access::{Access, Headers, Pin, Trust};
+pub use archive::{Recorded, Since};
 pub use asf::Rule;
 pub use decoding::{Decoded, Decoding, Wanted};
 pub use error::{Error, Phase};
 pub use packets::Packets;
+pub use past::Clip;
 pub use picture::{Picture, Pictures};
 pub use progress::Counters;
 pub use proxy::Proxy;
 pub use recording::Recording;
+pub use ring::Config as Record;
 pub use scheme::{Request, SCHEMES, Scheme, scheme_of};
 pub use sink::Sink;
 pub use status::{About, State, Status};
@@ -84,6 +90,9 @@ pub struct Options {
     pub libav: Vec<(String, String)>,
     /// What the feed remembers.
     pub limits: feed::Limits,
+    /// Record what it sends while it is open or fed, in a ring on disk, for readers who begin
+    /// in the past.
+    pub record: Option<Record>,
 }
 
 impl Default for Options {
@@ -100,6 +109,7 @@ impl Default for Options {
             streams: Rule::default(),
             libav: Vec::new(),
             limits: feed::Limits::default(),
+            record: None,
         }
     }
 }

@@ -6,6 +6,8 @@ use feed::{Cursor, Entry, Start};
 use media::{SizeWish, Variant};
 
 use crate::Error;
+use crate::past::{Live, Next, Past};
+use crate::recode::Recode;
 use crate::transcode::{Demand, Lease};
 use crate::variants::Variants;
 
@@ -26,6 +28,12 @@ enum Way {
     Own(Cursor),
     /// Those of a transcoding, which runs while it is leased.
     Made { cursor: Cursor, lease: Lease },
+    /// Those of the recording. The cursor keeps the source open meanwhile.
+    Past { past: Box<Past>, open: Cursor },
+    /// The source's own, after those of the recording.
+    After(Live),
+    /// Those of the recording and after, made for this reader alone.
+    Recoded(Recode),
 }
 
 impl Packets {
@@ -34,8 +42,20 @@ impl Packets {
         Self { variants, wish, way }
     }
 
+    /// A reader that begins in the past.
+    pub(crate) fn since(variants: Arc<Variants>, past: Past) -> Self {
+        let way = Way::Past { past: Box::new(past), open: variants.feed().cursor(Start::Live) };
+        Self { variants, wish: None, way }
+    }
+
+    /// A reader of what is made for it alone.
+    pub(crate) fn recoded(variants: Arc<Variants>, recode: Recode) -> Self {
+        Self { variants, wish: None, way: Way::Recoded(recode) }
+    }
+
     /// The next packet, waiting for one if need be, over reconnects too; first of all the
-    /// newest keyframe there is. Its entry tells the tracks and what was lost. Cancel-safe.
+    /// newest keyframe there is, or what was asked for of the past. Its entry tells the tracks
+    /// and what was lost. Cancel-safe.
     ///
     /// # Errors
     /// [`Error::Ended`] when the source is over for good, [`Error::Unsupported`] when its
@@ -52,6 +72,15 @@ impl Packets {
                     let lease = self.variants.lease(wish, Demand::All)?;
                     self.way = Way::Made { cursor: lease.feed().cursor(Start::Keyframe), lease };
                 }
+                Way::Past { past, .. } => match past.next().await? {
+                    Next::Past(found) => return Ok(found.0),
+                    Next::Live(start) => self.go_live(start),
+                },
+                Way::After(Live { cursor, sameness }) => {
+                    let entry = cursor.next().await.map_err(|_| ended())?;
+                    return Ok(sameness.of(entry));
+                }
+                Way::Recoded(recode) => return recode.next().await,
                 Way::Made { cursor, lease } => match cursor.next().await {
                     Ok(entry) => return Ok(entry),
                     Err(feed::Closed) => match lease.error() {
@@ -60,6 +89,16 @@ impl Packets {
                     },
                 },
             }
+        }
+    }
+
+    /// Goes over from the recording into the feed, before the source can be closed.
+    fn go_live(&mut self, start: Start) {
+        let cursor = self.variants.feed().cursor(start);
+        let way = std::mem::replace(&mut self.way, own(&self.variants));
+        if let Way::Past { past, open } = way {
+            self.way = Way::After(Live { cursor, sameness: past.into_sameness() });
+            drop(open);
         }
     }
 }

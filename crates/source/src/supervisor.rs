@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, sleep_until, timeout};
 
+use crate::archive::Archive;
 use crate::location::Location;
 use crate::progress::{Counters, Progress};
 use crate::push::{self, Feeder, Hint, Push, Refused};
@@ -82,7 +83,11 @@ impl Supervisor {
         let (publisher, feed) = Feed::new(request.options.limits);
         let progress = Arc::new(Progress::new());
         let poke = Arc::new(Notify::new());
-        let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress)));
+        let archive = match request.options.record.clone().map(|ring| Archive::start(name, &feed, ring)).transpose() {
+            Ok(archive) => archive,
+            Err(error) => return Err(Error::Broken { what: format!("cannot start a thread to record: {error}") }),
+        };
+        let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress), archive));
         if scheme.names == push::SCHEME.names {
             let push = Arc::new(Push::new(name, Arc::clone(&request.options), publisher, Arc::clone(&progress)));
             let task = Work::Pushed(push);

@@ -21,4 +21,5 @@ mod encode;
 mod job;
 
 pub(crate) use decode::start;
+pub(crate) use encode::Maker;
 pub(crate) use job::{Demand, Job, Lease};

@@ -1,16 +1,21 @@
 //! The variants of one source: which are being made, and by whom.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use feed::Feed;
 use media::Variant;
 use tokio::sync::Notify;
 
 use crate::Error;
+use crate::archive::{Archive, Recorded, Since};
 use crate::packets::Packets;
+use crate::past::{Clip, Past};
 use crate::picture::Pictures;
 use crate::progress::Progress;
+use crate::recode::{Place, Recode};
 use crate::transcode::{self, Demand, Job, Lease};
 
 /// What `status` shows of a variant that is being made.
@@ -52,6 +57,9 @@ pub struct Variants {
     feed: Feed,
     progress: Arc<Progress>,
     jobs: Mutex<Jobs>,
+    archive: Option<Arc<Archive>>,
+    /// Readers of the past whose pictures are made for them alone.
+    recoding: Arc<AtomicUsize>,
     /// Wakes the decoder thread when there is a new job.
     pub(crate) new_job: Notify,
 }
@@ -65,8 +73,9 @@ pub(crate) struct Jobs {
 }
 
 impl Variants {
-    pub(crate) fn new(name: &str, feed: Feed, progress: Arc<Progress>) -> Self {
-        Self { name: name.into(), feed, progress, jobs: Mutex::default(), new_job: Notify::new() }
+    pub(crate) fn new(name: &str, feed: Feed, progress: Arc<Progress>, archive: Option<Arc<Archive>>) -> Self {
+        let recoding = Arc::default();
+        Self { name: name.into(), feed, progress, jobs: Mutex::default(), archive, recoding, new_job: Notify::new() }
     }
 
     /// A reader of every picture of `variant`.
@@ -87,6 +96,51 @@ impl Variants {
     #[must_use]
     pub fn packets(self: &Arc<Self>, wish: Option<Variant>) -> Packets {
         Packets::new(Arc::clone(self), wish)
+    }
+
+    /// A reader of the source's own packets in order, from the recording on and then live,
+    /// without a gap or a repeat between the two. It is not hurried: one that is slow stays
+    /// in the past, and one that the recording overtakes is told what it lost.
+    ///
+    /// The numbers of packets that an earlier run of the program recorded are 0.
+    ///
+    /// # Errors
+    /// [`Error::NotRecorded`].
+    pub fn packets_since(self: &Arc<Self>, since: Since) -> Result<Packets, Error> {
+        Ok(Packets::since(Arc::clone(self), self.past(since)?))
+    }
+
+    /// The same, coded as `variant` says, for this reader alone: JPEG where it names no codec,
+    /// which the source's own pictures are that need no change.
+    ///
+    /// # Errors
+    /// [`Error::NotRecorded`], [`Error::TooMany`]. Needs a tokio runtime.
+    pub fn coded_since(self: &Arc<Self>, variant: Variant, since: Since) -> Result<Packets, Error> {
+        let packets = self.packets_since(since)?;
+        let place = Place::take(&self.recoding)?;
+        let recode = Recode::start(&self.name, packets, variant, place)?;
+        Ok(Packets::recoded(Arc::clone(self), recode))
+    }
+
+    /// The source's own packets that arrived from `from` on and before `until`, and those before
+    /// them from a keyframe on. Opens nothing but the recording.
+    ///
+    /// # Errors
+    /// [`Error::NotRecorded`].
+    pub fn clip(&self, from: SystemTime, until: SystemTime) -> Result<Clip, Error> {
+        let archive = self.archive.clone().ok_or(Error::NotRecorded)?;
+        Ok(Clip::new(archive, self.feed.clone(), from, until))
+    }
+
+    /// The recording, and how it does; nothing where the source is not recorded.
+    #[must_use]
+    pub fn recorded(&self) -> Option<Recorded> {
+        self.archive.as_ref().map(|archive| archive.recorded())
+    }
+
+    fn past(&self, since: Since) -> Result<Past, Error> {
+        let archive = self.archive.clone().ok_or(Error::NotRecorded)?;
+        Ok(Past::new(archive, self.feed.clone(), since))
     }
 
     /// What is being made now.

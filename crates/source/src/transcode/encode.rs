@@ -73,21 +73,21 @@ fn run(job: &Job) {
 }
 
 /// What became of a picture.
-struct Made {
-    data: Bytes,
-    key: bool,
+pub(crate) struct Made {
+    pub(crate) data: Bytes,
+    pub(crate) key: bool,
     /// The track it belongs to, where that is another one than the last picture's.
-    new_track: Option<Track>,
+    pub(crate) new_track: Option<Track>,
 }
 
 /// The encoder of a variant.
-enum Maker {
+pub(crate) enum Maker {
     Jpeg { scaler: Scaler, jpeg: jpeg::Encoder, declared: Option<Size> },
     Video { scaler: Scaler, codec: Codec, encoder: Option<Running> },
 }
 
 /// A video encoder for pictures of one size.
-struct Running {
+pub(crate) struct Running {
     size: Size,
     encoder: ffmpeg::Encoder,
     /// When the last keyframe was.
@@ -95,14 +95,14 @@ struct Running {
 }
 
 impl Maker {
-    fn for_variant(variant: Variant) -> Self {
+    pub(crate) fn for_variant(variant: Variant) -> Self {
         match variant.codec {
             None => Self::Jpeg { scaler: Scaler::new(), jpeg: jpeg::Encoder::new(), declared: None },
             Some(codec) => Self::Video { scaler: Scaler::new(), codec, encoder: None },
         }
     }
 
-    fn make(&mut self, decoded: &Decoded, variant: Variant) -> Result<Option<Made>, ffmpeg::Error> {
+    pub(crate) fn make(&mut self, decoded: &Decoded, variant: Variant) -> Result<Option<Made>, ffmpeg::Error> {
         let size = variant.size.of(decoded.frame.size());
         let quality = variant.quality.unwrap_or(Variant::QUALITY);
         match self {
