@@ -98,7 +98,10 @@ pub(crate) struct Format {
 
 /// All of them.
 pub(crate) static FORMATS: &[Format] =
-    &[mjpeg::FORMAT, snapshot::FORMAT, snapshot::FORMAT_JPEG, asf::FORMAT, asf::FORMAT_ASX];
+    &[mjpeg::FORMAT, mjpeg::FORMAT_BARE, snapshot::FORMAT, snapshot::FORMAT_JPEG, asf::FORMAT, asf::FORMAT_ASX];
+
+/// Those that only a configuration knows.
+pub(crate) static OTHERS: &[Format] = &[mjpeg::FORMAT_SINGLE];
 
 /// Waits until an attempt to open the source has failed.
 async fn failed(status: &mut watch::Receiver<source::Status>) -> Error {

@@ -1,17 +1,19 @@
 //! What a file for ffserver serves: our answer beside the one that ffserver 3.4.2 gave.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::http::{ask, get};
+use crate::harness::http::{ask, connect, get};
 use crate::harness::server::headwater;
 use crate::harness::tools::folder;
 use crate::harness::{Answer, Server, eventually, run, size};
 
 /// A feed that needs nobody, and a stream of it.
-const FEED: &str = "HTTPPort 8090\n<Feed cam2.ffm>\nSource pattern:?size=320x240&fps=20\n</Feed>\n";
+const FEED: &str =
+    "HTTPPort 8090\nMaxBandwidth 1000000\n<Feed cam2.ffm>\nSource pattern:?size=320x240&fps=20\n</Feed>\n";
 const STREAM: &str = "<Stream cam2.mjpeg>\nFeed cam2.ffm\nFormat mpjpeg\n</Stream>\n";
 const STATUS: &str = "<Stream stat.html>\nFormat status\n</Stream>\n";
 
@@ -284,4 +286,42 @@ fn ten_thousand_streams_are_served() {
     let server = Server::configured("ten-thousand", &text);
     server.stream("/s9999.mjpeg").part().unwrap();
     assert_eq!(server.get("/s10000.mjpeg").status, 404);
+}
+
+#[test]
+fn bare_jpegs_are_whole_for_readers_of_any_speed() {
+    let text =
+        [FEED, &stream("bare.mjpg", "mjpeg", ""), &stream("single.jpg", "singlejpeg", "VideoSize 160x120")].concat();
+    let server = Server::configured("bare", &text);
+    for (path, kind, expected) in
+        [("/bare.mjpg", "video/x-mjpeg", (320, 240)), ("/single.jpg", "image/jpeg", (160, 120))]
+    {
+        for pause in [Duration::ZERO, Duration::from_millis(40)] {
+            let mut socket = connect(server.address).unwrap();
+            let request = format!("GET {path} HTTP/1.0\r\n\r\n");
+            socket.write_all(request.as_bytes()).unwrap();
+            let mut bytes = Vec::new();
+            let mut piece = [0; 4096];
+            while bytes.len() < 150_000 {
+                let count = socket.read(&mut piece).unwrap();
+                assert!(count > 0, "{path} ended");
+                bytes.extend_from_slice(&piece[..count]);
+                // A slow reader misses pictures, and gets none that is torn.
+                std::thread::sleep(pause);
+            }
+            let head_end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+            let head = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
+            assert!(head.contains(&format!("Content-Type: {kind}\r\n")), "{head}");
+            let mut rest = &bytes[head_end..];
+            let mut count = 0;
+            while let Some(end) = rest.windows(2).position(|two| two == [0xFF, 0xD9]) {
+                let (picture, behind) = rest.split_at(end + 2);
+                assert!(picture.starts_with(&[0xFF, 0xD8, 0xFF]), "{path}: {:?}", &picture[..8.min(picture.len())]);
+                assert_eq!(size(picture), expected, "{path}");
+                count += 1;
+                rest = behind;
+            }
+            assert!(count > 5, "{path}: {count} pictures");
+        }
+    }
 }

@@ -20,7 +20,7 @@ use source::{Error, Picture, State, Supervisor};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-pub(crate) use client::{Client, Offered, Part};
+pub(crate) use client::{Client, Framing, Offered, Part};
 
 use crate::placeholder::Placeholder;
 use crate::server::stopped;

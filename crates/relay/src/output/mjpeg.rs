@@ -17,7 +17,7 @@ use hyper::body::Frame;
 use source::{State, Supervisor};
 use tokio::sync::watch;
 
-use super::fan::{Client, Newest};
+use super::fan::{Client, Framing, Newest};
 use super::query::{Known, Wishes};
 use super::{Ask, Format, failed};
 use crate::server::{Refusal, Socket};
@@ -26,8 +26,17 @@ pub(super) const FORMAT: Format = Format {
     extension: "mjpeg",
     doc: "motion JPEG: multipart/x-mixed-replace, for browsers, OpenCV and players",
     other_methods: false,
-    serve: |ask| Box::pin(serve(ask)),
+    serve: |ask| Box::pin(serve(ask, Framing::Multipart, multipart::CONTENT_TYPE)),
 };
+pub(super) const FORMAT_BARE: Format = Format {
+    extension: "mjpg",
+    doc: "JPEGs with nothing between them, for programs that look for their markers",
+    other_methods: false,
+    serve: |ask| Box::pin(serve(ask, Framing::Bare, "video/x-mjpeg")),
+};
+/// The same under the type of one picture, which ffserver called singlejpeg.
+pub(super) const FORMAT_SINGLE: Format =
+    Format { extension: "singlejpeg", serve: |ask| Box::pin(serve(ask, Framing::Bare, "image/jpeg")), ..FORMAT_BARE };
 
 const KNOWN: Known = &["max_age", "placeholder"];
 
@@ -35,13 +44,13 @@ const KNOWN: Known = &["max_age", "placeholder"];
 /// where no program can take them back.
 const UNSENT: u32 = 16 << 10;
 
-async fn serve(ask: Ask) -> Result<Response, Refusal> {
+async fn serve(ask: Ask, framing: Framing, content_type: &'static str) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {
         return Err(Refusal::method("GET, HEAD"));
     }
     let wishes = ask.wishes(KNOWN)?;
     if ask.method == Method::HEAD {
-        let headers = [(header::CONTENT_TYPE, multipart::CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
+        let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")];
         return Ok((StatusCode::OK, headers, Body::new(Endless)).into_response());
     }
     let share = ask.relay.fans.share(&ask.source, wishes.variant, &ask.stopping);
@@ -50,8 +59,9 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     if !wishes.placeholder && !ask.is_patient {
         first_picture(share.newest(), &ask.source).await?;
     }
-    let session = ask.enter(FORMAT.extension, wishes.variant.to_string(), wishes.max_age);
-    let greeting = greeting(&wishes, ask.old);
+    let extension = if framing == Framing::Bare { "mjpg" } else { "mjpeg" };
+    let session = ask.enter(extension, wishes.variant.to_string(), wishes.max_age);
+    let greeting = greeting(&wishes, ask.old, framing, content_type);
     let order = move |socket: Socket| {
         if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {
             tracing::debug!(%error, "the kernel may hold pictures back for this client");
@@ -62,6 +72,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
             _place: socket.place,
             session,
             share,
+            framing,
             greeting,
             placeholder,
             last: 0,
@@ -108,16 +119,15 @@ async fn first_picture(mut newest: watch::Receiver<Newest>, source: &Supervisor)
 /// The head of the answer and the first boundary. The stream ends with the connection,
 /// in HTTP/1.1 too: chunks would only be more to parse for readers that look for the
 /// boundary anyway.
-fn greeting(wishes: &Wishes, old: bool) -> Vec<u8> {
+fn greeting(wishes: &Wishes, old: bool, framing: Framing, content_type: &str) -> Vec<u8> {
     let version = if old { "1.0" } else { "1.1" };
     let max_age = wishes.max_age.map(|age| format!("X-Max-Age: {}\r\n", age.as_millis())).unwrap_or_default();
     let head = format!(
         "HTTP/{version} 200 OK\r\n\
-         Content-Type: {}\r\n\
+         Content-Type: {content_type}\r\n\
          Cache-Control: no-store\r\n\
          X-Accel-Buffering: no\r\n\
-         {max_age}Connection: close\r\n\r\n",
-        multipart::CONTENT_TYPE
+         {max_age}Connection: close\r\n\r\n"
     );
-    [head.as_bytes(), multipart::OPENING].concat()
+    [head.as_bytes(), framing.opening()].concat()
 }

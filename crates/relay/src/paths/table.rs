@@ -10,7 +10,7 @@ use media::{Rate, SizeWish, Variant};
 use source::Supervisor;
 
 use super::access::{Access, lookup};
-use crate::output::{FORMATS, Format};
+use crate::output::{FORMATS, Format, OTHERS};
 
 /// Everything that has a path.
 pub(crate) struct Table {
@@ -64,11 +64,18 @@ enum From {
 }
 
 /// What is called so in a configuration, by the extension of our own URLs.
-const WORDS: &[(&str, &str)] = &[("mpjpeg", "mjpeg"), ("jpeg", "jpg"), ("asf", "asf"), ("asf_stream", "asf")];
+const WORDS: &[(&str, &str)] = &[
+    ("mpjpeg", "mjpeg"),
+    ("mjpeg", "mjpg"),
+    ("singlejpeg", "singlejpeg"),
+    ("jpeg", "jpg"),
+    ("asf", "asf"),
+    ("asf_stream", "asf"),
+];
 
 fn format(word: &str) -> Option<&'static Format> {
     let (_, extension) = WORDS.iter().find(|(known, _)| *known == word)?;
-    FORMATS.iter().find(|format| format.extension == *extension)
+    FORMATS.iter().chain(OTHERS).find(|format| format.extension == *extension)
 }
 
 /// What a stream says of its pictures, as a variant.

@@ -16,6 +16,51 @@ use crate::session::{Counts, Entered};
 
 /// What every head begins with.
 const COMMON: &[u8] = b"Content-Type: image/jpeg\r\nContent-Length: ";
+/// What every JPEG begins with: SOI (ITU-T T.81 B.1.1.3).
+const SOI: &[u8] = &[0xFF, 0xD8];
+
+/// What goes around pictures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Framing {
+    /// Lines above, and a boundary after each.
+    Multipart,
+    /// Nothing. The first bytes of a picture are its head here.
+    Bare,
+}
+
+impl Framing {
+    /// What all heads begin with, which may go ahead of them.
+    fn common(self) -> &'static [u8] {
+        match self {
+            Self::Multipart => COMMON,
+            Self::Bare => SOI,
+        }
+    }
+
+    /// What comes after each picture.
+    fn between(self) -> &'static [u8] {
+        match self {
+            Self::Multipart => multipart::BETWEEN,
+            Self::Bare => &[],
+        }
+    }
+
+    /// What comes before the first picture.
+    pub(crate) fn opening(self) -> &'static [u8] {
+        match self {
+            Self::Multipart => multipart::OPENING,
+            Self::Bare => &[],
+        }
+    }
+
+    /// What comes at the end.
+    pub(super) fn closing(self) -> &'static [u8] {
+        match self {
+            Self::Multipart => multipart::CLOSING,
+            Self::Bare => &[],
+        }
+    }
+}
 
 /// Bytes read at a time of what a client says behind its request.
 const PIECE: usize = 4096;
@@ -66,6 +111,7 @@ pub(crate) struct Client {
     pub(crate) _place: Place,
     pub(crate) session: Entered,
     pub(crate) share: Share,
+    pub(crate) framing: Framing,
     /// The head of the answer, until it is sent.
     pub(crate) greeting: Vec<u8>,
     /// Wants to be told while there are no pictures.
@@ -101,7 +147,25 @@ impl Client {
 
     /// Offers a picture that is not the source's.
     pub(crate) fn tell(&mut self, part: &Part) -> Offered {
-        self.send(part, part.head.clone())
+        let head = self.plain_head(part);
+        self.send(part, head)
+    }
+
+    /// What goes above `part` for all who asked for nothing special.
+    fn plain_head(&self, part: &Part) -> Bytes {
+        match self.framing {
+            Framing::Multipart => part.head.clone(),
+            // Every picture has it: the scanner looks for it, and encoders begin with it.
+            Framing::Bare => part.picture.data.slice(..SOI.len().min(part.picture.data.len())),
+        }
+    }
+
+    /// What comes below the head of `part`, but for what is between pictures.
+    fn body<'a>(&self, part: &'a Part) -> &'a [u8] {
+        match self.framing {
+            Framing::Multipart => &part.picture.data,
+            Framing::Bare => part.picture.data.get(SOI.len()..).unwrap_or_default(),
+        }
     }
 
     /// Sends the head of the answer alone, since there is no picture yet.
@@ -124,7 +188,7 @@ impl Client {
         }
         self.last = part.index;
         let Some(max_age) = self.session.max_age else {
-            return Some(part.head.clone());
+            return Some(self.plain_head(part));
         };
         let age = part.picture.received.elapsed();
         if age + self.behind.unwrap_or_default().needed > max_age {
@@ -137,8 +201,8 @@ impl Client {
     /// The lines above `part` for this client.
     pub(super) fn lines(&mut self, part: &Part) -> Bytes {
         self.last = part.index;
-        if self.session.max_age.is_none() {
-            return part.head.clone();
+        if self.session.max_age.is_none() || self.framing == Framing::Bare {
+            return self.plain_head(part);
         }
         let mut head = Vec::with_capacity(Head::MAX);
         let dropped = self.session.counts.dropped.load(Relaxed);
@@ -164,7 +228,7 @@ impl Client {
 
     /// Bytes of a part on the wire, with the answer's head if that is still to be sent.
     pub(super) fn length(&self, part: &Part, head: &[u8]) -> usize {
-        self.greeting.len() + head.len() - self.ahead() + part.picture.data.len() + multipart::BETWEEN.len()
+        self.greeting.len() + head.len() - self.ahead() + self.body(part).len() + self.framing.between().len()
     }
 
     /// Bytes of the next head that are out already.
@@ -175,8 +239,9 @@ impl Client {
     /// Sends one byte of the next head before its picture is chosen; `false` when those
     /// that are the same for all pictures are out.
     pub(super) fn probe(&mut self) -> io::Result<bool> {
+        let common = self.framing.common();
         let behind = self.behind.get_or_insert_default();
-        let Some(byte) = COMMON.get(behind.ahead..=behind.ahead) else { return Ok(false) };
+        let Some(byte) = common.get(behind.ahead..=behind.ahead) else { return Ok(false) };
         match self.socket.try_write(byte) {
             Ok(written) => behind.ahead += written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -191,7 +256,7 @@ impl Client {
         let whole = self.length(part, head);
         while written < whole {
             let mut slices =
-                [&self.greeting, &head[self.ahead()..], &part.picture.data, multipart::BETWEEN].map(IoSlice::new);
+                [&self.greeting, &head[self.ahead()..], self.body(part), self.framing.between()].map(IoSlice::new);
             let mut left = &mut slices[..];
             IoSlice::advance_slices(&mut left, written);
             match self.socket.try_write_vectored(left) {

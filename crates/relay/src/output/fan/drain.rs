@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use formats::multipart;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -212,7 +211,7 @@ pub(super) fn farewell(mut client: Client, between: bool) {
     tokio::spawn(async move {
         let _ = timeout(FAREWELL, async {
             if between && client.ahead() == 0 {
-                let closing = [&*client.greeting, multipart::CLOSING].concat();
+                let closing = [&*client.greeting, client.framing.closing()].concat();
                 client.socket.write_all(&closing).await?;
             }
             client.socket.shutdown().await
