@@ -31,6 +31,7 @@ from ._errors import (
     Unsupported,
 )
 from ._headwater import Frame, Info, Stats, __ffmpeg__, __version__
+from ._reconnect import Reconnect
 from ._show import show
 from ._v4l2 import Device, devices
 
@@ -47,6 +48,7 @@ __all__ = [
     "Info",
     "NotFound",
     "NotVideo",
+    "Reconnect",
     "Refused",
     "ServerError",
     "Stats",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from . import _headwater, _log
 from ._errors import Ended, Error
 from ._headwater import Frame, Info
+from ._reconnect import Reconnect
+from ._sources import Source, resolve
+from ._state import State, call, watch
 
-Source = str | os.PathLike[str] | int
 Format = Literal["bgr24", "rgb24", "bgra", "rgba", "gray8", "yuv420p", "jpeg"]
 Auto = bool | Literal["auto"]
 
@@ -23,6 +25,8 @@ class Capture(_headwater.Capture):
     Made by `headwater.open`. Iterating gives frame after frame up to the end of the source; `async for`
     does the same in an event loop.
     """
+
+    _kept: Any = None
 
     def __enter__(self) -> Capture:
         return self
@@ -118,23 +122,6 @@ class Capture(_headwater.Capture):
             raise StopAsyncIteration from None
 
 
-def url_of(source: Source, user: str | None = None, password: str | None = None) -> str:
-    """The URL that is meant by a URL, a path, or the number of a camera of this machine."""
-    if isinstance(source, bool) or not isinstance(source, (str, int, os.PathLike)):
-        raise TypeError(f"source: expected a URL, a path or the number of a camera, found {type(source).__name__}")
-    url = str(source) if isinstance(source, int) else os.fspath(source)
-    if not isinstance(url, str):
-        url = os.fsdecode(url)
-    if user is None and password is None:
-        return url
-    from urllib.parse import quote
-
-    scheme, there, rest = url.partition("://")
-    if not there:
-        raise ValueError("user and password are for URLs with a host")
-    return f"{scheme}://{quote(user or '', safe='')}:{quote(password or '', safe='')}@{rest}"
-
-
 def open(
     source: Source,
     /,
@@ -142,7 +129,7 @@ def open(
     user: str | None = None,
     password: str | None = None,
     timeout: float | tuple[float | None, float | None] | None = 10.0,
-    reconnect: Auto = "auto",
+    reconnect: Auto | Reconnect = "auto",
     latest: Auto = "auto",
     buffer: int | None = None,
     format: Format = "bgr24",
@@ -152,6 +139,7 @@ def open(
     skip: Literal["none", "nonref", "nonkey"] = "none",
     corrupt: Literal["keep", "drop"] = "keep",
     transport: Literal["auto", "tcp", "udp"] = "auto",
+    stream: int | None = None,
     threads: int | None = None,
     low_delay: Auto = "auto",
     rotate: bool = True,
@@ -163,6 +151,7 @@ def open(
     proxy: str | None = None,
     poll: float | None = None,
     options: Mapping[str, str] | None = None,
+    on_state: Callable[[State], Any] | None = None,
 ) -> Capture:
     """Opens a source and waits for its first frame, which the first `read` then gives.
 
@@ -172,7 +161,8 @@ def open(
     >>> frame.bgr.shape
     (240, 320, 3)
 
-    `source` is a URL, a path, or the number of a camera of this machine. `timeout` is in seconds, over everything up to
+    `source` is a URL, a path, the number of a camera of this machine, the bytes of a recording, or a file opened for
+    reading bytes: one of the system is read from its begin and where it lies, any other to its end first. `timeout` is in seconds, over everything up to
     the first frame and for each gap between frames, or a pair of the two; None waits for ever. `latest` gives
     the newest frame and leaves older ones out; `reconnect` opens a lost source again: both are on for live sources and
     off for recordings. `size` scales, one side may be 0 to follow the other; `crop` is (left, top, width, height) before
@@ -180,13 +170,16 @@ def open(
     undecoded. `headers` and `user_agent` go into HTTP requests; `proxy` is a URL, or "none"; `poll` is the least time from
     one request for a single picture to the next. `tls_verify` is True for the system's authorities, the path of a PEM file
     for those in it, "sha256:..." for the one certificate of that fingerprint, or False. `options` are libavformat's.
-    With `wait=False` it does not wait and, where the source cannot be opened now, goes on trying.
+    With `wait=False` it does not wait and, where the source cannot be opened now, goes on trying. `reconnect` may be a
+    `Reconnect`. `stream` is which video track of several, from 0, of a file or of what libavformat reads. `on_state` is
+    called with each state that the capture comes to, all but the first of them on a thread of its own; what it raises is
+    logged.
 
     Raises a member of `headwater.Error`, each of which is also the builtin that one would catch.
     """
     _log.start()
-    return Capture(
-        url_of(source, user, password),
+    url, kept, name = resolve(source, user, password)
+    given = dict(
         timeout=timeout,
         reconnect=reconnect,
         latest=latest,
@@ -198,6 +191,7 @@ def open(
         skip=skip,
         corrupt=corrupt,
         transport=transport,
+        stream=stream,
         threads=threads,
         low_delay=low_delay,
         rotate=rotate,
@@ -210,6 +204,22 @@ def open(
         poll=poll,
         options=dict(options) if options else None,
     )
+    if on_state is not None:
+        call(on_state, "connecting")
+    try:
+        capture = Capture(url, **given)
+    except Error as error:
+        if on_state is not None:
+            call(on_state, "closed")
+        if kept is not None:
+            # Its descriptor's number tells nobody anything.
+            error.args, error.url = (str(error).replace(url, name),), name
+        raise
+    # As long as it is open it may be opened once more, to look for frames.
+    capture._kept = kept
+    if on_state is not None:
+        watch(capture, on_state)
+    return capture
 
 
 async def aopen(source: Source, /, **options) -> Capture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import _capture, _headwater, _log
+from . import _capture, _headwater, _log, _sources
 
 
 def show(
@@ -34,7 +34,7 @@ def show(
         _run(source, name, fullscreen, facts, snapshots, seconds)
         return
     # The window tells what keeps it waiting; of a file that is not there an exception does.
-    url = _capture.url_of(source)
+    url = _sources.resolve(source).url
     waits = "://" not in url and not url.startswith("pattern:")
     options = {"real_time": True, "reconnect": not waits, "wait": waits, **options}
     _log.start()

@@ -44,7 +44,7 @@ pub use error::{Error, Kind};
 pub use frame::Frame;
 pub use info::{Info, Position, Seek, State, Stats};
 pub use options::{Auto, Colors, Corrupt, Crop, Every, Format, Options, Skip};
-pub use source::Phase;
+pub use source::{Backoff, Phase};
 
 use flow::Flow;
 use live::Live;

@@ -250,6 +250,13 @@ impl Options {
         Self { reconnect: reconnect.into(), ..self }
     }
 
+    /// Sets how a lost source is opened again, and that it is.
+    #[must_use]
+    pub fn backoff(mut self, backoff: source::Backoff) -> Self {
+        self.source.backoff = backoff;
+        self.reconnect(true)
+    }
+
     /// Sets [`Options::real_time`].
     #[must_use]
     pub fn real_time(self, real_time: bool) -> Self {

@@ -63,13 +63,20 @@ impl Capture {
         }
     }
 
-    /// The next frame, waiting up to `timeout` seconds (by default, what `open` was told).
-    #[pyo3(signature = (timeout=Wait::Default(Ellipsis)))]
-    fn read(&self, py: Python<'_>, timeout: Wait) -> PyResult<Frame> {
+    /// The next frame, waiting up to `timeout` seconds (by default, what `open` was told). Its pixels are written
+    /// into the array `out`, if one is given.
+    #[pyo3(signature = (out=None, timeout=Wait::Default(Ellipsis)))]
+    fn read(&self, py: Python<'_>, out: Option<Bound<'_, PyAny>>, timeout: Wait) -> PyResult<Frame> {
         let timeout = self.wait(&timeout)?;
         let began = Instant::now();
         match sliced(py, timeout, |slice| self.capture.poll(slice).transpose())? {
-            Some(read) => read.map(Frame::from).map_err(|error| exception(py, &error)),
+            Some(read) => {
+                let frame = read.map(Frame::from).map_err(|error| exception(py, &error))?;
+                if let Some(out) = out {
+                    frame.fill(&out, frame.asked())?;
+                }
+                Ok(frame)
+            }
             None => Err(exception(py, &self.capture.reason(began.elapsed()))),
         }
     }
@@ -176,6 +183,11 @@ impl Capture {
     fn waker(&self, py: Python<'_>) -> PyResult<Py<Waker>> {
         let waker = self.waker.get_or_try_init(py, || Py::new(py, Waker::of(&self.capture)?))?;
         Ok(waker.clone_ref(py))
+    }
+
+    /// Another one, for whoever does not share it.
+    fn new_waker(&self) -> PyResult<Waker> {
+        Ok(Waker::of(&self.capture)?)
     }
 
     fn __repr__(&self) -> String {

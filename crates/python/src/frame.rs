@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::error::exception;
 use crate::options;
-use crate::pixels::{Pixels, memory};
+use crate::pixels::{Pixels, fill, memory};
 
 /// The same moment by Rust's clock and by Python's `time.monotonic()`.
 static CLOCK: OnceLock<(Instant, f64)> = OnceLock::new();
@@ -72,6 +72,33 @@ impl Frame {
             channels @ 2.. => Pixels::new(memory, &[height, width, channels]),
             _ => Pixels::new(memory, &[rows, width]),
         }
+    }
+
+    /// What `open` asked for.
+    pub(crate) fn asked(&self) -> Format {
+        self.frame.format()
+    }
+
+    /// Converts into `out`, which is then what the frame gives.
+    pub(crate) fn fill(&self, out: &Bound<'_, PyAny>, format: Format) -> PyResult<()> {
+        let py = out.py();
+        let frame = &self.frame;
+        let (width, height) = (frame.width() as usize, frame.height() as usize);
+        let even = (width % 2, height % 2) == (0, 0);
+        let (shape, stride) = match format {
+            Format::Yuv420p if even => (vec![height + height / 2, width], width),
+            Format::Yuv420p | Format::Jpeg => {
+                let what = format!("out: {} of {width}x{height} has no array of known shape", options::name(format));
+                return Err(PyValueError::new_err(what));
+            }
+            Format::Gray8 => (vec![height, width], width),
+            format => (vec![height, width, format.pixel_bytes()], width * format.pixel_bytes()),
+        };
+        let written = fill(out, &shape, |memory| frame.write(format, memory, stride))?;
+        written.map_err(|error| exception(py, &error))?;
+        // Where there is one already that stays.
+        let _ = self.kept[format as usize].set(py, out.clone().unbind());
+        Ok(())
     }
 
     fn array<'py>(&self, py: Python<'py>, format: Format) -> PyResult<Bound<'py, PyAny>> {
@@ -202,10 +229,18 @@ impl Frame {
         self.kept(py, Format::Gray8)
     }
 
-    /// A new array in memory of its own, of `format` or as `open` was told.
-    #[pyo3(signature = (format=None))]
-    fn to_numpy<'py>(&self, py: Python<'py>, format: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+    /// A new array in memory of its own, of `format` or as `open` was told; or `out`, filled.
+    #[pyo3(signature = (format=None, out=None))]
+    fn to_numpy<'py>(
+        &self,
+        py: Python<'py>,
+        format: Option<&str>,
+        out: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let format = format.map_or_else(|| Ok(self.frame.format()), options::format)?;
+        if let Some(out) = out {
+            return self.fill(&out, format).map(|()| out);
+        }
         self.array(py, format)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use capture::{Auto, Corrupt, Crop, Every, Format, Options, Skip};
+use capture::{Auto, Backoff, Corrupt, Crop, Every, Format, Options, Skip};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
@@ -73,7 +73,10 @@ pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Given> {
         match &*key {
             "wait" => wait = value.is_truthy()?,
             "timeout" => (options.open_timeout, options.read_timeout) = timeouts(&value)?,
+            "reconnect" if value.hasattr("attempts")? => options = options.backoff(backoff(&value)?),
             "reconnect" => options.reconnect = auto(&key, &value)?,
+            "stream" if absent => (),
+            "stream" => options.source.video_track = value.extract()?,
             "latest" => options.latest = auto(&key, &value)?,
             "low_delay" => options.low_delay = auto(&key, &value)?,
             "buffer" => options.buffer = value.extract::<Option<usize>>()?.unwrap_or(0),
@@ -147,6 +150,27 @@ fn trust(value: &Bound<'_, PyAny>) -> PyResult<Trust> {
         }
         None => Ok(Trust::File(path)),
     }
+}
+
+/// A `headwater.Reconnect`.
+fn backoff(value: &Bound<'_, PyAny>) -> PyResult<Backoff> {
+    let time = |name: &str| {
+        let time = seconds(Some(value.getattr(name)?.extract()?), name)?;
+        Ok::<_, PyErr>(time.unwrap_or(Duration::MAX))
+    };
+    let number = |name: &str| value.getattr(name)?.extract::<f64>();
+    let on: Vec<String> = value.getattr("on")?.extract()?;
+    let after = |name: &str| on.iter().any(|on| on == name);
+    Ok(Backoff {
+        first: time("first")?,
+        most: time("max")?,
+        factor: number("factor")?,
+        jitter: number("jitter")?,
+        attempts: value.getattr("attempts")?.extract()?,
+        on_end: after("eof"),
+        on_stall: after("stall"),
+        on_error: after("error"),
+    })
 }
 
 /// A number of frames, or of frames a second.

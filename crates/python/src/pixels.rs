@@ -11,7 +11,8 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::PyBufferError;
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -65,6 +66,29 @@ impl Pixels {
         let start = Start(memory.as_mut_ptr());
         Ok(Self { memory, start, shape: shape.iter().map(side).collect(), strides })
     }
+}
+
+/// Has `write` fill the memory of `array`, which has to be one of unsigned bytes of `shape` in rows
+/// without gaps, while other threads run.
+pub(crate) fn fill<T: Send>(
+    array: &Bound<'_, PyAny>,
+    shape: &[usize],
+    write: impl FnOnce(&mut [u8]) -> T + Send,
+) -> PyResult<T> {
+    let buffer = PyBuffer::<u8>::get(array)?;
+    if buffer.shape() != shape || !buffer.is_c_contiguous() || buffer.readonly() {
+        let what = format!("an array of shape {:?}; expected a writable one of {shape:?} without gaps", buffer.shape());
+        return Err(PyValueError::new_err(what));
+    }
+    let (start, bytes) = (Start(buffer.buf_ptr().cast()), buffer.len_bytes());
+    Ok(array.py().detach(move || {
+        let start = start;
+        // SAFETY: `buffer`, which outlives the call, keeps the memory in its place; it has so many
+        // bytes, in one piece, and may be written to. That no other thread touches an array while
+        // it is filled is the caller's to see to, as with every function of numpy that is given an
+        // `out`; u8 has no invalid values that a race could make.
+        write(unsafe { std::slice::from_raw_parts_mut(start.0, bytes) })
+    }))
 }
 
 #[pymethods]

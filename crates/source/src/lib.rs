@@ -45,6 +45,7 @@ mod wire;
 pub use access::{Access, Headers, Pin, Trust};
 pub use archive::{Recorded, Since};
 pub use asf::Rule;
+pub use backoff::Backoff;
 pub use decoding::{Decoded, Decoding, Wanted};
 pub use error::{Error, Phase};
 pub use packets::Packets;
@@ -86,6 +87,10 @@ pub struct Options {
     pub transport: Transport,
     /// Which streams of Windows Media are taken, where several carry the same content.
     pub streams: Rule,
+    /// Which video track of a file, or of what libavformat reads: 0 is the first one.
+    pub video_track: usize,
+    /// When and how often it is opened again.
+    pub backoff: Backoff,
     /// Private options for libavformat, name and value, as on ffmpeg's command line.
     pub libav: Vec<(String, String)>,
     /// What the feed remembers.
@@ -107,6 +112,8 @@ impl Default for Options {
             poll: Duration::from_millis(200),
             transport: Transport::Auto,
             streams: Rule::default(),
+            video_track: 0,
+            backoff: Backoff::default(),
             libav: Vec::new(),
             limits: feed::Limits::default(),
             record: None,

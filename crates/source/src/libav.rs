@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use ffmpeg::{Input, InputOptions, Read};
-use media::{Redacted, Track};
+use media::{Kind, Redacted, Track};
 
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
@@ -228,7 +228,10 @@ fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop
     // playlists, whose pieces come in bursts.
     let paced = !about.live || PLAYLISTS.contains(&about.container.as_str());
     let repeat = options.repeat_files && !about.live;
-    let tracks = input.tracks();
+    let tracks = match one_video(input.tracks(), options.video_track) {
+        Ok(tracks) => tracks,
+        Err(error) => return error,
+    };
     let first_video = |tracks: &[Track]| tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
     let mut video = first_video(&tracks);
     if let Err(error) = sink.declare(about.clone(), tracks) {
@@ -249,6 +252,10 @@ fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop
                 sink.publish(unit);
             }
             Ok(Read::Tracks(tracks)) => {
+                let tracks = match one_video(tracks, options.video_track) {
+                    Ok(tracks) => tracks,
+                    Err(error) => return error,
+                };
                 video = first_video(&tracks);
                 if let Err(error) = sink.declare(about.clone(), tracks) {
                     return error;
@@ -266,6 +273,23 @@ fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop
         }
     }
     Error::Ended { what: None }
+}
+
+/// `tracks`, of whose video all but the `nth` is put aside.
+pub(crate) fn one_video(mut tracks: Vec<Track>, nth: usize) -> Result<Vec<Track>, Error> {
+    let video: Vec<_> = tracks.iter_mut().filter(|track| track.video().is_some()).collect();
+    let count = video.len();
+    // That there is none at all is told by who looks for it.
+    if nth >= count.max(1) {
+        let what = format!("no video track {nth}: they are counted from 0, and there are {count}");
+        return Err(Error::NotVideo { what, page: false });
+    }
+    for (place, track) in video.into_iter().enumerate() {
+        if place != nth {
+            track.kind = Kind::Data;
+        }
+    }
+    Ok(tracks)
 }
 
 /// An FFmpeg failure in our terms.

@@ -10,7 +10,7 @@ use ffmpeg::{Input, InputOptions, Read};
 use media::{Timestamp, Track, TrackId};
 
 use crate::file::{asf, path};
-use crate::libav::{device, explain, file_path};
+use crate::libav::{device, explain, file_path, one_video};
 use crate::mms::show::failure;
 use crate::{About, Error, Options};
 
@@ -21,6 +21,7 @@ const READ: usize = 64 << 10;
 pub struct Recording {
     input: Input,
     url: String,
+    video_track: usize,
 }
 
 impl Recording {
@@ -44,7 +45,7 @@ impl Recording {
         let opening = InputOptions { private: options.libav.clone(), ..InputOptions::default() };
         let url = file_path(url);
         let input = Input::open(&url, &opening, interrupt).map_err(|error| explain(&url, error))?;
-        Ok(Self { input, url })
+        Ok(Self { input, url, video_track: options.video_track })
     }
 
     /// What is known of it besides its tracks.
@@ -59,10 +60,12 @@ impl Recording {
         }
     }
 
-    /// Its tracks.
-    #[must_use]
-    pub fn tracks(&self) -> Vec<Track> {
-        self.input.tracks()
+    /// Its tracks. Of those of video all but the one that was asked for are said to be data.
+    ///
+    /// # Errors
+    /// When there is no such video track.
+    pub fn tracks(&self) -> Result<Vec<Track>, Error> {
+        one_video(self.input.tracks(), self.video_track)
     }
 
     /// How many units of `track` the container says there are, if it does.
@@ -81,7 +84,10 @@ impl Recording {
     /// # Errors
     /// What is wrong with the file there; after an [`Error::Ended`] with a reason reading may go on.
     pub fn read(&mut self) -> Result<Read, Error> {
-        self.input.read().map_err(|error| explain(&self.url, error))
+        match self.input.read().map_err(|error| explain(&self.url, error))? {
+            Read::Tracks(tracks) => Ok(Read::Tracks(one_video(tracks, self.video_track)?)),
+            read => Ok(read),
+        }
     }
 
     /// Goes to the last place not after `to` from where `track` can be decoded, as far as the

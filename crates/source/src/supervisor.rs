@@ -24,7 +24,7 @@ use crate::sink::Sink;
 use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
-use crate::{Error, Options, Trust, backoff};
+use crate::{Error, Options, Trust};
 
 /// How often a host that was unreachable is asked for a sign of life between attempts.
 const KNOCK_INTERVAL: Duration = Duration::from_millis(500);
@@ -262,13 +262,18 @@ impl Task {
             self.progress.ended();
             return false;
         }
-        if error.is_final() {
-            tracing::error!(%error, "cannot be opened");
+        let backoff = &self.request.options.backoff;
+        let given_up = backoff.gives_up(self.failures, &error);
+        if error.is_final() || given_up {
+            match given_up {
+                true => tracing::warn!(%error, failures = self.failures, "given up"),
+                false => tracing::error!(%error, "cannot be opened"),
+            }
             self.progress.failed(error, was_live, None);
             // There for its status alone, until the handle is dropped.
             return std::future::pending().await;
         }
-        let wait = backoff::wait(self.failures, error.is_refusal());
+        let wait = backoff.wait(self.failures, error.is_refusal());
         // The first failure of a row is news, the others are a detail.
         match self.failures {
             1 => tracing::warn!(%error, retry_ms = wait.as_millis(), "no pictures"),

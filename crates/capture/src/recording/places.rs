@@ -27,7 +27,7 @@ impl Places {
     pub(super) fn look(url: &str, options: &source::Options, stop: &Stop) -> Result<Self, Error> {
         let interrupt = stop.clone();
         let mut recording = Recording::open(url, options, move || interrupt.is_set())?;
-        let Some(track) = video(&recording.tracks()).map(|track| track.id) else {
+        let Some(track) = video(&recording.tracks()?).map(|track| track.id) else {
             return Ok(Self { times: None, count: 0 });
         };
         recording.keep_only(track);

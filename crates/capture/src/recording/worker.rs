@@ -47,7 +47,7 @@ impl Worker {
         let stop = self.stop.clone();
         let mut recording = source::Recording::open(&self.url, &self.options.source, move || stop.is_set())?;
         self.phase(Phase::Handshake);
-        let tracks = recording.tracks();
+        let tracks = recording.tracks()?;
         let about = recording.about();
         let Some(track) = video(&tracks).cloned() else {
             let codecs: Vec<_> = tracks.iter().map(|track| track.codec.name()).collect();
