@@ -94,7 +94,11 @@ fn announce(config: &Config, addresses: &[SocketAddr], mms: &[SocketAddr]) {
         if is_missing_file(&source.url) {
             tracing::warn!("{}: {url}: there is no such file yet", source.name);
         }
-        anstream::println!("  {:width$}  {base}/{}.mjpeg  {dim}{url}{dim:#}", source.name, source.name);
+        let what = match source.url.starts_with("push:") {
+            true => format!("sent to with PUT or POST {base}/{}.ffm", source.name),
+            false => url.to_string(),
+        };
+        anstream::println!("  {:width$}  {base}/{}.mjpeg  {dim}{what}{dim:#}", source.name, source.name);
     }
     for other in &addresses[1..] {
         anstream::println!("Also on http://{other}/");

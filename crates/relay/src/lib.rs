@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod feeds;
 mod metrics;
 mod mms;
 mod name;

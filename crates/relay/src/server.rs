@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub(crate) use answer::Refusal;
+pub(crate) use connection::say;
 pub(crate) use escape::unescape;
 pub(crate) use takeover::{Socket, Takeover};
 

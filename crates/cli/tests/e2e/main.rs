@@ -18,6 +18,7 @@ mod damage;
 mod end;
 mod examples;
 mod ffserver;
+mod feeds;
 mod numbers;
 mod page;
 mod pass_through;

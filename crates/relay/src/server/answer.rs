@@ -33,6 +33,21 @@ impl Refusal {
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, what) }
     }
 
+    /// A feed that somebody else is sending to.
+    pub(crate) fn conflict(what: impl Into<String>) -> Self {
+        Self { retry_after_s: Some(5), ..Self::new(StatusCode::CONFLICT, what) }
+    }
+
+    /// A body that is of no kind that can be read.
+    pub(crate) fn unreadable(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)
+    }
+
+    /// A body that stopped coming.
+    pub(crate) fn silence(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, what)
+    }
+
     /// A request of more than is read of one.
     pub(crate) fn too_large(what: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, what)

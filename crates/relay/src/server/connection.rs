@@ -115,8 +115,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         Next::Order(order) => {
             let parts = http.into_parts();
             drop(takeover);
-            // What the client may have sent behind its request is nothing to a stream.
-            order(Socket { stream: parts.io.into_inner(), place });
+            order(Socket { stream: parts.io.into_inner(), place, read: parts.read_buf });
         }
         // After the first request hyper has answered by itself.
         Next::Done(Some(error)) if !progress.asked.load(Relaxed) => {
@@ -197,7 +196,7 @@ fn unreadable(error: &hyper::Error) -> Option<Refusal> {
 }
 
 /// Answers without hyper.
-async fn say(mut stream: TcpStream, refusal: &Refusal) {
+pub(crate) async fn say(mut stream: TcpStream, refusal: &Refusal) {
     let _ = timeout(HEARING, async {
         stream.write_all(refusal.to_http().as_bytes()).await?;
         stream.shutdown().await?;

@@ -10,7 +10,7 @@ use axum::routing::get;
 
 use super::{Refusal, Takeover, unescape};
 use crate::output::{Ask, FORMATS};
-use crate::{Relay, metrics, status};
+use crate::{Relay, feeds, metrics, status};
 
 type Shared = State<Arc<Relay>>;
 
@@ -70,9 +70,14 @@ fn of_sources(relay: Arc<Relay>) -> Router {
 
 /// `/NAME.EXT`: a source in a format.
 async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refusal> {
-    let (parts, _) = request.into_parts();
-    let path = unescape(parts.uri.path())?;
+    let path = unescape(request.uri().path())?.into_owned();
     let file = path.trim_start_matches('/');
+    if matches!(*request.method(), Method::PUT | Method::POST)
+        && let Some(feed) = feeds::at(&relay, file)
+    {
+        return feeds::receive(&feed.clone(), request).await;
+    }
+    let (parts, _) = request.into_parts();
     let split = file.rsplit_once('.');
     let format = split.and_then(|(_, extension)| FORMATS.iter().find(|format| format.extension == extension));
     if !matches!(parts.method, Method::GET | Method::HEAD) && !format.is_some_and(|format| format.other_methods) {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
@@ -12,6 +13,8 @@ use super::Place;
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
     pub(crate) place: Place,
+    /// What the client has sent behind its request's head.
+    pub(crate) read: Bytes,
 }
 
 /// What to do with the socket: everything from the first byte of the answer on.

@@ -1,0 +1,187 @@
+//! Feeds: what others send by `PUT` or `POST`, in any container.
+//!
+//! The answer comes when the sender is done, and says in one line what was taken; one
+//! that cannot be read is told so at once, in the midst of its sending. A body has a
+//! length or comes in chunks, which is hyper's to read, or ends with the connection,
+//! which is read here from the bare socket.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
+use http_body_util::BodyExt;
+use source::push::{Ending, Feeder, Hint, Taken};
+use source::{Error, Supervisor};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::Relay;
+use crate::server::{Refusal, Socket, Takeover, say, stopped};
+
+/// Bytes read from a bare socket at a time.
+const READ: usize = 64 << 10;
+/// How long a sender may take to hear the answer.
+const HEARING: Duration = Duration::from_secs(5);
+
+/// The feed that is sent to at `file`, a path without its first slash: `NAME.ffm` or `NAME`.
+pub(crate) fn at<'a>(relay: &'a Relay, file: &str) -> Option<&'a Supervisor> {
+    let name = file.strip_suffix(".ffm").unwrap_or(file);
+    relay.source(name).filter(|source| source.is_pushed())
+}
+
+/// Takes what `request` sends into `feed`.
+///
+/// # Errors
+/// When another one is feeding it, or what comes cannot be read, or stops coming.
+pub(crate) async fn receive(feed: &Supervisor, request: Request) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let takeover = parts.extensions.get::<Takeover>().cloned();
+    let takeover = takeover.ok_or_else(|| Refusal::bad_request("feeds need a connection of their own"))?;
+    if let Some(coding) = text(&parts, header::CONTENT_ENCODING).filter(|coding| coding != "identity") {
+        let refusal = Refusal::unreadable(format!("Content-Encoding: {coding} is not understood; send it as it is"));
+        return Err(turn_away(&takeover, refusal).await);
+    }
+    let hint = Hint {
+        by: takeover.peer().to_string(),
+        agent: text(&parts, header::USER_AGENT),
+        content_type: text(&parts, header::CONTENT_TYPE),
+    };
+    let feeder = match feed.feeder(hint).await {
+        Ok(feeder) => feeder,
+        Err(error) => return Err(turn_away(&takeover, Refusal::conflict(error.to_string())).await),
+    };
+    let is_framed =
+        [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
+    if !is_framed {
+        let order = move |socket: Socket| drop(tokio::spawn(until_closed(socket, feeder)));
+        return Ok(takeover.give(Box::new(order)).await);
+    }
+    // A task of its own, since hyper drops this one when the sender has closed the connection
+    // behind its last byte, as ffmpeg does; that is no reason to leave out what lies here.
+    let mut stopping = takeover.stopping();
+    let taking = tokio::spawn(async move {
+        let ending = tokio::select! {
+            ending = pour(body, &feeder) => ending,
+            () = stopped(&mut stopping) => return (answer(&feeder.finish(Ending::Broken).await), true),
+        };
+        (answer(&feeder.finish(ending.unwrap_or(Ending::Broken)).await), ending.is_some())
+    });
+    match taking.await {
+        Ok((answer, true)) => answer,
+        // The rest of the body is not read, so that hyper could not answer in order.
+        Ok((Err(refusal), false)) => Err(turn_away(&takeover, refusal).await),
+        Ok((Ok(answer), false)) => Ok(answer),
+        Err(error) => Err(Refusal::bad_request(format!("the feed was lost: {error}"))),
+    }
+}
+
+fn text(parts: &Parts, name: header::HeaderName) -> Option<String> {
+    parts.headers.get(name).and_then(|value| value.to_str().ok()).map(|text| text.chars().take(120).collect())
+}
+
+/// Hands the body over to its end; nothing if the feeder has had enough before.
+async fn pour(mut body: Body, feeder: &Feeder) -> Option<Ending> {
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            () = feeder.unwanted() => return None,
+        };
+        match frame {
+            None => return Some(Ending::Whole),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the sender went away");
+                return Some(Ending::Broken);
+            }
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data()
+                    && !feeder.write(data).await
+                {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Takes everything that comes until the sender closes its side, and answers.
+async fn until_closed(socket: Socket, feeder: Feeder) {
+    let Socket { mut stream, mut place, read } = socket;
+    let mut buffer = BytesMut::from(&read[..]);
+    let ending = loop {
+        if !buffer.is_empty() && !feeder.write(buffer.split().freeze()).await {
+            break Ending::Broken;
+        }
+        buffer.reserve(READ);
+        tokio::select! {
+            count = stream.read_buf(&mut buffer) => match count {
+                Ok(0) => break Ending::Closed,
+                Ok(_) => {}
+                Err(_) => break Ending::Broken,
+            },
+            () = feeder.unwanted() => break Ending::Broken,
+            () = stopped(&mut place.stopping) => return say(stream, &Refusal::stopping()).await,
+        }
+    };
+    let taken = feeder.finish(ending).await;
+    match &taken.error {
+        None => {
+            let line = line(&taken);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                line.len()
+            );
+            let said = timeout(HEARING, async {
+                stream.write_all(format!("{head}{line}").as_bytes()).await?;
+                stream.shutdown().await
+            });
+            // Whoever ends a feed by closing the connection mostly does not listen any more.
+            let _ = said.await;
+        }
+        Some(error) => say(stream, &refusal(&taken, error)).await,
+    }
+}
+
+/// Answers a request whose body is not read to its end, without hyper.
+async fn turn_away(takeover: &Takeover, refusal: Refusal) -> Refusal {
+    let order = move |Socket { stream, place, .. }: Socket| {
+        drop(tokio::spawn(async move {
+            say(stream, &refusal).await;
+            drop(place);
+        }));
+    };
+    takeover.give(Box::new(order)).await
+}
+
+fn answer(taken: &Taken) -> Result<Response, Refusal> {
+    match &taken.error {
+        None => Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], line(taken)).into_response()),
+        Some(error) => Err(refusal(taken, error)),
+    }
+}
+
+/// What was taken, in a line.
+fn line(taken: &Taken) -> String {
+    let Taken { bytes, pictures, container, .. } = taken;
+    let codec = taken.codec.map_or("", |codec| codec.name());
+    let s = if *pictures == 1 { "" } else { "s" };
+    format!("took {pictures} picture{s} of {codec} in {container}, {bytes} bytes\n")
+}
+
+fn refusal(taken: &Taken, error: &Error) -> Refusal {
+    let after = match taken.pictures {
+        0 => String::new(),
+        pictures => format!("after {pictures} pictures: "),
+    };
+    let what = format!("{after}{error}");
+    match error {
+        Error::Timeout { .. } => Refusal::silence(what),
+        Error::NotVideo { .. } | Error::Unsupported { .. } | Error::Broken { .. } if taken.pictures == 0 => {
+            Refusal::unreadable(what)
+        }
+        _ => Refusal::bad_request(what),
+    }
+}
