@@ -243,7 +243,7 @@ impl Muxer {
         let is_video = lane.track.video().is_some();
         let key = packet.key && (is_video || !self.has_video);
         // Bytes of earlier packets are no part of the chunk that a reader begins with.
-        let tail = if key { open.flush(self.container)? } else { Bytes::new() };
+        let tail = if key { open.flush()? } else { Bytes::new() };
         if key {
             open.repeat_tables(self.container);
         }
@@ -253,7 +253,7 @@ impl Muxer {
         let due = is_video || !self.has_video || packet.dts.saturating_since(open.flushed) >= LONGEST_FRAGMENT;
         let head = if due {
             open.flushed = packet.dts;
-            open.flush(self.container)?
+            open.flush()?
         } else {
             open.writer.take()
         };
@@ -436,9 +436,10 @@ impl Open {
     }
 
     /// Has everything written that was taken in.
-    fn flush(&mut self, container: Container) -> Result<Bytes, Error> {
-        if std::mem::take(&mut self.unflushed) && container.flags() & ffi::AVFMT_ALLOW_FLUSH != 0 {
-            // SAFETY: our open context; without a packet it is a flush.
+    fn flush(&mut self) -> Result<Bytes, Error> {
+        if std::mem::take(&mut self.unflushed) {
+            // SAFETY: our open context; without a packet it is a flush, which a muxer that keeps
+            // nothing back answers with 1. (Which ones do is no longer told by FFmpeg 9.)
             check("av_write_frame", unsafe { ffi::av_write_frame(self.context.0.as_ptr(), ptr::null_mut()) })?;
         }
         Ok(self.writer.take())
