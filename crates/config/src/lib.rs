@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod coding;
 mod encoding;
 pub mod ffserver;
 #[doc(hidden)]
