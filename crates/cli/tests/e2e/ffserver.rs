@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::harness::clips::{self, MJPEG};
 use crate::harness::http::{ask, connect, get};
 use crate::harness::server::headwater;
 use crate::harness::tools::folder;
-use crate::harness::{Answer, Server, eventually, run, size};
+use crate::harness::{Answer, Server, eventually, number, run, size, tool};
 
 /// A feed that needs nobody, and a stream of it.
 const FEED: &str =
@@ -324,4 +325,66 @@ fn bare_jpegs_are_whole_for_readers_of_any_speed() {
             assert!(count > 5, "{path}: {count} pictures");
         }
     }
+}
+
+/// The how-to's own file, with its ring in a folder of the test's.
+fn howto(name: &str) -> String {
+    let text = include_str!("../../../config/tests/data/howto.conf");
+    let ring = folder(&format!("{name}-ring")).join("cam2.ffm");
+    text.replace("/tmp/cam2.ffm", ring.to_str().unwrap())
+}
+
+/// A modern ffmpeg, which sends the numbered clip to `url` again and again, in `format`.
+fn ffmpeg(url: &str, format: &str, options: &[&str]) -> std::process::Child {
+    let mut ffmpeg = tool("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i"]).arg(MJPEG.path()).args(options);
+    ffmpeg.args(["-f", format, url]).spawn().unwrap()
+}
+
+#[test]
+fn the_how_to_works_with_its_own_file_and_a_modern_ffmpeg() {
+    let server = Server::configured("howto", &howto("howto"));
+    // A player that is there first waits, as with ffserver.
+    let mut early = server.stream("/cam2.mjpeg");
+    let feed = server.url("/cam2.ffm");
+    let h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "10"];
+    let mut feeder = ffmpeg(&feed, "mpegts", &h264);
+    let mut numbers = Vec::new();
+    while numbers.len() < 20 {
+        let part = early.part().unwrap();
+        assert_eq!(size(&part.data), (320, 240));
+        numbers.extend(number(&part.data));
+    }
+    let steps = numbers.windows(2).filter(|two| two[1] != two[0] && two[1] < two[0]).count();
+    assert!(steps <= 2, "not in order: {numbers:?}");
+    // A second feeder is told, and the first goes on.
+    let second = say(server.address, "PUT /cam2.ffm HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+    assert_eq!(second.status, 409);
+    assert!(second.text().starts_with("this feed is already being received, from 127.0.0.1:"), "{}", second.text());
+    // Ten viewers and not four, though each counts 10240 kbit/s by the file.
+    let held: Vec<_> = (0..9).map(|_| server.stream("/cam2.mjpeg")).collect();
+    assert_eq!(server.get("/cam2.mjpeg").status, 503);
+    let page = server.get("/stat.html").text();
+    for part in ["Available Streams", "Feed cam2.ffm", "320x240, q=3-31, fps=25", "Number of connections: 10 / 10"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    drop(held);
+    eventually("nine to be gone", || (report(&server)["connections"] == 1).then_some(()));
+    // The feeder goes, and the next one sends JPEG: who watches stays, and gets its bytes.
+    feeder.kill().unwrap();
+    feeder.wait().unwrap();
+    let mut feeder = eventually("the next feeder", || {
+        let mut feeder = ffmpeg(&feed, "mpjpeg", &["-c:v", "copy"]);
+        let part = early.part().unwrap();
+        match number(&part.data).is_some() && feeder.try_wait().unwrap().is_none() {
+            true => Some(feeder),
+            false => None,
+        }
+    });
+    let own = clips::jpegs();
+    let mut late = server.stream("/cam2.mjpeg");
+    let bytes = late.part().unwrap().data;
+    assert!(own.contains(&bytes), "a JPEG of {} bytes was made anew", bytes.len());
+    feeder.kill().unwrap();
+    feeder.wait().unwrap();
 }

@@ -13,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 use super::table::{Entry, Out, What};
 use super::visit::{Caller, Visit};
 use super::{Paths, pages, report};
-use crate::Relay;
 use crate::output::Ask;
 use crate::server::{Refusal, Takeover, unescape};
+use crate::{Relay, feeds};
+use source::Supervisor;
 use tower::ServiceExt;
 
 /// Answers any request of a relay that serves by a configuration; `others` has what is
@@ -46,7 +47,10 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
             What::Redirect(url) => (pages::moved(url), visit),
             What::Status(page) if is_read(&parts.method) => (report::answer(&relay, paths, page, &parts), visit),
             What::Status(_) => (Refusal::method("GET, HEAD").into_response(), visit),
-            What::Feed(feed) if feed.is_pushed() => (Refusal::method("PUT, POST").into_response(), visit),
+            What::Feed(feed) if feed.is_pushed() => {
+                let feed = feed.clone();
+                return feeder(&feed, visit, Request::from_parts(parts, body)).await;
+            }
             // It reads its Source by itself: there is nothing here for anybody.
             What::Feed(_) => (pages::missing(&path), visit),
         },
@@ -60,6 +64,26 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
         },
     };
     told(response, &visit)
+}
+
+/// Somebody who sends to a feed.
+async fn feeder(feed: &Supervisor, visit: Visit, request: Request) -> Response {
+    let response = match *request.method() {
+        Method::PUT | Method::POST => {
+            let before = feed.counters().bytes;
+            let framing = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+            if framing.iter().any(|name| request.headers().contains_key(name)) {
+                // It never comes back from telling a sender in its midst that it is not wanted.
+                visit.answered(StatusCode::CONFLICT.as_u16());
+            }
+            let response = feeds::receive(feed, request).await.unwrap_or_else(IntoResponse::into_response);
+            visit.sent(feed.counters().bytes - before);
+            response
+        }
+        _ => Refusal::method("PUT, POST").into_response(),
+    };
+    visit.answered(response.status().as_u16());
+    response
 }
 
 fn is_read(method: &Method) -> bool {
@@ -99,6 +123,7 @@ async fn stream(
         Ok(source) => source,
         Err(error) => return told(Refusal::source(&entry.name, &error).into_response(), &visit),
     };
+    let fixed = Some(out.variant(&source));
     let ask = Ask {
         source,
         method: parts.method,
@@ -108,7 +133,7 @@ async fn stream(
         takeover,
         old: parts.version < Version::HTTP_11,
         relay: Arc::clone(relay),
-        fixed: Some(out.variant),
+        fixed,
         is_patient: out.is_patient(),
         visit: Some(Arc::clone(&visit)),
     };

@@ -53,7 +53,7 @@ pub(crate) enum What {
 pub(crate) struct Out {
     pub(crate) stream: Stream,
     pub(crate) format: &'static Format,
-    pub(crate) variant: Variant,
+    variant: Variant,
     from: From,
 }
 
@@ -114,6 +114,19 @@ impl Out {
         }
     }
 
+    /// The pictures of `source` that a viewer gets. What comes as it was asked for already is
+    /// not touched.
+    pub(crate) fn variant(&self, source: &Supervisor) -> Variant {
+        let status = source.status().borrow().clone();
+        let Some(video) = status.tracks.video().and_then(|track| track.video()) else { return self.variant };
+        let size = match self.variant.size {
+            SizeWish::Exact(size) if size == video.size => SizeWish::Own,
+            size => size,
+        };
+        let is_slower = |rate: &Rate| video.sane_frame_rate().is_some_and(|fps| fps <= rate.per_second());
+        Variant { size, rate: self.variant.rate.filter(|rate| !is_slower(rate)), ..self.variant }
+    }
+
     /// Whether it is there for viewers who come before there is anything to see.
     pub(crate) fn is_patient(&self) -> bool {
         matches!(self.from, From::Feed(_))
@@ -136,13 +149,24 @@ fn error(line: usize, message: String) -> Problem {
     Problem { line, severity: Severity::Error, message }
 }
 
+/// A ring without a bound: more than any disk has.
+const ENDLESS: u64 = 1 << 60;
+
+/// How `feed` is kept.
+fn options(feed: &Feed) -> source::Options {
+    let bytes = match feed.file_max_size.unwrap_or(Feed::FILE_MAX_SIZE) {
+        0 => ENDLESS,
+        bytes => bytes,
+    };
+    let record = feed.file.clone().map(|path| source::Record { path, bytes, read_only: feed.read_only });
+    source::Options { record, ..source::Options::default() }
+}
+
 /// What feeds `feed`.
 fn supervisor(feed: &Feed) -> Result<Supervisor, Problem> {
     let wrong = |what: String| error(feed.line, format!("<Feed {}>: {what}", feed.name));
-    let Some(url) = &feed.source else {
-        return Ok(Supervisor::pushed(&feed.name, source::Options::default()));
-    };
-    Supervisor::new(&feed.name, url, source::Options::default()).map_err(|error| wrong(error.to_string()))
+    let url = feed.source.as_deref().unwrap_or("push:");
+    Supervisor::new(&feed.name, url, options(feed)).map_err(|error| wrong(error.to_string()))
 }
 
 impl Table {
