@@ -36,6 +36,8 @@ pub enum Command {
     View(View),
     /// Say what is inside a source
     Probe(Probe),
+    /// Say step by step why a source does not open, or not well, and what to do
+    Doctor(crate::doctor::Doctor),
     /// Save a picture, or one every so often
     Grab(Grab),
     /// Check or translate a file that says what to serve
@@ -282,7 +284,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 /// `10s`, `500ms`, `2m`, `1h`, `1.5` (seconds); at most a day.
-fn time(text: &str) -> Result<Duration, String> {
+pub fn time(text: &str) -> Result<Duration, String> {
     const UNITS: &[(&str, f64)] = &[("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
     let found = UNITS.iter().find_map(|(unit, factor)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * factor));
     let seconds = found.filter(|seconds| (0.001..=86_400.0).contains(seconds));

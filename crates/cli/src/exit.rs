@@ -19,6 +19,9 @@ pub enum Failure {
     /// A source gave nothing; the URL is without its password.
     #[error("{}", told(.url, .error))]
     Source { url: String, error: source::Error },
+    /// A source gave nothing, as was told in full already.
+    #[error("there is no picture")]
+    Told,
     /// What stands on the command line cannot be meant.
     #[error("{0}")]
     Usage(String),
@@ -49,10 +52,13 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
     if error.chain().filter_map(|e| e.downcast_ref()).any(broken_pipe) {
         return ExitCode::SUCCESS;
     }
+    if let Some(Failure::Told) = error.downcast_ref() {
+        return ExitCode::from(3);
+    }
     let style = anstyle::AnsiColor::Red.on_default().bold();
     anstream::eprintln!("{style}headwater:{style:#} {error:#}");
     ExitCode::from(match error.downcast_ref::<Failure>() {
-        Some(Failure::Source { .. }) => 3,
+        Some(Failure::Source { .. } | Failure::Told) => 3,
         Some(Failure::Usage(_) | Failure::Config(_)) => 2,
         _ if error.is::<relay::ConfigError>() => 2,
         _ if error.is::<relay::ServerError>() => 5,

@@ -6,6 +6,7 @@
 mod args;
 mod config;
 mod configured;
+mod doctor;
 mod exit;
 mod ffserver;
 mod grab;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let result = match &args.command {
         Command::Serve(serve) => serve::run(serve),
         Command::Grab(grab) => grab::run(grab),
+        Command::Doctor(doctor) => doctor::run(doctor),
         Command::Probe(probe) => probe::run(probe),
         #[cfg(feature = "viewer")]
         Command::View(view) => view::run(view),
@@ -72,6 +74,12 @@ fn redacted(text: &str, arguments: &[String]) -> String {
     urls.sort_by_key(|url| std::cmp::Reverse(url.len()));
     let text = urls.iter().fold(text.to_owned(), |text, url| text.replace(url, &Redacted(url).to_string()));
     text.split_inclusive(char::is_whitespace).map(|word| Redacted(word).to_string()).collect()
+}
+
+/// `text` without control characters: what a server says of itself is not for the terminal
+/// to obey.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// The URL of `NAME=URL`, `--option=URL` or `URL`.

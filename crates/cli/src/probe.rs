@@ -11,6 +11,7 @@ use tokio::runtime::Builder;
 
 use crate::args::Probe;
 use crate::exit::Failure;
+use crate::printable;
 use crate::progress::Spinner;
 
 pub fn run(args: &Probe) -> anyhow::Result<()> {
@@ -119,12 +120,6 @@ impl Found {
             },
         })
     }
-}
-
-/// `text` without control characters: what a server says of itself is not for the terminal
-/// to obey.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// The same error; its sentence may repeat what the server said.

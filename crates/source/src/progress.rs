@@ -9,6 +9,7 @@ use media::{Timestamp, Tracks};
 use tokio::sync::{Notify, watch};
 
 use crate::bookmark::Bookmark;
+use crate::journal::{Entry, Journal, Note};
 use crate::status::{About, State, Status};
 use crate::{Error, Phase};
 
@@ -46,6 +47,8 @@ pub(crate) struct Progress {
     corrupt: AtomicU64,
     bytes: AtomicU64,
     recent: Mutex<Recent>,
+    /// What the newest attempt did.
+    journal: Mutex<Journal>,
     /// Where the last attempt was lost, for the next one.
     bookmark: Mutex<Option<Bookmark>>,
     /// Wakes the supervisor at the first picture of an attempt.
@@ -82,6 +85,7 @@ impl Progress {
             corrupt: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             recent: Mutex::default(),
+            journal: Mutex::new(Journal::new(Instant::now())),
             bookmark: Mutex::default(),
             live: Notify::new(),
         }
@@ -94,6 +98,8 @@ impl Progress {
     /// Starts an attempt.
     pub(crate) fn opening(&self) {
         *self.recent() = Recent::default();
+        self.journal().restart(Instant::now());
+        self.note(Note::Phase(Phase::Resolve));
         self.status.send_modify(|status| {
             // Without pictures since the first of several attempts, not since this one.
             if matches!(status.state, State::Idle | State::Live | State::Unfed) {
@@ -105,7 +111,7 @@ impl Progress {
     }
 
     pub(crate) fn phase(&self, phase: Phase) {
-        self.status.send_if_modified(|status| match status.state {
+        let changed = self.status.send_if_modified(|status| match status.state {
             State::Opening(ref mut now) if *now != phase => {
                 *now = phase;
                 status.reached = phase;
@@ -113,6 +119,23 @@ impl Progress {
             }
             _ => false,
         });
+        if changed {
+            self.note(Note::Phase(phase));
+        }
+    }
+
+    /// Writes down what an attempt did.
+    pub(crate) fn note(&self, note: Note) {
+        self.journal().add(Instant::now(), note);
+    }
+
+    /// What the newest attempt did.
+    pub(crate) fn noted(&self) -> Vec<Entry> {
+        self.journal().entries()
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The phase of the attempt that is running.
@@ -124,6 +147,9 @@ impl Progress {
     }
 
     pub(crate) fn declared(&self, about: About, tracks: Tracks) {
+        if matches!(self.status.borrow().state, State::Opening(_)) {
+            self.note(Note::Phase(Phase::FirstFrame));
+        }
         self.status.send_modify(|status| {
             if let State::Opening(phase) = &mut status.state {
                 *phase = Phase::FirstFrame;
@@ -159,6 +185,7 @@ impl Progress {
     }
 
     fn is_live(&self) {
+        self.note(Note::Phase(Phase::Streaming));
         self.status.send_modify(|status| {
             status.state = State::Live;
             status.reached = Phase::Streaming;

@@ -28,6 +28,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 use url::Url;
 
+use crate::journal::Note;
 use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, with_host};
 use crate::{Error, Phase, Sink, Transport};
@@ -90,6 +91,7 @@ fn connect(request: Request, sink: Sink) -> Connection {
         match why {
             Some(why) => {
                 tracing::info!(why, "opening through FFmpeg");
+                sink.note(Note::Fact(format!("opened through FFmpeg instead: {why}")));
                 crate::libav::connect(for_libav(request), sink).await
             }
             None => crate::mms::rtsp(request, sink).await,
@@ -132,8 +134,12 @@ async fn run(request: &Request, sink: &Sink, group: &Arc<SessionGroup>) -> Resul
     let url = url_of(&location)?;
     let port = location.port.unwrap_or(PORT);
     sink.phase(Phase::Resolve);
-    if let Err(error) = lookup_host((&*location.host, port)).await {
-        return Err(Error::from_io(&location.host, &error).into());
+    match lookup_host((&*location.host, port)).await {
+        Err(error) => return Err(Error::from_io(&location.host, &error).into()),
+        Ok(addresses) => {
+            let shown: Vec<_> = addresses.take(4).map(|address| address.to_string()).collect();
+            sink.note(Note::Fact(shown.join(", ")));
+        }
     }
 
     let described = describe(&location, url, sink, group).await;
@@ -146,6 +152,7 @@ async fn run(request: &Request, sink: &Sink, group: &Arc<SessionGroup>) -> Resul
     let plan = Plan::of(session.streams())?;
     let transport = request.options.transport;
     let udp = set_up(&mut session, &location, &plan, transport).await?;
+    sink.note(Note::Fact(format!("RTP comes by {}", if udp { "UDP" } else { "TCP" })));
     if udp && plan.codec == Codec::MJPEG {
         // `retina` puts a picture together from what is left of it, and does not tell.
         return Err(End::Elsewhere("of JPEG over UDP, whole pictures only".into()));
@@ -196,6 +203,9 @@ async fn describe(
         Err(error) => return Err(failure::of_request(&error, location)),
     };
     sink.phase(Phase::Handshake);
+    let tool = session.tool().map(|tool| format!("server {tool:?}; ")).unwrap_or_default();
+    let media = session.streams().iter().map(|stream| format!("{} {}", stream.media(), stream.encoding_name()));
+    sink.note(Note::Fact(format!("{tool}it offers {}", media.collect::<Vec<_>>().join(", "))));
     Ok(session)
 }
 

@@ -7,6 +7,7 @@ use feed::{Limits, Publisher, TooLarge};
 use media::{Packet, Track, Tracks, Unit};
 
 use crate::bookmark::Bookmark;
+use crate::journal::Note;
 use crate::progress::Progress;
 use crate::status::About;
 use crate::timeline::Timeline;
@@ -47,6 +48,11 @@ impl Sink {
     /// Tells what the attempt is waiting for now.
     pub fn phase(&self, phase: Phase) {
         self.with(|door| door.progress.phase(phase));
+    }
+
+    /// Writes down what the attempt does, for [`crate::doctor`].
+    pub(crate) fn note(&self, note: Note) {
+        self.with(|door| door.progress.note(note));
     }
 
     /// Declares the tracks, before the first packet and again when codec or size change.

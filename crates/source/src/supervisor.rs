@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::archive::Archive;
+use crate::journal::Entry;
 use crate::location::Location;
 use crate::progress::{Counters, Progress};
 use crate::push::{self, Feeder, Hint, Push, Refused};
@@ -161,6 +162,12 @@ impl Supervisor {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.0.progress.status()
+    }
+
+    /// What the newest attempt to open it did, in order.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Entry> {
+        self.0.progress.noted()
     }
 
     /// What it has brought.

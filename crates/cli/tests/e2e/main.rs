@@ -15,6 +15,7 @@ mod colours;
 mod commands;
 mod crowd;
 mod damage;
+mod doctor;
 mod end;
 mod examples;
 mod feeds;

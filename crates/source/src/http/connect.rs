@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::port_of;
 use crate::dial::{connect, resolve};
+use crate::journal::Note;
 use crate::location::Location;
 use crate::wire::Wire;
 use crate::{Access, Error, Phase, Sink, proxy, tls};
@@ -66,6 +67,11 @@ pub(super) async fn open(
         && (names_this_machine(&there.host) || by.is_none() && addresses.iter().any(|at| is_inside(at.ip())))
     {
         return Err(to_this_machine(from, there));
+    }
+    let shown: Vec<_> = addresses.iter().take(4).map(ToString::to_string).collect();
+    sink.note(Note::Fact(shown.join(", ")));
+    if let Some(proxy) = &by {
+        sink.note(Note::Fact(format!("through the proxy {proxy}")));
     }
     sink.phase(Phase::Connect);
     let mut stream = connect(host, addresses).await.map_err(in_between)?;

@@ -11,6 +11,7 @@ use super::ask::Known;
 use super::auth::Auth;
 use super::body::Answer;
 use super::connect::{self, Way};
+use crate::journal::{Note, without_secrets};
 use crate::location::Location;
 use crate::{Access, Error, Sink, tls};
 
@@ -176,7 +177,7 @@ impl Session {
     /// meanwhile is opened anew.
     async fn exchange(&mut self, sink: &Sink, known: Option<&Known>) -> Result<Answer, Error> {
         if let Some(way) = self.idle.take() {
-            match timeout(SECOND_ANSWER, self.exchange_on(way, known)).await {
+            match timeout(SECOND_ANSWER, self.exchange_on(way, known, sink)).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => tracing::debug!(%error, "the connection that was kept is gone"),
                 Err(_) => self.one_each = true,
@@ -184,14 +185,15 @@ impl Session {
         }
         let (way, remote) = connect::open(&self.location, &self.access, self.sent_by.as_ref(), sink).await?;
         self.remote |= remote;
-        self.exchange_on(way, known).await
+        self.exchange_on(way, known, sink).await
     }
 
-    async fn exchange_on(&mut self, mut way: Way, known: Option<&Known>) -> Result<Answer, Error> {
+    async fn exchange_on(&mut self, mut way: Way, known: Option<&Known>, sink: &Sink) -> Result<Answer, Error> {
         way.keeps = known.is_some() && !self.one_each;
         let request = self.request(known, &way);
         let location = &self.location;
         let lost = |error: &std::io::Error| Error::from_io(&location.to_string(), error);
+        sink.note(Note::Sent(without_secrets(&request)));
         way.wire.write_all(request.as_bytes()).await.map_err(|error| lost(&error))?;
         way.wire.flush().await.map_err(|error| lost(&error))?;
         let mut raw = BytesMut::new();
@@ -204,6 +206,7 @@ impl Session {
             }
             let parsed = parser.parse(&raw).map_err(|error| Error::Broken { what: format!("{location}: {error}") })?;
             if let Some((head, body)) = parsed {
+                sink.note(Note::Answered(without_secrets(&String::from_utf8_lossy(&raw[..body]))));
                 raw.advance(body);
                 tracing::debug!(status = head.status, content_type = head.header("content-type"), "answered");
                 refuse_coding(&head, location)?;

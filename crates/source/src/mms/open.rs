@@ -18,6 +18,7 @@ use tokio::time::{sleep, sleep_until};
 use super::driver::Driver;
 use super::failure;
 use super::way::Way;
+use crate::journal::Note;
 use crate::location::Location;
 use crate::{Error, Options, Phase, Sink, Transport, dial};
 
@@ -253,6 +254,8 @@ impl<'a> Opening<'a> {
             None => dial::resolve(&location.host, port).await?,
         };
         addresses.iter_mut().for_each(|address| address.set_port(port));
+        let shown: Vec<_> = addresses.iter().take(4).map(ToString::to_string).collect();
+        self.sink.note(Note::Fact(format!("{}: {}", way.name(), shown.join(", "))));
         stage.reach(Phase::Connect);
         let tcp = dial::connect(&location.host, addresses).await?;
         stage.reach(Phase::Handshake);
@@ -290,6 +293,7 @@ impl<'a> Opening<'a> {
                     return Err(Error::Server { status: 0, what });
                 }
                 tracing::info!(%from, to = %there, "moved");
+                self.sink.note(Note::Fact(format!("sent on to {there}")));
                 self.open_from(there, trail.clone(), stage).await
             };
             match found.await {

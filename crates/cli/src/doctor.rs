@@ -1,0 +1,166 @@
+//! `headwater doctor`: why a source does not open, or not well, and what to do.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use serde_json::json;
+use source::doctor::{Health, Outcome, Report, examine};
+use source::{JournalEntry, Note};
+use tokio::runtime::Builder;
+
+use crate::args::{Opening, time};
+use crate::exit::Failure;
+use crate::printable;
+use crate::progress::Spinner;
+
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// A URL, a file or a device
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// How long to look at what comes
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    pub watch: Duration,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print what was sent and answered, without passwords
+    #[arg(long)]
+    pub dialogue: bool,
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+pub fn run(args: &Doctor) -> anyhow::Result<()> {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let spinner = Spinner::start("examining");
+    let report = runtime.block_on(examine(&args.url, args.opening.options()?, args.watch));
+    runtime.shutdown_background();
+    spinner.clear();
+    let mut out = anstream::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{:#}", as_json(&report))?,
+        false => write!(out, "{}", as_text(&report, args.dialogue))?,
+    }
+    out.flush()?;
+    match report.outcome() {
+        Outcome::Bad => Err(Failure::Told.into()),
+        _ => Ok(()),
+    }
+}
+
+fn mark(outcome: Outcome) -> (&'static str, Style) {
+    match outcome {
+        Outcome::Good => ("ok", AnsiColor::Green.on_default()),
+        Outcome::Doubtful => ("??", AnsiColor::Yellow.on_default().bold()),
+        Outcome::Bad => ("no", AnsiColor::Red.on_default().bold()),
+        Outcome::NotReached => ("--", Style::new().dimmed()),
+    }
+}
+
+fn as_text(report: &Report, dialogue: bool) -> String {
+    let mut text = format!("{}\n", printable(&report.url));
+    for step in &report.steps {
+        let (mark, style) = mark(step.outcome);
+        let took = step.took.map(|took| format!("{:.0} ms", took.as_secs_f64() * 1000.0)).unwrap_or_default();
+        let line = format!("  {style}{mark}{style:#}  {:<13} {took:>8}  {}", step.name, printable(&step.what));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    if let Some(health) = &report.health {
+        text.push_str(&format!("\nlooked at for {:.1} s: {}\n", health.watched.as_secs_f64(), told(health)));
+    }
+    for verdict in &report.verdicts {
+        let (_, style) = mark(verdict.outcome);
+        text.push_str(&format!("\n{style}{}{style:#}: {}\n", verdict.code, printable(&verdict.sentence)));
+        if verdict.outcome != Outcome::Good {
+            text.push_str(&format!("  {}\n", verdict.advice));
+        }
+    }
+    if dialogue {
+        text.push('\n');
+        report.journal.iter().for_each(|entry| text.push_str(&noted(entry)));
+    }
+    text
+}
+
+fn noted(entry: &JournalEntry) -> String {
+    let at = entry.at.as_secs_f64() * 1000.0;
+    let lines = |arrow: &str, words: &str| {
+        words.lines().map(|line| format!("{at:>8.1} ms {arrow} {}\n", printable(line))).collect::<String>()
+    };
+    match &entry.note {
+        Note::Phase(phase) => lines("  ", &phase.to_string()),
+        Note::Fact(fact) => lines("  ", fact),
+        Note::Sent(words) => lines("->", words),
+        Note::Answered(words) => lines("<-", words),
+    }
+}
+
+fn told(health: &Health) -> String {
+    let mut parts = vec![format!("{:.2} pictures/s", health.fps)];
+    parts.extend(health.fps_declared.map(|declared| format!("{declared:.2} declared")));
+    parts.push(match health.keyframe_interval {
+        Some(interval) => format!("a keyframe every {:.2} s", interval.as_secs_f64()),
+        None => "less than two keyframes".into(),
+    });
+    parts.push(format!("{:.0} kbit/s", health.bit_rate / 1000.0));
+    parts.push(format!("{} damaged, {} gaps of {}", health.damaged, health.gaps, health.pictures));
+    parts.push(format!("jitter {:.1} ms", health.jitter.as_secs_f64() * 1000.0));
+    parts.extend(health.clock_ahead_s.map(|ahead| format!("camera's clock {ahead:+.1} s")));
+    parts.join(", ")
+}
+
+fn as_json(report: &Report) -> serde_json::Value {
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let steps = report.steps.iter().map(|step| {
+        json!({ "name": step.name, "outcome": step.outcome.name(), "took_ms": step.took.map(ms), "what": step.what })
+    });
+    let verdicts = report.verdicts.iter().map(|verdict| {
+        json!({
+            "code": verdict.code,
+            "outcome": verdict.outcome.name(),
+            "sentence": verdict.sentence,
+            "advice": verdict.advice,
+        })
+    });
+    let health = report.health.as_ref().map(|health| {
+        json!({
+            "watched_s": health.watched.as_secs_f64(),
+            "pictures": health.pictures,
+            "fps": health.fps,
+            "fps_declared": health.fps_declared,
+            "keyframe_interval_s": health.keyframe_interval.map(|interval| interval.as_secs_f64()),
+            "bit_rate": health.bit_rate,
+            "damaged": health.damaged,
+            "gaps": health.gaps,
+            "jitter_ms": ms(health.jitter),
+            "longest_gap_ms": ms(health.longest_gap),
+            "keyframes": health.keyframes,
+            "repeated": health.repeated,
+            "clock_ahead_s": health.clock_ahead_s,
+        })
+    });
+    let journal = report.journal.iter().map(|entry| {
+        let (kind, text) = match &entry.note {
+            Note::Phase(phase) => ("phase", phase.to_string()),
+            Note::Fact(text) => ("fact", text.clone()),
+            Note::Sent(text) => ("sent", text.clone()),
+            Note::Answered(text) => ("answered", text.clone()),
+        };
+        json!({ "at_ms": ms(entry.at), kind: text })
+    });
+    json!({
+        "url": report.url,
+        "outcome": report.outcome().name(),
+        "steps": steps.collect::<Vec<_>>(),
+        "verdicts": verdicts.collect::<Vec<_>>(),
+        "health": health,
+        "protocol": report.about.protocol,
+        "container": report.about.container,
+        "server": report.about.server,
+        "journal": journal.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,110 @@
+//! `headwater doctor`: a verdict for each way in which a source can be ill.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::harness::clips::{H264, MJPEG};
+use crate::harness::server::headwater;
+use crate::harness::tools::folder;
+use crate::harness::{Camera, Manner, Server, run};
+
+fn examine(url: &str, watch: &str) -> (Option<i32>, Value) {
+    let args = ["doctor", "--json", "--timeout", "2s", "--gap-timeout", "2s", "--watch", watch, url];
+    let output = run(headwater().args(args));
+    let json = serde_json::from_slice(&output.out).unwrap_or_else(|error| panic!("{error}: {}", output.err));
+    (output.status.code(), json)
+}
+
+/// The worst verdict, which must have an advice, and the step that failed.
+#[track_caller]
+fn verdict(url: &str, code: &str, failed: &str) -> Value {
+    let (status, json) = examine(url, "1s");
+    assert_eq!(json["verdicts"][0]["code"], code, "{url}: {json:#}");
+    assert!(json["verdicts"][0]["advice"].as_str().unwrap().len() > 5, "{json:#}");
+    assert_eq!(status, Some(3), "{json:#}");
+    let steps = json["steps"].as_array().unwrap();
+    let bad: Vec<_> = steps.iter().filter(|step| step["outcome"] == "bad").map(|step| &step["name"]).collect();
+    assert_eq!(bad, [failed], "{url}: {json:#}");
+    json
+}
+
+fn says(answer: &str) -> Camera {
+    Camera::start(Manner::Says(answer.replace('\n', "\r\n").into_bytes()))
+}
+
+#[test]
+fn every_failure_has_its_verdict_and_its_step() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    verdict("htp://cam/x", "url-unknown-protocol", "URL");
+    verdict("http:///x", "url-no-host", "URL");
+    verdict("http://cam:99999/", "url-port", "URL");
+    verdict("http://no-such-host.invalid/x", "name-unknown", "name");
+    verdict(&format!("http://{closed}/x"), "port-closed", "connection");
+    verdict(&format!("rtsp://{closed}/x"), "port-closed", "connection");
+    verdict("/no/such/file.mp4", "file-missing", "opening");
+    verdict("/dev/video99", "device-missing", "opening");
+}
+
+#[test]
+fn every_answer_of_a_camera_has_its_verdict() {
+    verdict(&Camera::start(Manner::Silent).url(), "mute", "answer");
+    verdict(&Camera::start(Manner::Forbidden).url(), "login-wanted", "answer");
+    let camera = Camera::start(Manner::Forbidden);
+    verdict(&camera.url().replace("://", "://admin:hunter2@"), "login-refused", "answer");
+    for (answer, code, step) in [
+        ("HTTP/1.1 403 Forbidden\n\n", "login-forbidden", "answer"),
+        ("HTTP/1.1 404 Not Found\n\n", "path-unknown", "answer"),
+        ("HTTP/1.1 503 Service Unavailable\n\n", "camera-busy", "answer"),
+        ("HTTP/1.1 500 Internal Server Error\n\n", "camera-fault", "answer"),
+        ("HTTP/1.1 418 I'm a teapot\n\n", "camera-refuses", "answer"),
+        ("HTTP/1.1 302 Found\nLocation: /video.mjpg\n\n", "redirects-on", "answer"),
+        ("HTTP/1.1 200 OK\nContent-Type: text/html\n\n<html><title>Login</title></html>", "is-a-page", "first picture"),
+        ("HTTP/1.1 200 OK\nContent-Type: text/plain\n\nstream not started", "is-a-text", "first picture"),
+        ("", "hung-up", "answer"),
+    ] {
+        verdict(&says(answer).url(), code, step);
+    }
+    let camera = says("HTTP/1.1 400 Bad Request\n\n");
+    let (_, json) = examine(&camera.url().replace("http://", "rtsp://"), "1s");
+    assert_eq!(json["verdicts"][0]["code"], "other-protocol", "{json:#}");
+}
+
+#[test]
+fn a_source_that_is_well_is_said_to_be_and_one_that_stalls_is_not() {
+    let (status, json) = examine(&Camera::start(Manner::Pictures { fps: 20 }).url(), "1s");
+    assert_eq!((status, &json["outcome"]), (Some(0), &"good".into()), "{json:#}");
+    assert!(json["steps"].as_array().unwrap().iter().all(|step| step["outcome"] == "good"), "{json:#}");
+    assert!((10.0..30.0).contains(&json["health"]["fps"].as_f64().unwrap()), "{json:#}");
+
+    for clip in [H264.path(), MJPEG.path()] {
+        let (status, json) = examine(clip.to_str().unwrap(), "1s");
+        assert_eq!((status, &json["verdicts"][0]["code"]), (Some(0), &"well".into()), "{json:#}");
+    }
+
+    let stalls = Camera::start(Manner::Stalls { after: 5 });
+    let (status, json) = examine(&stalls.url(), "20s");
+    assert_eq!((status, &json["verdicts"][0]["code"]), (Some(3), &"stalls".into()), "{json:#}");
+}
+
+#[test]
+fn a_file_that_is_none_is_told_from_one_that_is_missing() {
+    let path = folder("doctor").join("noise.mp4");
+    std::fs::write(&path, [0x5a; 4000]).unwrap();
+    let (status, json) = examine(path.to_str().unwrap(), "1s");
+    assert_eq!((status, &json["verdicts"][0]["code"]), (Some(3), &"garbage".into()), "{json:#}");
+}
+
+#[test]
+fn the_dialogue_is_shown_without_the_password() {
+    let server = Server::start(["cam=pattern:?size=320x240&fps=10"]);
+    let url = server.url("/cam.mjpeg").replace("://", "://admin:hunter2@");
+    let output = run(headwater().args(["doctor", "--dialogue", "--watch", "1s", &url])).succeeded();
+    let text = output.text();
+    for part in
+        ["user admin with a password of 7 letters", "-> GET /cam.mjpeg HTTP/1.1", "<- HTTP/1.1 200 OK", "well: "]
+    {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+}

@@ -1,0 +1,134 @@
+//! Why a source does not open, or not well: step by step, with a verdict and what to do.
+//!
+//! A doctor opens nothing in a way of its own. It lets a [`Supervisor`] make one attempt, as
+//! for any reader, and reads the attempt's journal; then it looks at what comes for a while
+//! and lets the decoder make a picture of it. So what it says is what `serve` meets.
+
+mod health;
+mod steps;
+mod verdict;
+
+use std::time::{Duration, Instant};
+
+use media::{Redacted, SizeWish, Variant};
+use tokio::time::timeout;
+
+use crate::journal::Entry;
+use crate::{About, Error, Options, State, Supervisor};
+
+pub use health::Health;
+pub use steps::Step;
+pub use verdict::{CODES, Verdict};
+
+/// How something is found.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Outcome {
+    /// As it should be.
+    Good,
+    /// It works, and may give trouble.
+    Doubtful,
+    /// It does not work.
+    Bad,
+    /// It did not come to that.
+    NotReached,
+}
+
+impl Outcome {
+    /// One word for JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Doubtful => "doubtful",
+            Self::Bad => "bad",
+            Self::NotReached => "not reached",
+        }
+    }
+}
+
+/// What a doctor found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The URL, without its password.
+    pub url: String,
+    /// The way to a picture, step by step; all of them, reached or not.
+    pub steps: Vec<Step>,
+    /// What it comes to. The first is the most serious one.
+    pub verdicts: Vec<Verdict>,
+    /// How the stream is, if there is one.
+    pub health: Option<Health>,
+    /// What is known of the connection.
+    pub about: About,
+    /// What the attempt did, with what was sent and answered.
+    pub journal: Vec<Entry>,
+}
+
+impl Report {
+    /// The worst of all that was found.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Good)
+    }
+
+    fn of_bad_url(url: &str, error: &Error) -> Self {
+        Self {
+            url: Redacted(url).to_string(),
+            steps: steps::of_bad_url(error),
+            verdicts: vec![verdict::of_error(error)],
+            health: None,
+            about: About::default(),
+            journal: Vec::new(),
+        }
+    }
+}
+
+/// Longest wait for the decoder to make a picture of what came.
+const DECODE: Duration = Duration::from_secs(5);
+
+/// Opens `url` once, looks at what comes for `watch`, and tells what was found. Needs a tokio
+/// runtime.
+pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
+    let options = Options { always_on: false, ..options };
+    let source = match Supervisor::new("doctor", url, options) {
+        Ok(source) => source,
+        Err(error) => return Report::of_bad_url(url, &error),
+    };
+    let mut health = health::Watch::new(source.feed());
+    let mut status = source.status();
+    let settled = |status: &crate::Status| matches!(status.state, State::Live | State::Waiting(_) | State::Ended);
+    // The supervisor lives as long as this function: its status cannot be gone.
+    let opened = status.wait_for(settled).await.map(|status| status.clone()).ok();
+    let journal = source.journal();
+    let is_live = opened.as_ref().is_some_and(|status| matches!(status.state, State::Live));
+    let mut error = opened.as_ref().and_then(|status| status.error.clone()).filter(|_| !is_live);
+    let (mut found, mut decoded) = (None, None);
+    if is_live {
+        decoded = Some(picture(&source).await);
+        let over = status.wait_for(|status| !matches!(status.state, State::Live));
+        let began = Instant::now();
+        tokio::select! {
+            () = health.run() => {}
+            _ = timeout(watch, over) => {}
+        }
+        let lost = source.status().borrow().clone();
+        // A file that was read to its end, or a stream that broke off while it was looked at.
+        error = lost.error.filter(|error| !matches!(error, Error::Ended { what: None }));
+        found = Some(health.finish(began.elapsed(), &source));
+    }
+    let status = source.status().borrow().clone();
+    let steps = steps::of(url, &journal, &status, error.as_ref(), decoded.as_ref());
+    let verdicts = verdict::of(error.as_ref(), decoded.as_ref(), found.as_ref(), &steps);
+    Report { url: Redacted(url).to_string(), steps, verdicts, health: found, about: status.about, journal }
+}
+
+/// Lets the decoder make a small picture of what comes. MJPEG is decoded, too.
+async fn picture(source: &Supervisor) -> Result<Duration, Error> {
+    let began = Instant::now();
+    let small = Variant { size: SizeWish::Width(64), quality: Some(50), ..Variant::default() };
+    let mut pictures = source.variants().keyframes(small);
+    match timeout(DECODE, pictures.newest()).await {
+        Ok(Ok(_)) => Ok(began.elapsed()),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(Error::Broken { what: format!("no picture could be decoded within {DECODE:?}") }),
+    }
+}

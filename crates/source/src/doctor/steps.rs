@@ -1,0 +1,159 @@
+//! The way to a picture, step by step, read off the journal of an attempt.
+
+use std::time::Duration;
+
+use media::{Kind, Redacted};
+
+use super::Outcome;
+use crate::journal::{Entry, Note};
+use crate::location::Location;
+use crate::scheme::scheme_of;
+use crate::{Error, Phase, State, Status};
+
+/// One step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it is called: `URL`, `name`, `connection` (of files and devices `opening`), `TLS`
+    /// where there is some, `answer`, `tracks`, `first picture`,
+    /// `decoding`.
+    pub name: &'static str,
+    /// How it went.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Option<Duration>,
+    /// What was found.
+    pub what: String,
+}
+
+/// What each phase is called as a step.
+const PHASES: [(Phase, &str); 5] = [
+    (Phase::Resolve, "name"),
+    (Phase::Connect, "connection"),
+    (Phase::Tls, "TLS"),
+    (Phase::Handshake, "answer"),
+    (Phase::FirstFrame, "first picture"),
+];
+
+fn not_reached(name: &'static str) -> Step {
+    Step { name, outcome: Outcome::NotReached, took: None, what: String::new() }
+}
+
+/// The steps of a URL that cannot be opened at all.
+pub(super) fn of_bad_url(error: &Error) -> Vec<Step> {
+    let url = Step { name: "URL", outcome: Outcome::Bad, took: None, what: error.what() };
+    let others = ["name", "connection", "answer", "tracks", "first picture", "decoding"];
+    std::iter::once(url).chain(others.map(not_reached)).collect()
+}
+
+/// The steps of an attempt.
+pub(super) fn of(
+    url: &str,
+    journal: &[Entry],
+    status: &Status,
+    error: Option<&Error>,
+    decoded: Option<&Result<Duration, Error>>,
+) -> Vec<Step> {
+    let mut steps = vec![Step { name: "URL", outcome: Outcome::Good, took: None, what: understood(url) }];
+    let began = |phase: Phase| {
+        journal.iter().find(|entry| matches!(entry.note, Note::Phase(at) if at >= phase)).map(|entry| entry.at)
+    };
+    let reached = match status.state {
+        State::Live => Phase::Streaming,
+        _ => status.reached,
+    };
+    let is_local = !url.contains("://") || url.starts_with("file:");
+    for (at, (phase, name)) in PHASES.into_iter().enumerate() {
+        let next = PHASES.get(at + 1).map_or(Phase::Streaming, |(phase, _)| *phase);
+        let (from, to) = (began(phase), began(next));
+        let outcome = match () {
+            () if reached > phase => Outcome::Good,
+            () if reached == phase && error.is_some() => Outcome::Bad,
+            () => Outcome::NotReached,
+        };
+        let is_asked = |phase: Phase| journal.iter().any(|entry| entry.note == Note::Phase(phase));
+        if phase == Phase::Tls && !is_asked(Phase::Tls) {
+            continue;
+        }
+        // A file or a device has no name to look up and nobody to ask.
+        if is_local && matches!(phase, Phase::Resolve | Phase::Handshake) {
+            continue;
+        }
+        let name = if is_local && phase == Phase::Connect { "opening" } else { name };
+        if phase == Phase::FirstFrame {
+            steps.push(tracks(status, reached));
+        }
+        let took =
+            (outcome != Outcome::NotReached).then(|| from.zip(to).map(|(from, to)| to.saturating_sub(from))).flatten();
+        let what = match (outcome, error) {
+            (Outcome::Bad, Some(error)) => error.what(),
+            (Outcome::Good, _) => facts(journal, phase, next),
+            _ => String::new(),
+        };
+        steps.push(Step { name, outcome, took, what });
+    }
+    steps.push(match decoded {
+        None => not_reached("decoding"),
+        Some(Ok(took)) => Step {
+            name: "decoding",
+            outcome: Outcome::Good,
+            took: Some(*took),
+            what: "a picture was made of it".into(),
+        },
+        Some(Err(error)) => Step { name: "decoding", outcome: Outcome::Bad, took: None, what: error.what() },
+    });
+    steps
+}
+
+fn tracks(status: &Status, reached: Phase) -> Step {
+    if reached < Phase::FirstFrame {
+        return not_reached("tracks");
+    }
+    let track = |track: &media::Track| match &track.kind {
+        Kind::Video(video) if video.size.pixels() > 0 => format!("{} {}", track.codec, video.size),
+        Kind::Audio(audio) => format!("{} {} Hz", track.codec, audio.sample_rate),
+        _ => track.codec.to_string(),
+    };
+    let all: Vec<_> = status.tracks.iter().map(track).collect();
+    if all.is_empty() {
+        return not_reached("tracks");
+    }
+    let container = &status.about.container;
+    Step { name: "tracks", outcome: Outcome::Good, took: None, what: format!("{container}: {}", all.join(", ")) }
+}
+
+/// The facts that were noted in a phase, and of dialogues the first lines.
+fn facts(journal: &[Entry], from: Phase, to: Phase) -> String {
+    let mut phase = Phase::Resolve;
+    let mut facts: Vec<String> = Vec::new();
+    for entry in journal {
+        let text = match &entry.note {
+            Note::Phase(at) => {
+                phase = *at;
+                continue;
+            }
+            Note::Sent(_) => continue,
+            Note::Answered(text) | Note::Fact(text) => text.lines().next().unwrap_or_default(),
+        };
+        if phase >= from && phase < to && !facts.iter().any(|known| known == text) && facts.len() < 4 {
+            facts.push(text.into());
+        }
+    }
+    facts.join("; ")
+}
+
+/// How a URL was understood.
+fn understood(url: &str) -> String {
+    let scheme = scheme_of(url).map_or("file", |scheme| scheme.names[0]);
+    let Ok(location) = Location::parse(url) else {
+        return format!("{scheme}: {}", Redacted(url));
+    };
+    let port = location.port.or_else(|| scheme_of(url)?.port);
+    let mut parts = vec![location.scheme.clone(), format!("host {}", location.host)];
+    parts.extend(port.map(|port| format!("port {port}")));
+    if let Some(user) = &location.user {
+        let letters = location.password.as_deref().unwrap_or_default().chars().count();
+        parts.push(format!("user {user} with a password of {letters} letters"));
+    }
+    parts.push(format!("path {}", Redacted(location.target())));
+    parts.join(", ")
+}

@@ -1,0 +1,391 @@
+//! What it comes to, in words for somebody who is no engineer.
+
+use std::time::Duration;
+
+use super::{Health, Outcome, Step};
+use crate::{Error, Phase};
+
+/// A verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which, of [`CODES`]: for programs, and to look it up.
+    pub code: &'static str,
+    /// How bad it is.
+    pub outcome: Outcome,
+    /// What is so.
+    pub sentence: String,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+/// Code, and what to do. The codes are documented in docs/DOCTOR.md.
+pub static CODES: &[(&str, &str)] = &[
+    ("well", "Nothing is to be done."),
+    ("url-unknown-protocol", "Correct the part before ://; `headwater help serve` lists what there is."),
+    ("url-no-host", "Write the camera's address behind ://, as in rtsp://10.0.0.5/stream."),
+    ("url-port", "A port is a number from 1 to 65535. If the password has a : or / in it, write it as %3a or %2f."),
+    ("url-not-understood", "Compare it with the URL in the camera's manual, letter by letter."),
+    (
+        "name-unknown",
+        "Check the spelling, or use the camera's address in numbers: it stands in the router's list of devices.",
+    ),
+    (
+        "name-silent",
+        "The name server does not answer. Use the camera's address in numbers, or repair the network of this machine.",
+    ),
+    (
+        "port-closed",
+        "The device is there and nothing listens on that port. Look in the camera's settings whether this protocol is switched on, and on which port.",
+    ),
+    (
+        "no-route",
+        "This machine has no way to that network. Check cable, WLAN and VPN, and whether the address is right.",
+    ),
+    (
+        "address-silent",
+        "Nothing answers there: the camera is off, has another address, or a firewall keeps us from it. Does `ping` reach it?",
+    ),
+    (
+        "hung-up",
+        "Something answers and hangs up at once: another protocol's port, a camera that has its most clients already, or a firewall. Close other viewers and try again.",
+    ),
+    (
+        "mute",
+        "It takes the connection and says nothing. Mostly the camera is busy with other clients or has hung itself up: close the others, or switch it off and on.",
+    ),
+    ("tls-expected", "The port speaks TLS: write https:// or rtsps:// instead."),
+    ("not-tls", "The port does not speak TLS: write http:// or rtsp:// instead, or look for the port that does."),
+    (
+        "certificate-expired",
+        "The camera's certificate is out of date. Renew it in its settings, or trust this one alone: --tls-pin, as the sentence says.",
+    ),
+    (
+        "certificate-early",
+        "The certificate is not valid yet: mostly the clock of this machine or of the camera is wrong. Set a time server in both.",
+    ),
+    (
+        "certificate-unknown",
+        "Nobody known vouches for the certificate; cameras sign their own. Trust this one alone: --tls-pin, as the sentence says, or give your own authority: --tls-ca.",
+    ),
+    (
+        "certificate-name",
+        "The certificate is for another name. Use that name in the URL, or trust this certificate alone: --tls-pin.",
+    ),
+    (
+        "certificate-changed",
+        "It is not the certificate that was pinned: the device has been replaced or reset, or somebody is in between. Find out before you go on.",
+    ),
+    (
+        "tls-fault",
+        "Check the clock of this machine and the camera's certificate; give its own authority by --tls-ca, or accept it by --insecure if you know what you do.",
+    ),
+    (
+        "login-wanted",
+        "Write user and password into the URL, as in rtsp://USER:PASSWORD@10.0.0.5/stream; they are those of the camera's web page, or of its ONVIF or RTSP account.",
+    ),
+    (
+        "login-refused",
+        "User or password is wrong. Try them in the camera's web page. Wait some minutes before the next attempt: many cameras lock an account that fails often.",
+    ),
+    (
+        "login-forbidden",
+        "The account may not see this stream. Give it the right in the camera's settings, or use another one.",
+    ),
+    (
+        "path-unknown",
+        "The camera is right and the path is wrong. It differs from maker to maker: look it up in the manual, or let `headwater discover` find it where that is there.",
+    ),
+    (
+        "not-on-air",
+        "The server knows no such broadcast just now. Try again when it is on air, or ask its owner for the right path.",
+    ),
+    (
+        "camera-busy",
+        "It has no place for another client. Close other viewers; Headwater opens a camera once, however many watch.",
+    ),
+    (
+        "camera-fault",
+        "The camera reports a fault of its own. Switch it off and on; if that does not help, update its firmware.",
+    ),
+    ("camera-refuses", "The camera refuses what was asked for. Try --transport udp or tcp, or another path."),
+    (
+        "redirects-on",
+        "The camera sends us on and on. Open the URL in a browser and copy where it ends, or look for the stream's own URL.",
+    ),
+    ("is-a-page", "This is the page that a person looks at. The stream has a URL of its own: see the camera's manual."),
+    ("is-a-text", "The camera says in words why there is no picture; do what it says."),
+    (
+        "other-protocol",
+        "The port speaks another protocol than the URL says. Try http:// in place of rtsp://, or the protocol's own port: 554 for RTSP, 80 for HTTP, 1755 for MMS.",
+    ),
+    ("no-video", "There is no picture in this stream. Another path of the camera may have one."),
+    ("encrypted", "It is protected and plays only with a licence. Ask whoever makes it for an open stream."),
+    (
+        "no-decoder",
+        "This FFmpeg cannot decode that codec. Install a full FFmpeg, or choose H.264 or MJPEG in the camera.",
+    ),
+    ("no-protocol", "This FFmpeg lacks that protocol. Install a full FFmpeg."),
+    ("unsupported", "Choose another protocol or codec in the camera: RTSP with H.264 works with all."),
+    (
+        "not-decodable",
+        "What comes makes no picture: an encrypted stream, a faulty camera, or a connection that loses most of it. Try --transport tcp, and a lower bit rate.",
+    ),
+    ("garbage", "The bytes make no sense. Is the path right? A file may be cut off."),
+    (
+        "no-picture",
+        "It promised a stream and sends none. For RTSP try --transport udp, or tcp; a firewall may hold datagrams back. With H.264 the keyframe interval may be too long: set it to 2 s in the camera.",
+    ),
+    (
+        "stalls",
+        "It came, and stopped. Mostly the network, or a camera that restarts: look at its cable, power and heat.",
+    ),
+    (
+        "ended",
+        "The stream is over. If it is a camera, it closed the connection: has it too many clients, or a time limit?",
+    ),
+    ("unfed", "Nobody sends to this feed. Start the encoder that does."),
+    (
+        "not-recorded",
+        "Nothing of it is on disk. Give the feed a File, or the source a ring, and wait until something is in it.",
+    ),
+    ("too-much", "It is being made in too many sizes already. Ask for one of those, or for the source's own."),
+    ("file-missing", "There is no such file. Relative paths begin where the program was started."),
+    ("file-rights", "Read rights are missing: see `ls -l`."),
+    ("device-missing", "No such webcam. Look at `ls /dev/video*`; many have two, and only the first has pictures."),
+    ("device-rights", "Become a member of the group video, and log in again: sudo usermod -aG video $USER."),
+    ("device-busy", "Another program holds the webcam. Close it, and let everybody read from Headwater."),
+    (
+        "slow-to-open",
+        "The first picture takes long. A shorter keyframe interval in the camera helps, or --always-on, which keeps it open.",
+    ),
+    (
+        "rare-keyframes",
+        "Viewers wait for a keyframe to join. Set the keyframe interval (GOP, I-frame interval) in the camera to 1 or 2 seconds.",
+    ),
+    (
+        "loses-packets",
+        "Parts of pictures are lost on the way. Use --transport tcp, a cable in place of WLAN, or a lower bit rate.",
+    ),
+    ("uneven", "Pictures come unevenly. WLAN and loaded cameras do that; a cable, or fewer pictures a second, helps."),
+    (
+        "slower-than-declared",
+        "Fewer pictures come than the camera says. At night many lengthen the exposure; else it is overloaded, or the network is.",
+    ),
+    ("frozen", "Every picture is the same, byte for byte: the camera hangs, or shows a still. Switch it off and on."),
+    ("clock-off", "The camera's clock is wrong. Set a time server (NTP) in the camera."),
+];
+
+fn verdict(code: &'static str, outcome: Outcome, sentence: String) -> Verdict {
+    let advice = CODES.iter().find(|(known, _)| *known == code).map_or("", |(_, advice)| *advice);
+    Verdict { code, outcome, sentence, advice }
+}
+
+/// What a failure comes to.
+pub(super) fn of_error(error: &Error) -> Verdict {
+    // Of a certificate the hint has its fingerprint.
+    let what = if matches!(error, Error::Tls { .. }) { error.to_string() } else { error.what() };
+    let text = what.to_ascii_lowercase();
+    verdict(code_of(error, &text), Outcome::Bad, what)
+}
+
+fn code_of(error: &Error, text: &str) -> &'static str {
+    let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    let is_device = has(&["/dev/video", "device", "webcam"]);
+    let is_tls = has(&["certificate", "tls", "ssl"]);
+    match error {
+        Error::BadUrl { .. } if has(&["no protocol"]) => "url-unknown-protocol",
+        Error::BadUrl { .. } if has(&["no host"]) => "url-no-host",
+        Error::BadUrl { .. } if has(&["port"]) => "url-port",
+        Error::BadUrl { .. } => "url-not-understood",
+        Error::NotFound { .. } if has(&["0xc00d001a", "no such stream"]) => "not-on-air",
+        Error::NotFound { .. } if has(&["answered", "404", "410"]) => "path-unknown",
+        Error::NotFound { .. } if is_device => "device-missing",
+        Error::NotFound { .. } if has(&["://"]) => "path-unknown",
+        Error::NotFound { .. } => "file-missing",
+        Error::Unauthorized { .. } if has(&["403", "forbidden", "0x80070005"]) => "login-forbidden",
+        Error::Unauthorized { .. } if has(&["user "]) => "login-refused",
+        Error::Unauthorized { .. } if has(&["401", "who you are", "://"]) => "login-wanted",
+        Error::Unauthorized { .. } if is_device => "device-rights",
+        Error::Unauthorized { .. } => "file-rights",
+        Error::Unreachable { .. } if is_tls => "tls-fault",
+        Error::Unreachable { .. } if has(&["lookup", "name or service", "no address", "nodename"]) => "name-unknown",
+        Error::Unreachable { .. } if has(&["refused"]) => "port-closed",
+        Error::Unreachable { .. } if has(&["in use by another", "busy"]) => "device-busy",
+        Error::Unreachable { .. } if has(&["no route", "unreachable"]) => "no-route",
+        Error::Unreachable { .. } if has(&["timed out"]) => "address-silent",
+        Error::Unreachable { .. } => "hung-up",
+        Error::Timeout { phase: Phase::Resolve, .. } => "name-silent",
+        Error::Timeout { phase: Phase::Connect, .. } => "address-silent",
+        Error::Timeout { phase: Phase::Tls | Phase::Handshake, .. } => "mute",
+        Error::Timeout { phase: Phase::FirstFrame, .. } => "no-picture",
+        Error::Timeout { phase: Phase::Streaming, .. } => "stalls",
+        Error::Server { .. } if has(&["redirect"]) => "redirects-on",
+        Error::Server { .. } if has(&["too many", "busy"]) => "camera-busy",
+        Error::Server { status: 453 | 503, .. } => "camera-busy",
+        Error::Server { status: 500.., .. } => "camera-fault",
+        Error::Server { .. } => "camera-refuses",
+        Error::NotVideo { .. } if has(&["no video track", "no picture", "no stream"]) => "no-video",
+        Error::NotVideo { .. } if has(&["of a kind that ffmpeg"]) => "garbage",
+        Error::NotVideo { page: true, .. } if has(&["text,"]) => "is-a-text",
+        Error::NotVideo { .. } if has(&["html", "page"]) => "is-a-page",
+        Error::NotVideo { .. } => "is-a-text",
+        Error::Unsupported { .. } if has(&["drm", "encrypted"]) => "encrypted",
+        Error::Unsupported { .. } if has(&["decoder"]) => "no-decoder",
+        Error::Unsupported { .. } if has(&["protocol"]) => "no-protocol",
+        Error::Unsupported { .. } => "unsupported",
+        Error::Tls { .. } => tls_code(has),
+        Error::NotRecorded => "not-recorded",
+        Error::TooMany { .. } => "too-much",
+        Error::Broken { .. }
+            if has(&[
+                "expected an answer that begins",
+                "expected the mms",
+                "speaks http",
+                "right port and protocol",
+            ]) =>
+        {
+            "other-protocol"
+        }
+        Error::Broken { .. } if has(&["decoded"]) => "not-decodable",
+        Error::Broken { .. } => "garbage",
+        Error::Unfed { .. } => "unfed",
+        Error::Ended { .. } => "ended",
+    }
+}
+
+fn tls_code(has: impl Fn(&[&str]) -> bool) -> &'static str {
+    let codes: [(&[&str], &'static str); 7] = [
+        (&["the server speaks tls"], "tls-expected"),
+        (&["another sha-256"], "certificate-changed"),
+        (&["valid until", "no longer valid"], "certificate-expired"),
+        (&["valid from"], "certificate-early"),
+        (&[", not for "], "certificate-name"),
+        (&["not tls", "hung up"], "not-tls"),
+        (&["signed", "vouches", "issuer", "authority"], "certificate-unknown"),
+    ];
+    codes.iter().find(|(parts, _)| has(parts)).map_or("tls-fault", |(_, code)| code)
+}
+
+/// Most that a first picture may take, and a keyframe be away.
+const SLOW: Duration = Duration::from_secs(4);
+const RARE: Duration = Duration::from_secs(5);
+/// Of pictures: those that may come late by so much of their distance on the average.
+const UNEVEN: f64 = 1.0;
+/// Of the rate that is declared, the least that is right.
+const DECLARED: f64 = 0.6;
+/// Keyframes that are the same before a picture counts as frozen.
+const FROZEN: u64 = 3;
+/// Most seconds that a clock may be wrong by.
+const CLOCK_S: f64 = 5.0;
+
+/// All that was found, the worst first.
+pub(super) fn of(
+    error: Option<&Error>,
+    decoded: Option<&Result<Duration, Error>>,
+    health: Option<&Health>,
+    steps: &[Step],
+) -> Vec<Verdict> {
+    let mut all = Vec::new();
+    all.extend(error.map(of_error));
+    if let Some(Err(error)) = decoded {
+        let code = match error {
+            Error::Broken { .. } => "not-decodable",
+            error => code_of(error, &error.what().to_ascii_lowercase()),
+        };
+        all.push(verdict(code, Outcome::Bad, error.what()));
+    }
+    if let Some(health) = health {
+        doubts(health, steps, |code, sentence| all.push(verdict(code, Outcome::Doubtful, sentence)));
+    }
+    if all.is_empty() {
+        all.push(verdict("well", Outcome::Good, "It opens, and pictures come as they should.".into()));
+    }
+    all
+}
+
+/// What works and may give trouble.
+fn doubts(health: &Health, steps: &[Step], mut doubt: impl FnMut(&'static str, String)) {
+    let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+    let whole: Duration = steps.iter().filter(|step| step.name != "decoding").filter_map(|step| step.took).sum();
+    if health.keyframes >= FROZEN && health.repeated == health.keyframes {
+        doubt("frozen", format!("{} keyframes in a row were the same, byte for byte.", health.keyframes + 1));
+    }
+    if health.damaged + health.gaps > 0 && health.pictures > 0 {
+        let (damaged, gaps, pictures) = (health.damaged, health.gaps, health.pictures);
+        doubt(
+            "loses-packets",
+            format!("Of {pictures} pictures {damaged} were damaged, and {gaps} times something was missing."),
+        );
+    }
+    if let Some(declared) =
+        health.fps_declared.filter(|declared| health.fps < declared * DECLARED && health.pictures > 2)
+    {
+        doubt("slower-than-declared", format!("{:.1} pictures a second came; {declared:.1} are declared.", health.fps));
+    }
+    if health.fps > 0.0 && health.jitter.as_secs_f64() * health.fps > UNEVEN {
+        let (jitter, gap) = (health.jitter.as_secs_f64() * 1000.0, seconds(health.longest_gap));
+        doubt(
+            "uneven",
+            format!("Pictures come {jitter:.0} ms from their time on the average, and once there was none for {gap}."),
+        );
+    }
+    if let Some(interval) = health.keyframe_interval.filter(|interval| *interval > RARE) {
+        doubt("rare-keyframes", format!("A keyframe comes every {} only.", seconds(interval)));
+    }
+    if whole > SLOW {
+        doubt("slow-to-open", format!("It took {} to the first picture.", seconds(whole)));
+    }
+    if let Some(ahead) = health.clock_ahead_s.filter(|ahead| ahead.abs() > CLOCK_S) {
+        let how = if ahead > 0.0 { "ahead of" } else { "behind" };
+        doubt("clock-off", format!("The camera's clock is {:.0} s {how} the one of this machine.", ahead.abs()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_given_once_with_something_to_do() {
+        for (at, (code, advice)) in CODES.iter().enumerate() {
+            assert!(advice.ends_with(['.', '?']) && !CODES[..at].iter().any(|(known, _)| known == code), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_code_is_documented_with_its_advice() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DOCTOR.md");
+        let text = std::fs::read_to_string(path).expect("docs/DOCTOR.md");
+        for (code, advice) in CODES {
+            assert!(text.contains(&format!("| `{code}` | {advice} |\n")), "{code} is not in docs/DOCTOR.md");
+        }
+    }
+
+    #[test]
+    fn doubts_are_about_what_is_out_of_the_ordinary() {
+        let well = Health {
+            pictures: 100,
+            fps: 25.0,
+            fps_declared: Some(25.0),
+            keyframe_interval: Some(Duration::from_secs(2)),
+            jitter: Duration::from_millis(3),
+            keyframes: 3,
+            repeated: 1,
+            clock_ahead_s: Some(0.4),
+            ..Health::default()
+        };
+        let codes =
+            |health: &Health| of(None, None, Some(health), &[]).iter().map(|verdict| verdict.code).collect::<Vec<_>>();
+        assert_eq!(codes(&well), ["well"]);
+        for (health, code) in [
+            (Health { damaged: 1, ..well.clone() }, "loses-packets"),
+            (Health { fps: 12.0, ..well.clone() }, "slower-than-declared"),
+            (Health { jitter: Duration::from_millis(50), ..well.clone() }, "uneven"),
+            (Health { keyframe_interval: Some(Duration::from_secs(10)), ..well.clone() }, "rare-keyframes"),
+            (Health { repeated: 3, ..well.clone() }, "frozen"),
+            (Health { clock_ahead_s: Some(-3600.0), ..well }, "clock-off"),
+        ] {
+            assert_eq!(codes(&health), [code]);
+        }
+    }
+}
