@@ -15,7 +15,7 @@ from ._reconnect import Reconnect
 from ._sources import Source, resolve
 from ._state import State, call, watch
 
-Format = Literal["bgr24", "rgb24", "bgra", "rgba", "gray8", "yuv420p", "jpeg"]
+Format = Literal["bgr24", "rgb24", "bgra", "rgba", "gray8", "luma8", "yuv420p", "jpeg"]
 Auto = bool | Literal["auto"]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from . import _capture, _headwater
+from . import _capture, _headwater, _v4l2
 from . import _constants as c
-from ._errors import Error, Timeout
+from ._errors import BadOption, Error
 from ._log import logger
 
 #: As FFmpeg's name, the FourCC that `CAP_PROP_CODEC_PIXEL_FORMAT` tells: libavcodec's "raw" table.
@@ -37,6 +38,47 @@ _CODECS = {
     "vp8": "VP80",
     "vp9": "VP90",
 }
+
+
+#: Codecs whose decoder works on several threads.
+_THREADED = {"h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "vp8", "vp9", "av1", "ffv1", "theora", "dvvideo"}
+#: What `retrieve` takes as `flag` for the codec's extradata: `CAP_PROP_CODEC_EXTRADATA_INDEX`.
+_EXTRADATA = 1
+
+
+#: The longest side that pictures can be scaled to.
+_MOST_SIDE = 8192
+
+
+def _row(data: bytes):
+    """An array of one row, its own memory: how OpenCV gives bytes."""
+    import numpy
+
+    return numpy.frombuffer(bytearray(data), numpy.uint8).reshape(1, -1)
+
+
+def _whole(image) -> bool:
+    return image.flags.c_contiguous and image.flags.writeable
+
+
+def _strict() -> bool:
+    """Whether OpenCV's behaviour is wanted where it does harm, too."""
+    compat = sys.modules.get("headwater.cv2compat")
+    return bool(compat is not None and compat.strict)
+
+
+def _for_opencv(error: Error) -> Error:
+    """The same error, one that `except cv2.error` catches as well where OpenCV is there."""
+    cv2 = sys.modules.get("cv2")
+    if cv2 is None or isinstance(error, cv2.error):
+        return error
+    kind = type(error)
+    both = _BOTH.setdefault(kind, type(kind.__name__, (kind, cv2.error), {"__module__": kind.__module__}))
+    facts = {name: getattr(error, name) for name in ("url", "phase", "elapsed", "hint", "status")}
+    return both(str(error), **facts)
+
+
+_BOTH: dict[type[Error], type] = {}
 
 
 def _fourcc(text: str) -> int:
@@ -79,6 +121,12 @@ class VideoCapture:
         self._source: _capture.Source = ""
         self._opened_with: dict = {}
         self._lock = threading.Lock()
+        #: Wishes of `set`: size, frames a second, pixels as they are, packets.
+        self._size = (0, 0)
+        self._rate: float | None = None
+        self._due: float | None = None
+        self._converts = True
+        self._packets = False
         self.error = None
         if filename is not None:
             self.open(filename, apiPreference, params)
@@ -90,6 +138,9 @@ class VideoCapture:
         self.release()
         self.error = None
         options = {"reconnect": False, **_environment(), **self._options, **options}
+        self._size, self._rate, self._due, self._converts, self._packets = (0, 0), None, None, True, False
+        if _strict():
+            options = {"latest": False, **options}
         try:
             self._take_params(list(params), options)
             self._capture = _capture.open(filename, **options)
@@ -116,7 +167,16 @@ class VideoCapture:
             elif key == c.CAP_PROP_BUFFERSIZE:
                 options["latest"] = value == 1
                 options["buffer"] = value
-            else:
+            elif key == c.CAP_PROP_CONVERT_RGB:
+                self._converts = bool(value)
+            elif key == c.CAP_PROP_FRAME_WIDTH and not _strict():
+                self._size = (int(value), self._size[1])
+            elif key == c.CAP_PROP_FRAME_HEIGHT and not _strict():
+                self._size = (self._size[0], int(value))
+            elif key == c.CAP_PROP_FPS and not _strict():
+                self._rate = float(value) or None
+            elif key not in (c.CAP_PROP_HW_ACCELERATION, c.CAP_PROP_HW_DEVICE):
+                # Decoders are the processor's; whoever wants another gets that, as from OpenCV.
                 logger.warning("parameter %d has no effect", key)
         options["timeout"] = (opening, reading)
         self._timeouts = {
@@ -127,7 +187,7 @@ class VideoCapture:
     def _failed(self, error: Error) -> bool:
         self.error = error
         if self._raises:
-            raise error
+            raise _for_opencv(error)
         logger.warning("%s", error)
         return False
 
@@ -147,22 +207,39 @@ class VideoCapture:
             return None
         try:
             frame = capture.read()
+            while not self._is_due(frame):
+                frame = capture.read()
         except Error as error:
             self._grabbed = None
             self.error = error
-            if self._raises and isinstance(error, Timeout):
-                raise
+            if self._raises:
+                raise _for_opencv(error) from None
             logger.info("%s", error)
             return None
         self._before, self._grabbed, self._taken = frame, frame, False
         return frame
+
+    def _is_due(self, frame: _headwater.Frame) -> bool:
+        """Whether a frame is given, if only so many a second are wanted."""
+        if self._rate is None:
+            return True
+        # Cameras jitter: one that is early by little is the one meant.
+        if self._due is not None and 0 <= self._due - frame.pts - 0.125 / self._rate < 2 / self._rate:
+            return False
+        on_beat = self._due is not None and frame.pts < self._due + 1 / self._rate
+        self._due = (self._due if on_beat and self._due is not None else frame.pts) + 1 / self._rate
+        return True
 
     def grab(self) -> bool:
         """Takes the next frame without converting it."""
         return self._next() is not None
 
     def retrieve(self, image=None, flag: int = 0):
-        """The frame that was grabbed, as an array of its own."""
+        """The frame that was grabbed, as an array of its own; with the flag that
+        `CAP_PROP_CODEC_EXTRADATA_INDEX` tells, the codec's extradata."""
+        if flag == _EXTRADATA and self._capture is not None:
+            extradata = self._capture.info.extradata
+            return True, _row(extradata) if extradata else None
         return self._pixels(self._grabbed, image)
 
     def read(self, image=None):
@@ -175,13 +252,20 @@ class VideoCapture:
         with self._lock:
             taken, self._taken = self._taken and frame is self._grabbed, frame is self._grabbed
         try:
+            if self._packets:
+                packet = frame.source_jpeg
+                return packet is not None, _row(packet) if packet is not None else None
+            if self._size != (0, 0):
+                frame, taken = frame.resized(*self._size), False
+            # OpenCV gives the plane of brightness, whatever there is besides.
+            format = "bgr24" if self._converts else "luma8"
+            shape = (frame.height, frame.width, 3) if self._converts else (frame.height, frame.width)
+            if image is not None and image.shape == shape and image.dtype == "uint8" and _whole(image):
+                return True, frame.to_numpy(format, image)
             # Who retrieves twice gets two arrays.
-            pixels = frame.to_numpy("bgr24") if taken else frame.bgr
+            pixels = frame.bgr if self._converts and not taken else frame.to_numpy(format)
         except Error as error:
             return self._failed(error), None
-        if image is not None and image.shape == pixels.shape and image.dtype == pixels.dtype:
-            image[...] = pixels
-            return True, image
         return True, pixels
 
     def get(self, propId: int) -> float:
@@ -189,31 +273,61 @@ class VideoCapture:
         capture = self._capture
         if capture is None:
             return 0.0
+        device = _v4l2.path_of(capture.url) if propId in _v4l2.CONTROLS else None
+        if device is not None:
+            return float(_v4l2.control(device, propId) or 0)
         property = _GET.get(propId)
         return float(property(self, capture) or 0) if property else 0.0
 
     def set(self, propId: int, value: float) -> bool:
         """Whether a property was set."""
         capture = self._capture
-        if capture is None:
-            return False
+        done = capture is not None and self._set(capture, propId, value)
+        if not done and self._raises:
+            error = BadOption(f"could not set property {propId} to {value:g}", url=capture.url if capture else "")
+            raise _for_opencv(error)
+        return done
+
+    def _set(self, capture: _capture.Capture, propId: int, value: float) -> bool:
         try:
             if propId == c.CAP_PROP_POS_FRAMES:
                 capture.seek(max(0, round(value)))
+                self._due = None
             elif propId == c.CAP_PROP_POS_MSEC:
                 capture.seek(max(0.0, value / 1000))
+                self._due = None
             elif propId == c.CAP_PROP_POS_AVI_RATIO and capture.info.duration:
                 capture.seek(max(0.0, float(value)) * capture.info.duration)
+                self._due = None
             elif propId == c.CAP_PROP_READ_TIMEOUT_MSEC:
                 capture.timeout = value / 1000
                 self._timeouts[propId] = value / 1000
-            elif propId == c.CAP_PROP_BUFFERSIZE:
-                # One frame is all that a live source keeps as it is.
-                return value == 1 and capture.info.live and self._options.get("latest", "auto") is not False
             elif propId == c.CAP_PROP_ORIENTATION_AUTO:
                 return self._turn(capture, bool(value))
             elif propId == c.CAP_PROP_CONVERT_RGB:
-                return bool(value)
+                self._converts = bool(value)
+            elif propId == c.CAP_PROP_FORMAT:
+                # The packets as they come. Only those of JPEG are kept beside their pictures.
+                if value != -1 or capture.info.codec != "mjpeg":
+                    return False
+                self._packets = True
+            elif propId in _v4l2.CONTROLS:
+                device = _v4l2.path_of(capture.url)
+                return device is not None and _v4l2.set_control(device, propId, value)
+            elif _strict():
+                return False
+            elif propId == c.CAP_PROP_BUFFERSIZE:
+                # One frame is all that a live source keeps as it is.
+                return value == 1 and capture.info.live and self._options.get("latest", "auto") is not False
+            elif propId in (c.CAP_PROP_FRAME_WIDTH, c.CAP_PROP_FRAME_HEIGHT):
+                if not 0 <= value <= _MOST_SIDE:
+                    return False
+                width, height = self._size
+                self._size = (round(value), height) if propId == c.CAP_PROP_FRAME_WIDTH else (width, round(value))
+            elif propId == c.CAP_PROP_FPS:
+                if not value >= 0:
+                    return False
+                self._rate, self._due = float(value) or None, None
             else:
                 return False
         except Error as error:
@@ -278,6 +392,12 @@ def _environment() -> dict:
             options["transport"] = value
         elif key in ("timeout", "stimeout") and value.isdigit() and int(value):
             options["timeout"] = int(value) / 1e6
+        elif key == "user_agent" and value:
+            options["user_agent"] = value
+        elif key == "headers":
+            lines = filter(None, (line.strip() for line in value.splitlines()))
+            pairs = (line.partition(":") for line in lines)
+            options["headers"] = {name.strip(): text.strip() for name, colon, text in pairs if colon}
         else:
             logger.warning("OPENCV_FFMPEG_CAPTURE_OPTIONS: %s has no effect", key)
     return options
@@ -291,11 +411,34 @@ def _codec_fourcc(info: _headwater.Info) -> int:
 
 
 def _size(self: VideoCapture, info: _headwater.Info, side: int) -> float:
-    """Of the frame read last, or what is to be expected."""
+    """As was asked for; of the frame read last; or what is to be expected."""
     if self._before is not None:
-        return (self._before.width, self._before.height)[side]
-    turned = info.rotation % 180 and self._options.get("rotate", True)
-    return (info.width, info.height)[1 - side if turned else side]
+        width, height = self._before.width, self._before.height
+    else:
+        turned = info.rotation % 180 and self._options.get("rotate", True)
+        width, height = (info.height, info.width) if turned else (info.width, info.height)
+    wished = self._size
+    if wished != (0, 0) and width and height:
+        # A side of 0 follows the other.
+        wished = (wished[0] or round(wished[1] * width / height), wished[1] or round(wished[0] * height / width))
+        return max(1, wished[side])
+    return (width, height)[side]
+
+
+def _rate(self: VideoCapture, info: _headwater.Info) -> float:
+    return min(info.fps, self._rate) if self._rate else info.fps
+
+
+def _threads(self: VideoCapture, info: _headwater.Info) -> int:
+    """As OpenCV tells: one a processor, where the decoder can do with them."""
+    if given := self._options.get("threads"):
+        return given
+    return min(os.cpu_count() or 1, 16) if info.codec in _THREADED and not info.live else 1
+
+
+def _number(self: VideoCapture, info: _headwater.Info) -> int:
+    """The time of the frame in frames: what OpenCV calls PTS."""
+    return round(self._grabbed.pts * info.fps) if self._grabbed else 0
 
 
 def _sar(info: _headwater.Info, side: int) -> float:
@@ -308,10 +451,14 @@ _GET = {
     c.CAP_PROP_POS_AVI_RATIO: lambda self, cap: cap.position[1] / cap.info.duration if cap.info.duration else 0,
     c.CAP_PROP_FRAME_WIDTH: lambda self, cap: _size(self, cap.info, 0),
     c.CAP_PROP_FRAME_HEIGHT: lambda self, cap: _size(self, cap.info, 1),
-    c.CAP_PROP_FPS: lambda self, cap: cap.info.fps,
+    c.CAP_PROP_FPS: lambda self, cap: _rate(self, cap.info),
     c.CAP_PROP_FOURCC: lambda self, cap: _codec_fourcc(cap.info),
     c.CAP_PROP_FRAME_COUNT: lambda self, cap: 0 if cap.info.live else cap.info.frames,
-    c.CAP_PROP_CONVERT_RGB: lambda self, cap: 1,
+    c.CAP_PROP_CONVERT_RGB: lambda self, cap: self._converts,
+    c.CAP_PROP_FORMAT: lambda self, cap: -1 if self._packets else 0,
+    c.CAP_PROP_FRAME_TYPE: lambda self, cap: ord(self._grabbed.picture_type if self._grabbed else "?"),
+    c.CAP_PROP_PTS: lambda self, cap: _number(self, cap.info),
+    c.CAP_PROP_CODEC_EXTRADATA_INDEX: lambda self, cap: _EXTRADATA,
     c.CAP_PROP_SAR_NUM: lambda self, cap: _sar(cap.info, 0),
     c.CAP_PROP_SAR_DEN: lambda self, cap: _sar(cap.info, 1),
     c.CAP_PROP_BACKEND: lambda self, cap: c.CAP_FFMPEG,
@@ -324,5 +471,5 @@ _GET = {
     c.CAP_PROP_STREAM_OPEN_TIME_USEC: lambda self, cap: self._opened_us,
     c.CAP_PROP_LRF_HAS_KEY_FRAME: lambda self, cap: self._grabbed is not None and self._grabbed.key,
     c.CAP_PROP_HW_DEVICE: lambda self, cap: -1,
-    c.CAP_PROP_N_THREADS: lambda self, cap: self._options.get("threads"),
+    c.CAP_PROP_N_THREADS: lambda self, cap: _threads(self, cap.info),
 }

@@ -7,6 +7,10 @@ Everything that is not about opening and reading video comes from OpenCV, if tha
 from ._constants import *  # noqa: F403
 from ._cv2 import VideoCapture
 
+#: True: as OpenCV does it where that does harm, too. Live sources give their oldest frame, and `set` of size and rate is
+#: False. For captures that are opened from then on.
+strict = False
+
 _own = None
 
 

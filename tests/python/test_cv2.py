@@ -15,7 +15,8 @@ SAME = {
     name: getattr(cv2, "CAP_PROP_" + name)
     for name in (
         "POS_FRAMES FRAME_WIDTH FRAME_HEIGHT FPS FRAME_COUNT FOURCC SAR_NUM SAR_DEN CONVERT_RGB FORMAT "
-        "ORIENTATION_META ORIENTATION_AUTO CODEC_PIXEL_FORMAT BUFFERSIZE BRIGHTNESS HW_ACCELERATION HW_DEVICE BACKEND"
+        "ORIENTATION_META ORIENTATION_AUTO CODEC_PIXEL_FORMAT BUFFERSIZE BRIGHTNESS HW_ACCELERATION HW_DEVICE BACKEND "
+        "FRAME_TYPE CODEC_EXTRADATA_INDEX N_THREADS"
     ).split()
 }
 
@@ -88,6 +89,101 @@ def test_what_is_not_there_is_false_and_never_raises(server):
     assert isinstance(refused.error, FileNotFoundError)
 
 
+@pytest.mark.parametrize("clip", CLIPS)
+def test_pixels_that_are_not_converted_are_those_of_opencv(clips, clip):
+    theirs, ours = both(clips(clip))
+    assert theirs.set(cv2.CAP_PROP_CONVERT_RGB, 0) and ours.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+    for number in range(3):
+        (there, a), (here, b) = theirs.read(), ours.read()
+        assert there and here and difference(a, b) == 0, number
+        assert theirs.get(cv2.CAP_PROP_CONVERT_RGB) == ours.get(cv2.CAP_PROP_CONVERT_RGB) == 0
+    if not clip.endswith(".ts"):
+        assert theirs.get(cv2.CAP_PROP_PTS) == ours.get(cv2.CAP_PROP_PTS) == 2
+    # OpenCV cannot go back.
+    assert ours.set(cv2.CAP_PROP_CONVERT_RGB, 1) and ours.read()[1].ndim == 3
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_extradata_is_that_of_opencv(clips, clip):
+    theirs, ours = both(clips(clip))
+    assert theirs.read()[0] and ours.read()[0]
+    (there, a), (here, b) = (capture.retrieve(None, 1) for capture in (theirs, ours))
+    assert there == here and (a is None) == (b is None)
+    if b is not None and bytes(b[0, :4]) == b"\0\0\0\1":
+        # The same parameter sets, in another frame: Annex B.
+        assert bytes(b[0, 4:24]) in a.tobytes()
+    elif b is not None:
+        assert difference(a.reshape(1, -1), b) == 0
+
+
+def test_the_jpegs_of_a_recording_are_those_of_opencv(clips):
+    theirs, ours = both(clips("mjpeg.avi"))
+    assert theirs.set(cv2.CAP_PROP_FORMAT, -1) and ours.set(cv2.CAP_PROP_FORMAT, -1)
+    assert theirs.get(cv2.CAP_PROP_FORMAT) == ours.get(cv2.CAP_PROP_FORMAT) == -1
+    for _ in range(3):
+        (there, a), (here, b) = theirs.read(), ours.read()
+        assert there and here and difference(a, b) == 0
+    # Other packets than JPEG are not to be had.
+    assert not headwater.VideoCapture(clips("h264.mp4")).set(cv2.CAP_PROP_FORMAT, -1)
+
+
+def test_size_and_rate_can_be_set_where_opencv_cannot(clips):
+    capture = headwater.VideoCapture(clips("mpeg4.avi"))
+    assert capture.set(cv2.CAP_PROP_FRAME_WIDTH, 160) and capture.get(cv2.CAP_PROP_FRAME_HEIGHT) == 90
+    assert capture.read()[1].shape == (90, 160, 3)
+    assert capture.set(4, 100) and (capture.get(3), capture.get(4)) == (160, 100)
+    assert capture.read()[1].shape == (100, 160, 3)
+    assert not capture.set(3, -1) and not capture.set(4, 1e9) and not capture.set(5, -1)
+    assert capture.set(cv2.CAP_PROP_POS_FRAMES, 0) and capture.set(cv2.CAP_PROP_FPS, 5)
+    assert capture.get(cv2.CAP_PROP_FPS) == 5 and len(list(capture)) == FRAMES // 5
+    assert capture.set(cv2.CAP_PROP_FPS, 0) and capture.get(cv2.CAP_PROP_FPS) == 25
+    given = headwater.VideoCapture(clips("mpeg4.avi"), 0, [cv2.CAP_PROP_FRAME_WIDTH, 80, cv2.CAP_PROP_HW_ACCELERATION, 0])
+    assert given.read()[1].shape == (45, 80, 3)
+
+
+def test_strictly_it_is_as_opencv(clips, monkeypatch, server):
+    import headwater.cv2compat
+
+    monkeypatch.setattr(headwater.cv2compat, "strict", True)
+    theirs, ours = both(clips("mpeg4.avi"))
+    for number in (3, 4, 5, cv2.CAP_PROP_BUFFERSIZE, cv2.CAP_PROP_GAIN):
+        assert theirs.set(number, 1) == ours.set(number, 1) == False  # noqa: E712
+    pictures = [cv2.imencode(".jpg", np.full((16, 16, 3), 20 * n, np.uint8))[1].tobytes() for n in range(4)]
+    capture = headwater.VideoCapture(server.url("/a", mjpeg(pictures, "stall")))
+    assert [round(capture.read()[1].mean() / 20) for _ in range(4)] == [0, 1, 2, 3], "none is left out"
+
+
+def test_exceptions_are_those_of_opencv_where_they_are_wanted(clips):
+    raised = []
+    for kind, path in ((cv2.VideoCapture, clips("mpeg4.avi")), (headwater.VideoCapture, clips("mpeg4.avi"))):
+        capture, messages = kind(path), []
+        capture.setExceptionMode(True)
+        for call in (
+            lambda: [capture.read() for _ in range(FRAMES + 1)],
+            lambda: capture.set(9999, 1),
+            lambda: capture.open("/no/such/file.mp4"),
+        ):
+            with pytest.raises(cv2.error) as error:
+                call()
+            messages.append(type(error.value))
+        assert capture.get(9999) == 0
+        raised.append(messages)
+    assert [issubclass(kind, builtin) for kind, builtin in zip(raised[1], (EOFError, ValueError, FileNotFoundError))]
+
+
+def test_controls_are_the_cameras_alone(clips, monkeypatch):
+    from headwater import _v4l2
+
+    capture = headwater.VideoCapture(clips("mpeg4.avi"))
+    assert not capture.set(cv2.CAP_PROP_BRIGHTNESS, 3) and capture.get(cv2.CAP_PROP_BRIGHTNESS) == 0
+    values = {cv2.CAP_PROP_BRIGHTNESS: 7}
+    monkeypatch.setattr(_v4l2, "path_of", lambda url: "/dev/video0")
+    monkeypatch.setattr(_v4l2, "control", lambda path, number: values.get(number))
+    monkeypatch.setattr(_v4l2, "set_control", lambda path, number, value: values.update({number: value}) is None)
+    assert capture.get(cv2.CAP_PROP_BRIGHTNESS) == 7 and capture.set(cv2.CAP_PROP_BRIGHTNESS, 3)
+    assert capture.get(cv2.CAP_PROP_BRIGHTNESS) == 3 and capture.get(cv2.CAP_PROP_GAIN) == 0
+
+
 def test_unknown_properties_are_0_and_cannot_be_set(clips):
     theirs, ours = both(clips("mpeg4.avi"))
     for number in (999, cv2.CAP_PROP_BRIGHTNESS, cv2.CAP_PROP_GAIN, -1):
@@ -109,7 +205,8 @@ def test_an_array_may_be_given_for_the_pixels(clips):
     capture = headwater.VideoCapture(clips("mpeg4.avi"))
     image = np.empty((180, 320, 3), np.uint8)
     there, same = capture.read(image)
-    assert there and same is image
+    assert there and same is image and image.any()
+    assert capture.set(cv2.CAP_PROP_FRAME_WIDTH, 160) and capture.read(image)[1] is not image
 
 
 def test_parameters_of_open_are_taken(clips):
@@ -124,6 +221,19 @@ def test_opencvs_variable_is_read(clips, monkeypatch, caplog):
     capture = headwater.VideoCapture(clips("mpeg4.avi"))
     assert capture.isOpened() and capture.get(cv2.CAP_PROP_READ_TIMEOUT_MSEC) == 2500
     assert "fflags has no effect" in caplog.text
+
+
+def test_user_agent_and_headers_of_opencvs_variable_reach_the_server(server, monkeypatch):
+    seen = []
+
+    def page(handler):
+        seen.append({name: handler.headers.get(name) for name in ("User-Agent", "X-One", "X-Two")})
+        mjpeg([cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes()], "stall")(handler)
+
+    value = "user_agent;Gate 7|headers;X-One: a\r\nX-Two: b:c\r\n"
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", value)
+    assert headwater.VideoCapture(server.url("/a", page)).isOpened()
+    assert seen == [{"User-Agent": "Gate 7", "X-One": "a", "X-Two": "b:c"}]
 
 
 def test_pictures_are_turned_as_long_as_that_is_wanted(clips):

@@ -92,6 +92,7 @@ def test_an_array_outlives_its_frame_and_its_capture():
         ("bgra", (64, 160, 4)),
         ("rgba", (64, 160, 4)),
         ("gray8", (64, 160)),
+        ("luma8", (64, 160)),
         ("yuv420p", (96, 160)),
     ],
 )

@@ -90,6 +90,17 @@ impl Frame {
         self.inner.facts.key
     }
 
+    /// How it was coded: `I` without reference to others, `P` and `B` with; FFmpeg's letters. `?`
+    /// where that is not known.
+    #[must_use]
+    pub fn picture_type(&self) -> char {
+        match (&self.inner.jpeg, self.inner.picture.get()) {
+            (Some(_), _) => 'I',
+            (None, Some(picture)) => picture.picture_type(),
+            (None, None) => '?',
+        }
+    }
+
     /// The source or the decoder knows that it is damaged.
     #[must_use]
     pub fn corrupt(&self) -> bool {

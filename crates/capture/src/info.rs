@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use media::{Rational, Size, Track};
 
 use crate::Error;
@@ -17,6 +18,8 @@ pub struct Info {
     pub codec: String,
     /// The container's FourCC, 0 where it has none.
     pub fourcc: u32,
+    /// libavcodec's extradata: parameter sets and the like; often empty.
+    pub extradata: Bytes,
     /// Profile and level of the codec as libavcodec numbers them.
     pub profile: Option<(i32, i32)>,
     /// FFmpeg's name of the pixel format as coded; empty while unknown.
@@ -52,6 +55,7 @@ impl Info {
     pub(crate) fn of_track(&mut self, track: &Track) {
         self.codec = track.codec.name().into();
         self.fourcc = track.tag;
+        self.extradata = track.extradata.clone();
         self.bit_rate = track.bit_rate;
         if let Some(video) = track.video() {
             self.profile = video.profile;

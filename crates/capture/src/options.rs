@@ -44,6 +44,8 @@ pub enum Format {
     Rgba,
     /// Brightness alone.
     Gray8,
+    /// The plane of brightness as it is coded, usually from 16 to 235.
+    Luma8,
     /// A plane of brightness, and two of colour of half its width and height.
     Yuv420p,
     /// JPEG: the source's own bytes where it sends JPEG, which are not even decoded unless
@@ -52,7 +54,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// FFmpeg's name; `mjpeg` for JPEG.
+    /// FFmpeg's name of what it is made of; `mjpeg` for JPEG.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,7 +63,7 @@ impl Format {
             Self::Bgra => "bgra",
             Self::Rgba => "rgba",
             Self::Gray8 => "gray",
-            Self::Yuv420p => "yuv420p",
+            Self::Luma8 | Self::Yuv420p => "yuv420p",
             Self::Jpeg => "mjpeg",
         }
     }
@@ -72,7 +74,7 @@ impl Format {
         match self {
             Self::Bgr24 | Self::Rgb24 => 3,
             Self::Bgra | Self::Rgba => 4,
-            Self::Gray8 => 1,
+            Self::Gray8 | Self::Luma8 => 1,
             Self::Yuv420p | Self::Jpeg => 0,
         }
     }

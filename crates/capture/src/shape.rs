@@ -109,7 +109,7 @@ impl Shaper {
             let hint = format!("expected {needed} bytes in rows of at least {row}");
             return Err(Error::new(Kind::BadOption, &self.url, what).hinted(hint));
         }
-        if format.pixel_bytes() > 0 && shape.turn == 0 {
+        if format.pixel_bytes() > 0 && format != Format::Luma8 && shape.turn == 0 {
             let part = self.source(picture, shape)?;
             let picture = part.as_ref().unwrap_or(picture);
             return self
@@ -117,7 +117,7 @@ impl Shaper {
         }
         let made = self.convert(picture, shape, format)?;
         let mut rest = out;
-        for index in 0..3 {
+        for index in 0..if format == Format::Yuv420p { 3 } else { 1 } {
             let Some(plane) = made.plane(index) else { break };
             let stride = if index == 0 { stride } else { stride.div_ceil(2) };
             let (this, next) = rest.split_at_mut((stride * plane.height).min(rest.len()));

@@ -179,6 +179,15 @@ impl Frame {
         return unsafe { (*self.as_ptr()).key_frame } != 0;
     }
 
+    /// How it was coded, as FFmpeg's letter: `I`, `P`, `B`, some rarer ones; `?` where that is
+    /// not known.
+    #[must_use]
+    pub fn picture_type(&self) -> char {
+        // SAFETY: a valid frame; the function takes any value.
+        let letter = unsafe { ffi::av_get_picture_type_char((*self.as_ptr()).pict_type) };
+        char::from(letter.cast_unsigned())
+    }
+
     /// Parts of it are missing or guessed.
     #[must_use]
     pub fn corrupt(&self) -> bool {

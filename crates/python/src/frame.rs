@@ -36,7 +36,7 @@ pub(crate) struct Frame {
 }
 
 /// Kinds of arrays.
-const FORMATS: usize = 7;
+const FORMATS: usize = 8;
 
 impl From<capture::Frame> for Frame {
     fn from(frame: capture::Frame) -> Self {
@@ -91,7 +91,7 @@ impl Frame {
                 let what = format!("out: {} of {width}x{height} has no array of known shape", options::name(format));
                 return Err(PyValueError::new_err(what));
             }
-            Format::Gray8 => (vec![height, width], width),
+            Format::Gray8 | Format::Luma8 => (vec![height, width], width),
             format => (vec![height, width, format.pixel_bytes()], width * format.pixel_bytes()),
         };
         let written = fill(out, &shape, |memory| frame.write(format, memory, stride))?;
@@ -175,6 +175,12 @@ impl Frame {
         self.frame.key()
     }
 
+    /// How it was coded: "I" without reference to others, "P" and "B" with; "?" where that is not known.
+    #[getter]
+    fn picture_type(&self) -> char {
+        self.frame.picture_type()
+    }
+
     /// The source or the decoder knows that it is damaged.
     #[getter]
     fn corrupt(&self) -> bool {
@@ -252,6 +258,12 @@ impl Frame {
         Ok(PyBytes::new(py, &made.map_err(|error| exception(py, &error))?))
     }
 
+    /// The source's own JPEG, neither cut, scaled nor turned; None where it sends none.
+    #[getter]
+    fn source_jpeg<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.frame.jpeg().map(|jpeg| PyBytes::new(py, jpeg))
+    }
+
     /// A `PIL.Image`.
     fn pil<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import("PIL.Image")?.call_method1("fromarray", (self.rgb(py)?,))
@@ -286,7 +298,7 @@ impl Frame {
         let (width, height) = (self.frame.width(), self.frame.height());
         match self.frame.format() {
             Format::Jpeg | Format::Yuv420p => self.kept(py, self.frame.format())?.getattr("shape"),
-            Format::Gray8 => Ok(PyTuple::new(py, [height, width])?.into_any()),
+            Format::Gray8 | Format::Luma8 => Ok(PyTuple::new(py, [height, width])?.into_any()),
             format => Ok(PyTuple::new(py, [height, width, format.pixel_bytes() as u32])?.into_any()),
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct Info {
     codec: String,
     /// The container's FourCC as a number, 0 where it has none.
     fourcc: u32,
+    /// libavcodec's extradata: parameter sets and the like; often empty.
+    extradata: Vec<u8>,
     /// Profile of the codec as libavcodec numbers them.
     profile: Option<i32>,
     /// Level of the codec as libavcodec numbers them.
@@ -63,6 +65,7 @@ impl Info {
             container: info.container,
             codec: info.codec,
             fourcc: info.fourcc,
+            extradata: info.extradata.to_vec(),
             profile: info.profile.map(|(profile, _)| profile),
             level: info.profile.map(|(_, level)| level),
             pixel_format: info.pixel_format,

@@ -11,12 +11,13 @@ use source::Trust;
 use crate::wait::seconds;
 
 /// Formats by Python's name.
-const FORMATS: [(&str, Format); 7] = [
+const FORMATS: [(&str, Format); 8] = [
     ("bgr24", Format::Bgr24),
     ("rgb24", Format::Rgb24),
     ("bgra", Format::Bgra),
     ("rgba", Format::Rgba),
     ("gray8", Format::Gray8),
+    ("luma8", Format::Luma8),
     ("yuv420p", Format::Yuv420p),
     ("jpeg", Format::Jpeg),
 ];

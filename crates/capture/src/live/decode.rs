@@ -157,7 +157,7 @@ impl Worker {
         let least = self.flow.shaper.least(self.declared().0);
         let decoded = match self.format {
             Format::Jpeg => None,
-            Format::Yuv420p => Some(self.jpeg.decode(&packet.data, least)),
+            Format::Yuv420p | Format::Luma8 => Some(self.jpeg.decode(&packet.data, least)),
             format => Some(self.jpeg.decode_to(&packet.data, least, format.name())),
         };
         let picture = match decoded.transpose() {
