@@ -14,6 +14,7 @@
 mod acl;
 mod coding;
 mod encoding;
+mod feeding;
 pub mod ffserver;
 #[doc(hidden)]
 pub mod fuzz;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 
 pub use acl::{Acl, Rule, Verdict, Who};
 pub use encoding::{Audio, Ratio, Video};
+pub use feeding::Wanted;
 pub use problem::{Problem, Severity};
 pub use source::Source;
 pub use stream::{Feed, Multicast, Origin, Redirect, Stream};

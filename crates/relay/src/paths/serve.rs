@@ -107,7 +107,10 @@ async fn stream(
     parts: Parts,
     takeover: Takeover,
 ) -> Response {
-    if !is_read(&parts.method) && !out.format.other_methods {
+    let Some(format) = out.format else {
+        return told(by_rtsp(paths, entry, &parts).into_response(), &visit);
+    };
+    if !is_read(&parts.method) && !format.other_methods {
         return told(Refusal::method("GET, HEAD").into_response(), &visit);
     }
     let is_viewer = parts.method == Method::GET;
@@ -137,8 +140,33 @@ async fn stream(
         is_patient: out.is_patient(),
         visit: Some(Arc::clone(&visit)),
     };
-    let response = (out.format.serve)(ask).await.unwrap_or_else(IntoResponse::into_response);
+    let response = (format.serve)(ask).await.unwrap_or_else(IntoResponse::into_response);
     told(response, &visit)
+}
+
+/// What is said where only RTSP serves a stream.
+fn by_rtsp(paths: &Paths, entry: &Entry, parts: &Parts) -> Refusal {
+    let port = paths.table().config.rtsp.first().map(|listen| listen.port);
+    match (port, host(parts).map(without_port)) {
+        (Some(port), Some(host)) => {
+            Refusal::not_found(format!("{0} is served by RTSP: rtsp://{host}:{port}/{0}", entry.name))
+        }
+        _ => Refusal::not_found(format!("{} is served by RTSP", entry.name)),
+    }
+}
+
+/// What the client calls this server, if that is a host's name or address, with its port.
+fn host(parts: &Parts) -> Option<&str> {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    host.filter(|host| !host.is_empty()).filter(plain)
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rfind(']') {
+        Some(end) => &host[..=end],
+        None => host.split(':').next().unwrap_or(host),
+    }
 }
 
 /// Why there is no room for another viewer of `entry`, if there is none.
@@ -176,9 +204,7 @@ fn redirector(paths: &Paths, path: &str, address: IpAddr, parts: &Parts) -> Opti
     if !is_stream(&entry) {
         return None;
     }
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
-    let Some(host) = host.filter(|host| !host.is_empty()).filter(plain) else {
+    let Some(host) = host(parts) else {
         let refusal = Refusal::bad_request("a Host header is needed, as in Host: example.com:8090");
         return Some(refusal.into_response());
     };
@@ -191,10 +217,7 @@ fn redirector(paths: &Paths, path: &str, address: IpAddr, parts: &Parts) -> Opti
         ),
         "rtsp" => {
             let port = table.config.rtsp.first()?.port;
-            let host = match host.rfind(']') {
-                Some(end) => &host[..=end],
-                None => host.split(':').next().unwrap_or(host),
-            };
+            let host = without_port(host);
             pages::playlist("application/x-rtsp", format!("rtsp://{host}:{port}/{}\r\n", entry.name))
         }
         _ => pages::playlist("audio/x-pn-realaudio", format!("# {}\r\n{url}\r\n", crate::PRODUCT)),
