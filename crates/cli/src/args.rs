@@ -162,6 +162,18 @@ pub struct Serve {
     /// UDP; their usual port is 1755. May be repeated
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub mms: Vec<SocketAddr>,
+    /// Also serve RTSP (rtsp://HOST:PORT/NAME) on this address; its usual port is 554, 8554 for
+    /// those who are not root. May be repeated
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    pub rtsp: Vec<SocketAddr>,
+    /// How long an RTSP client may be silent, which gets its packets by UDP or multicast
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    pub rtsp_timeout: Duration,
+    /// Send a source to a multicast group all the time, as RTP; its description is at
+    /// /NAME.sdp, and RTSP clients find it. Its other tracks have the next even ports. A TTL of
+    /// 0 keeps it on this machine, 1 in this network. May be repeated
+    #[arg(long, value_name = "NAME=GROUP:PORT[/TTL]", value_parser = multicast)]
+    pub multicast: Vec<(String, relay::Group)>,
     /// Open all sources at the start and keep them open, watched or not
     #[arg(long)]
     pub always_on: bool,
@@ -304,6 +316,26 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "expected ADDRESS:PORT, as 127.0.0.1:8090, 0.0.0.0:8090 (the whole network) or [::]:8090".into())
 }
 
+/// `name=group:port`, with `/ttl` or a TTL of 1.
+fn multicast(text: &str) -> Result<(String, relay::Group), String> {
+    let expected = "expected NAME=GROUP:PORT or NAME=GROUP:PORT/TTL, as cam2=239.1.2.3:6000/1";
+    let (name, group) = text.split_once('=').ok_or(expected)?;
+    let (address, ttl) = group.rsplit_once('/').unwrap_or((group, "1"));
+    let address: SocketAddr = address.parse().map_err(|_| expected)?;
+    let ttl = ttl.parse().map_err(|_| format!("TTL {ttl}: expected 0 to 255"))?;
+    if !address.ip().is_multicast() {
+        return Err(format!(
+            "{}: not a multicast group; those are 224.0.0.0 to 239.255.255.255, and ff00::/8",
+            address.ip()
+        ));
+    }
+    // Each track takes two ports, RTCP the second of them.
+    if address.port() == 0 || address.port() % 2 == 1 {
+        return Err(format!("port {}: expected an even one; RTCP has the one after it", address.port()));
+    }
+    Ok((name.into(), relay::Group { address: address.ip(), port: address.port(), ttl }))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -313,6 +345,16 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn groups_are_read_and_what_is_none_is_told() {
+        let group = |ttl| relay::Group { address: [239, 1, 2, 3].into(), port: 6000, ttl };
+        assert_eq!(multicast("cam2=239.1.2.3:6000"), Ok(("cam2".into(), group(1))));
+        assert_eq!(multicast("cam2=239.1.2.3:6000/0"), Ok(("cam2".into(), group(0))));
+        for bad in ["239.1.2.3:6000", "a=10.0.0.1:6000", "a=239.1.2.3:6001", "a=239.1.2.3:6000/256", "a=239.1.2.3"] {
+            assert!(multicast(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

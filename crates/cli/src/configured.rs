@@ -81,6 +81,7 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         mms: all_addresses(&config.mms)?,
         sources: Vec::new(),
         max_connections: crate::serve::affordable(config.max_connections as usize, inputs),
+        ..relay::Config::default()
     };
     let server = Server::bind(Arc::clone(&relay), &places)?;
     announce(call, config, &server.addresses());

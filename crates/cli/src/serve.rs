@@ -62,14 +62,18 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         sources: sources.collect(),
         listen: if args.listen.is_empty() { vec![Config::LISTEN] } else { args.listen.clone() },
         mms: args.mms.clone(),
+        rtsp: args.rtsp.clone(),
+        rtsp_timeout: args.rtsp_timeout,
+        multicast: args.multicast.clone(),
         max_connections: args.max_connections,
+        ..Config::default()
     })
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let relay = Relay::new(&config.sources)?;
     let server = Server::bind(relay, config)?;
-    announce(config, &server.addresses(), &server.mms_addresses());
+    announce(config, &server);
     let stop = async {
         match crate::signals::ended().await {
             Ok(()) => tracing::info!("stopping"),
@@ -81,7 +85,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Says where to look, in a form that can be clicked in a terminal.
-fn announce(config: &Config, addresses: &[SocketAddr], mms: &[SocketAddr]) {
+fn announce(config: &Config, server: &Server) {
+    let (addresses, mms, rtsp) = (server.addresses(), server.mms_addresses(), server.rtsp_addresses());
     let Some(first) = addresses.first() else { return };
     // 0.0.0.0 is where to listen, not where to go.
     let host = if first.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { first.ip() };
@@ -103,11 +108,18 @@ fn announce(config: &Config, addresses: &[SocketAddr], mms: &[SocketAddr]) {
     for other in &addresses[1..] {
         anstream::println!("Also on http://{other}/");
     }
-    for address in mms {
-        let example = config.sources.first().map_or("NAME", |source| &source.name);
+    let example = config.sources.first().map_or("NAME", |source| &source.name);
+    for address in &mms {
         anstream::println!("For players of Windows Media also mms://{address}/{example}");
     }
-    let local = addresses.iter().chain(mms).all(|address| address.ip().is_loopback());
+    for address in &rtsp {
+        anstream::println!("By RTSP also rtsp://{address}/{example}");
+    }
+    for (name, group) in &config.multicast {
+        let to = SocketAddr::new(group.address, group.port);
+        anstream::println!("{name} is sent to {to} with a TTL of {}: {base}/{name}.sdp", group.ttl);
+    }
+    let local = addresses.iter().chain(&mms).chain(&rtsp).all(|address| address.ip().is_loopback());
     if local {
         let port = first.port();
         anstream::println!("For this machine only; open it to the network with --listen 0.0.0.0:{port}");

@@ -16,19 +16,22 @@ mod name;
 mod output;
 mod paths;
 mod placeholder;
+mod rtsp;
 mod server;
 mod session;
 mod status;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use ::config::Problem;
 use source::Supervisor;
 
+pub use ::rtsp::sdp::Group;
 pub use name::{NameError, check_name};
+pub use rtsp::{RtspNames, RtspStream};
 pub use server::{Server, ServerError};
 pub use status::Snapshot;
 
@@ -61,15 +64,41 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Addresses to serve MMS on, each by TCP and by UDP.
     pub mms: Vec<SocketAddr>,
+    /// Addresses to serve RTSP on.
+    pub rtsp: Vec<SocketAddr>,
+    /// What there is by RTSP.
+    pub rtsp_names: RtspNames,
+    /// After how much silence a session of RTSP ends.
+    pub rtsp_timeout: Duration,
+    /// Sources, by name, that are sent to groups all the time, whoever listens.
+    pub multicast: Vec<(String, Group)>,
     /// What to serve.
     pub sources: Vec<SourceConfig>,
     /// Most connections at a time; further ones are answered with 503 and closed.
     pub max_connections: usize,
 }
 
+/// Nothing to serve, on [`Config::LISTEN`].
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![Self::LISTEN],
+            mms: Vec::new(),
+            rtsp: Vec::new(),
+            rtsp_names: RtspNames::default(),
+            rtsp_timeout: Self::RTSP_TIMEOUT,
+            multicast: Vec::new(),
+            sources: Vec::new(),
+            max_connections: Self::MAX_CONNECTIONS,
+        }
+    }
+}
+
 impl Config {
     /// The port of ffserver, on this machine only.
     pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8090);
+    /// What most servers have, and RFC 2326 section 12.37.
+    pub const RTSP_TIMEOUT: Duration = Duration::from_secs(60);
     /// Enough for a crowd, within what the system lets a process open by default.
     pub const MAX_CONNECTIONS: usize = 16_000;
 }
@@ -110,6 +139,9 @@ pub struct Relay {
     tapes: output::Tapes,
     /// The paths of a configuration, if one is served.
     paths: Option<paths::Paths>,
+    presses: rtsp::Presses,
+    /// The groups that sources are sent to; set when the server is.
+    groups: OnceLock<Vec<(String, Group)>>,
     started: Instant,
 }
 
@@ -155,6 +187,8 @@ impl Relay {
             desks: output::Desks::default(),
             fans: output::Fans::default(),
             tapes: output::Tapes::default(),
+            presses: rtsp::Presses::default(),
+            groups: OnceLock::new(),
             started: Instant::now(),
         }
     }
@@ -189,6 +223,18 @@ impl Relay {
     #[must_use]
     pub fn source(&self, name: &str) -> Option<&Supervisor> {
         self.sources.get(name)
+    }
+
+    /// The group that the source called `name` is sent to, if it is.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<Group> {
+        let groups = self.groups.get()?;
+        groups.iter().find(|(of, _)| of == name).map(|(_, group)| *group)
+    }
+
+    /// Remembers what is sent where. Those of the first server of a relay count.
+    fn send_to(&self, groups: &[(String, Group)]) {
+        let _ = self.groups.set(groups.to_vec());
     }
 
     /// All sources, by name.
@@ -238,8 +284,7 @@ mod tests {
     fn a_configuration_does_not_tell_its_passwords() {
         let url = "rtsp://admin:hunter2@cam/x".to_owned();
         let sources = vec![SourceConfig { name: "cam".into(), url, options: source::Options::default() }];
-        let shown =
-            format!("{:?}", Config { listen: vec![Config::LISTEN], mms: Vec::new(), sources, max_connections: 1 });
+        let shown = format!("{:?}", Config { sources, ..Config::default() });
         assert!(shown.contains("admin:***@cam/x") && !shown.contains("hunter2"), "{shown}");
     }
 }

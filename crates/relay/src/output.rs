@@ -4,6 +4,7 @@ pub(crate) mod asf;
 mod fan;
 mod mjpeg;
 mod query;
+mod sdp;
 mod snapshot;
 
 use std::sync::Arc;
@@ -97,14 +98,21 @@ pub(crate) struct Format {
 }
 
 /// All of them.
-pub(crate) static FORMATS: &[Format] =
-    &[mjpeg::FORMAT, mjpeg::FORMAT_BARE, snapshot::FORMAT, snapshot::FORMAT_JPEG, asf::FORMAT, asf::FORMAT_ASX];
+pub(crate) static FORMATS: &[Format] = &[
+    mjpeg::FORMAT,
+    mjpeg::FORMAT_BARE,
+    snapshot::FORMAT,
+    snapshot::FORMAT_JPEG,
+    asf::FORMAT,
+    asf::FORMAT_ASX,
+    sdp::FORMAT,
+];
 
 /// Those that only a configuration knows.
 pub(crate) static OTHERS: &[Format] = &[mjpeg::FORMAT_SINGLE];
 
 /// Waits until an attempt to open the source has failed.
-async fn failed(status: &mut watch::Receiver<source::Status>) -> Error {
+pub(crate) async fn failed(status: &mut watch::Receiver<source::Status>) -> Error {
     let is_down = |status: &source::Status| matches!(status.state, State::Waiting(_) | State::Unfed | State::Ended);
     let down = status.wait_for(is_down).await;
     down.ok().and_then(|status| status.error.clone()).unwrap_or(Error::Ended { what: None })

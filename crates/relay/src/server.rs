@@ -28,7 +28,7 @@ pub(crate) use connection::say;
 pub(crate) use escape::unescape;
 pub(crate) use takeover::{Socket, Takeover};
 
-use crate::{Config, Relay};
+use crate::{Config, Group, Relay, RtspStream};
 
 /// A client that takes no byte of what there is for it for so long is closed.
 pub(crate) const STALL: Duration = Duration::from_secs(30);
@@ -59,6 +59,22 @@ pub enum ServerError {
         /// The option that gives it.
         option: &'static str,
     },
+    /// A stream is to be sent to a group that there is no source for.
+    #[error("{name} is to be sent to {address}, but no source is called so")]
+    NoSource {
+        /// The group.
+        address: SocketAddr,
+        /// The name.
+        name: String,
+    },
+    /// A group cannot be sent to.
+    #[error("cannot send to {address}")]
+    Group {
+        /// The group.
+        address: SocketAddr,
+        /// The reason.
+        source: IoError,
+    },
     /// The system refuses for another reason.
     #[error("cannot listen on {address}")]
     Listen {
@@ -74,6 +90,8 @@ pub struct Server {
     relay: Arc<Relay>,
     listeners: Vec<TcpListener>,
     mms: Vec<crate::mms::Listener>,
+    rtsp: Vec<crate::rtsp::Listener>,
+    groups: Vec<(crate::rtsp::Sender, RtspStream)>,
     shared: Arc<Shared>,
 }
 
@@ -132,6 +150,22 @@ impl Server {
             Some(paths) => ("MaxHTTPConnections", SPARE + SPARE_OF_FEED * paths.table().feeds().count()),
             None => ("--max-connections", SPARE),
         };
+        let bound = |address: &SocketAddr| {
+            let listener = crate::rtsp::Listener::bind(*address, config);
+            listener.map_err(|source| refused(*address, "--rtsp", source))
+        };
+        let rtsp = config.rtsp.iter().map(bound).collect::<Result<_, _>>()?;
+        // Groups are sent to through the interface that RTSP is served on.
+        let interface = config.rtsp.first().or(config.listen.first()).map_or([0; 4].into(), SocketAddr::ip);
+        let bound = |(name, group): &(String, Group)| {
+            let address = SocketAddr::new(group.address, group.port);
+            let source = relay.source(name).ok_or_else(|| ServerError::NoSource { address, name: name.clone() })?;
+            let sender = crate::rtsp::Sender::bind(*group, interface);
+            let sender = sender.map_err(|source| ServerError::Group { address, source })?;
+            Ok((sender, RtspStream { group: Some(*group), ..RtspStream::of(source.clone()) }))
+        };
+        let groups = config.multicast.iter().map(bound).collect::<Result<_, _>>()?;
+        relay.send_to(&config.multicast);
         let shared = Arc::new(Shared {
             relay: Arc::clone(&relay),
             limit,
@@ -140,7 +174,7 @@ impl Server {
             places: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(spare)),
         });
-        Ok(Self { relay, listeners, mms, shared })
+        Ok(Self { relay, listeners, mms, rtsp, groups, shared })
     }
 
     /// The addresses it listens on, with the ports the system chose for port 0.
@@ -155,6 +189,12 @@ impl Server {
         self.mms.iter().filter_map(crate::mms::Listener::address).collect()
     }
 
+    /// The addresses it serves RTSP on, with the ports the system chose for port 0.
+    #[must_use]
+    pub fn rtsp_addresses(&self) -> Vec<SocketAddr> {
+        self.rtsp.iter().filter_map(crate::rtsp::Listener::address).collect()
+    }
+
     /// Serves until `stop` is ready, then closes every client in order; that takes less
     /// than a second.
     pub async fn run(self, stop: impl Future<Output = ()>) {
@@ -167,6 +207,12 @@ impl Server {
         }
         if self.relay.paths().is_some() {
             accepting.spawn(measure(Arc::clone(&self.relay)));
+        }
+        for listener in self.rtsp {
+            accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
+        }
+        for (sender, stream) in self.groups {
+            accepting.spawn(sender.run(Arc::clone(&self.relay), stream));
         }
         stop.await;
         self.shared.stopping.send_replace(true);

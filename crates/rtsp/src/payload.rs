@@ -139,7 +139,7 @@ impl Packetizer {
             frame_rate: video.and_then(|video| video.frame_rate),
             zero: origin.timestamp,
         };
-        let channel = number.wrapping_mul(2);
+        let channel = (number & 0x7F) * 2;
         let writer = Writer::new(origin, payload_type, channel, mtu.clamp(LEAST_MTU, usize::from(u16::MAX) / 2));
         Ok(Self { codec, payload, writer, media })
     }
@@ -150,10 +150,16 @@ impl Packetizer {
         &self.media
     }
 
-    /// The sequence number that the next packet will have.
+    /// Its number among the tracks that are described.
     #[must_use]
-    pub fn sequence(&self) -> u16 {
-        self.writer.sequence()
+    pub fn number(&self) -> u8 {
+        self.writer.channel / 2
+    }
+
+    /// The numbers from here on, for a packetizer that goes on after this one.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin { sequence: self.writer.sequence(), ..self.writer.origin }
     }
 
     /// The packets of an access unit as one block ([`crate::rtp::packets`]); empty if there is

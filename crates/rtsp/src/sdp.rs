@@ -42,9 +42,9 @@ pub struct About<'a> {
     pub group: Option<Group>,
 }
 
-/// The description of the tracks, in their order.
+/// The description of the tracks, each with its number.
 #[must_use]
-pub fn describe(about: About<'_>, tracks: &[Media]) -> String {
+pub fn describe<'a>(about: About<'_>, tracks: impl IntoIterator<Item = (u8, &'a Media)>) -> String {
     let server = Address::of(about.server);
     let name: String = about.name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // RFC 8866 section 5.3: a session that has no name is called "-".
@@ -78,7 +78,7 @@ pub fn describe(about: About<'_>, tracks: &[Media]) -> String {
             Attribute::with_value("range", "npt=now-"),
             Attribute::with_value("control", "*"),
         ],
-        medias: (0..).zip(tracks).map(|(number, track)| media(number, track, about.group)).collect(),
+        medias: tracks.into_iter().map(|(number, track)| media(number, track, about.group)).collect(),
     };
     let mut text = Vec::new();
     session.write(&mut text).expect("a vector takes every byte");

@@ -25,6 +25,8 @@ mod page;
 mod pass_through;
 mod players;
 mod reconnect;
+mod rtsp;
+mod rtsp_clients;
 mod sharing;
 mod slow;
 mod snapshot;

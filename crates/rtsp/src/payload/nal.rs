@@ -173,8 +173,10 @@ impl Nal {
         writer.mark();
     }
 
-    /// Puts small units together, as many as fit into a packet.
+    /// Puts small units together, as many as fit into a packet; parameter sets first, where they
+    /// belong (H.264 7.4.1.2.3), since what reads MP4 puts them behind messages.
     fn aggregate(&self, writer: &mut Writer, waiting: &mut Vec<&[u8]>) {
+        waiting.sort_by_key(|unit| self.syntax.role(unit) == Role::Message);
         let header = self.syntax.header();
         let mut rest = &waiting[..];
         while let Some(first) = rest.first() {

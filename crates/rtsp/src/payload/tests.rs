@@ -268,9 +268,9 @@ fn a_session_is_described_as_rfc_8866_says() {
         m=audio 0 RTP/AVP 0\r\n\
         a=rtpmap:0 PCMU/8000\r\n\
         a=control:streamid=1\r\n";
-    assert_eq!(crate::sdp::describe(about, &media), expected);
+    assert_eq!(crate::sdp::describe(about, (0..).zip(&media)), expected);
     let group = crate::sdp::Group { address: [239, 1, 2, 3].into(), port: 6000, ttl: 0 };
-    let text = crate::sdp::describe(crate::sdp::About { group: Some(group), ..about }, &media);
+    let text = crate::sdp::describe(crate::sdp::About { group: Some(group), ..about }, (0..).zip(&media));
     assert!(text.contains("c=IN IP4 239.1.2.3/0\r\n"), "{text}");
     assert!(text.contains("m=video 6000 ") && text.contains("m=audio 6002 "), "{text}");
 }

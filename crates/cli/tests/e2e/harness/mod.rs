@@ -4,6 +4,7 @@ pub mod camera;
 pub mod clips;
 pub mod http;
 pub mod pictures;
+pub mod rtsp;
 pub mod server;
 pub mod tools;
 

@@ -83,6 +83,16 @@ impl Server {
         })
     }
 
+    /// The address it serves RTSP on, if it was started with `--rtsp`.
+    #[track_caller]
+    pub fn rtsp(&self) -> SocketAddr {
+        eventually("the address for RTSP", || {
+            let log = self.log();
+            let line = log.lines().find_map(|line| line.strip_prefix("By RTSP also rtsp://"))?;
+            line.split('/').next()?.parse().ok()
+        })
+    }
+
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         get(self.address, path, &[])

@@ -19,6 +19,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("vlc", "apt-get install vlc-bin vlc-plugin-base"),
     ("setpriv", "apt-get install util-linux"),
     ("node", "apt-get install nodejs"),
+    ("gst-launch-1.0", "apt-get install gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-libav"),
 ];
 
 /// A command for the program `name`, which must be there.
