@@ -183,6 +183,13 @@ pub struct Serve {
     /// Play files once instead of for ever
     #[arg(long)]
     pub once: bool,
+    /// Record each source while it is open, in a folder of its own in this one: players may
+    /// begin in the past (?buffer=30, ?date=13:45:00), clips may be cut (?from=&to=)
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "file")]
+    pub record: Option<PathBuf>,
+    /// Most bytes of one source's recording; the oldest goes
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, requires = "record")]
+    pub record_size: u64,
     /// Most connections at a time
     #[arg(long, value_name = "N", default_value_t = relay::Config::MAX_CONNECTIONS)]
     pub max_connections: usize,
@@ -303,6 +310,19 @@ pub fn time(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a time such as 500ms, 10s, 2m or 1h".into())
 }
 
+/// `500M`, `1.5G`, `200k`, or bytes; a K is 1024.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: &[(&str, i32)] = &[("k", 10), ("m", 20), ("g", 30), ("t", 40), ("", 0)];
+    let lower = text.to_ascii_lowercase();
+    let read = |(unit, power): &(&str, i32)| {
+        let number = lower.strip_suffix(unit)?.parse::<f64>().ok()?;
+        Some(number * 2_f64.powi(*power))
+    };
+    let least = source::Record::LEAST;
+    let bytes = UNITS.iter().find_map(read).filter(|bytes| (least as f64..=1e15).contains(bytes));
+    bytes.map(|bytes| bytes as u64).ok_or_else(|| format!("expected a size such as 500M or 1G, at least {least} bytes"))
+}
+
 /// `address:port`, `[address]:port`, `:port` or `port`; the latter two on this machine only.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let port_alone = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
@@ -363,6 +383,9 @@ mod tests {
         assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
         assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
         assert!(time("-1s").is_err() && time("soon").is_err() && time("1e9h").is_err() && time("NaN").is_err());
+        assert_eq!((size("1G"), size("1.5m"), size("20000")), (Ok(1 << 30), Ok(3 << 19), Ok(20_000)));
+        assert_eq!(size("2T"), Ok(2 << 40));
+        assert!(size("16383").is_err() && size("-1G").is_err() && size("much").is_err() && size("9e99").is_err());
         assert_eq!(address("8090").unwrap().to_string(), "127.0.0.1:8090");
         assert_eq!(address(":1").unwrap().to_string(), "127.0.0.1:1");
         assert_eq!(address("[::]:8090").unwrap().to_string(), "[::]:8090");

@@ -56,7 +56,12 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
     let sources = args.sources.iter().map(|text| {
         let (name, url) = names::split(text, &taken);
         taken.insert(name.clone());
-        SourceConfig { name, url, options: options.clone() }
+        let record = args.record.as_ref().map(|folder| source::Record {
+            path: folder.join(&name),
+            bytes: args.record_size,
+            read_only: false,
+        });
+        SourceConfig { name, url, options: source::Options { record, ..options.clone() } }
     });
     Ok(Config {
         sources: sources.collect(),

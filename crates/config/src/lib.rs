@@ -14,7 +14,6 @@
 mod acl;
 mod coding;
 mod encoding;
-mod feeding;
 pub mod ffserver;
 #[doc(hidden)]
 pub mod fuzz;
@@ -28,7 +27,6 @@ use std::path::PathBuf;
 
 pub use acl::{Acl, Rule, Verdict, Who};
 pub use encoding::{Audio, Ratio, Video};
-pub use feeding::Wanted;
 pub use problem::{Problem, Severity};
 pub use source::Source;
 pub use stream::{Feed, Multicast, Origin, Redirect, Stream};

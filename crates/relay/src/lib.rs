@@ -270,6 +270,7 @@ fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
         },
         streams,
         libav: source.ffmpeg.clone(),
+        record: paths::record(source.file.clone(), source.file_max_size, false),
         ..usual
     };
     check_name(&source.name).map_err(|error| wrong(error.to_string()))?;

@@ -3,6 +3,7 @@
 pub(crate) mod asf;
 mod fan;
 mod mjpeg;
+pub(crate) mod past;
 mod query;
 mod sdp;
 mod snapshot;

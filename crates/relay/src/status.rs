@@ -83,6 +83,29 @@ pub struct SourceStatus {
     pub snapshots: usize,
     /// Variants that are being made.
     pub variants: Vec<VariantStatus>,
+    /// Its recording, where it is recorded.
+    pub recording: Option<RecordingStatus>,
+}
+
+/// The recording of a source in a [`SourceStatus`].
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordingStatus {
+    /// The folder it is in.
+    pub path: String,
+    /// Most bytes that it may take.
+    pub limit: u64,
+    /// Bytes that it takes, in whole blocks.
+    pub bytes: u64,
+    /// When its oldest and its newest packet arrived, seconds since 1970; 0 while it is empty.
+    pub oldest: f64,
+    /// See `oldest`.
+    pub newest: f64,
+    /// Packets recorded since the start.
+    pub written: u64,
+    /// Packets that could not be recorded: the disk was full, failed or was too slow.
+    pub dropped: u64,
+    /// Why nothing is recorded, where that is so.
+    pub error: Option<String>,
 }
 
 /// A variant in a [`SourceStatus`].
@@ -217,6 +240,21 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
                 dropped: making.dropped,
             })
             .collect(),
+        recording: source.variants().recorded().map(recording_status),
+    }
+}
+
+fn recording_status(recorded: source::Recorded) -> RecordingStatus {
+    let source::Recorded { config, status, span } = recorded;
+    RecordingStatus {
+        path: config.path.display().to_string(),
+        limit: config.bytes,
+        bytes: span.map_or(0, |span| span.bytes),
+        oldest: span.map_or(0.0, |span| seconds(span.oldest)),
+        newest: span.map_or(0.0, |span| seconds(span.newest)),
+        written: status.written,
+        dropped: status.dropped,
+        error: status.error,
     }
 }
 

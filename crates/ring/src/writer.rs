@@ -302,7 +302,7 @@ pub(crate) fn remove(ring: &Shared, number: u64) -> Result<(), Error> {
 
 /// Bytes at which a segment is closed: the ring forgets so much at a time.
 fn segment_bytes(most: u64) -> u64 {
-    (most / 64).max(4096)
+    (most / 64).clamp(4096, 4 << 30)
 }
 
 fn write_all(disk: &dyn Disk, file: &File, slices: &mut [IoSlice<'_>], mut at: u64) -> io::Result<()> {

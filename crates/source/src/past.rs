@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use feed::{Cursor, Entry, Feed, Start};
 use media::{Packet, Timestamp, Tracks};
@@ -89,7 +89,13 @@ impl Past {
                 Some(reader) => reader,
                 None => {
                     let Some(ring) = self.archive.ring().await else { return Ok(false) };
-                    ring.reader(self.start())
+                    let start = self.start();
+                    // Where nothing came since then, what is older is of no use.
+                    let is_there = |span: ring::Span| !matches!(start, ring::Start::Wall(time) if time > span.newest);
+                    if !ring.span().is_some_and(is_there) && !self.archive.recorder().is_writing() {
+                        return Ok(false);
+                    }
+                    ring.reader(start)
                 }
             };
             self.fetching = Some(spawn_blocking(move || {
@@ -129,6 +135,7 @@ impl Past {
         let packet = Packet {
             pts: self.archive.to_feed(entry.packet.pts),
             dts: self.archive.to_feed(entry.packet.dts),
+            received: arrived(entry.wall),
             ..entry.packet
         };
         // Numbers of another run mean nothing beside those of this one.
@@ -136,6 +143,13 @@ impl Past {
         let entry_of_feed = Entry { seq, index: seq, lost: entry.lost, tracks: entry.tracks, packet };
         (self.sameness.of(entry_of_feed), entry.wall)
     }
+}
+
+/// A time of the wall clock as an instant, as far back as the system has such.
+fn arrived(wall: SystemTime) -> Instant {
+    let now = Instant::now();
+    let age = SystemTime::now().duration_since(wall).unwrap_or_default();
+    now.checked_sub(age).unwrap_or(now)
 }
 
 fn read_some(reader: &mut Reader) -> Result<Vec<ring::Entry>, ring::Error> {

@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::Error;
-use crate::decoding::{Decoding, Wanted};
+use crate::decoding::{Decoded, Decoding, Wanted};
 use crate::packets::Packets;
+use crate::past::Clip;
 use crate::picture::Gate;
 use crate::transcode::Maker;
 
@@ -44,6 +45,21 @@ impl Drop for Place {
     }
 }
 
+/// What is coded anew.
+pub(crate) enum Supply {
+    Packets(Box<Packets>),
+    Clip(Box<Clip>),
+}
+
+impl Supply {
+    async fn next(&mut self) -> Result<Entry, Error> {
+        match self {
+            Self::Packets(packets) => packets.next().await,
+            Self::Clip(clip) => clip.next().await?.ok_or(Error::Ended { what: None }),
+        }
+    }
+}
+
 /// A reader's own transcoding.
 pub(crate) struct Recode {
     made: mpsc::Receiver<Result<Entry, Error>>,
@@ -57,8 +73,8 @@ impl Drop for Recode {
 }
 
 impl Recode {
-    /// Codes `packets` as `variant` says. Needs a tokio runtime.
-    pub(crate) fn start(name: &str, mut packets: Packets, variant: Variant, place: Place) -> Result<Self, Error> {
+    /// Codes `supply` as `variant` says. Needs a tokio runtime.
+    pub(crate) fn start(name: &str, mut supply: Supply, variant: Variant, place: Place) -> Result<Self, Error> {
         let (give, taken) = mpsc::channel(AHEAD);
         let (made_here, made) = mpsc::channel(AHEAD);
         let thread_name: String = format!("past-{name}").chars().take(15).collect();
@@ -79,7 +95,7 @@ impl Recode {
         spawned.map_err(|error| Error::Broken { what: format!("cannot start a thread: {error}") })?;
         let pump = tokio::spawn(async move {
             loop {
-                let entry = packets.next().await;
+                let entry = supply.next().await;
                 let over = entry.is_err();
                 if give.send(entry).await.is_err() || over {
                     return;
@@ -111,6 +127,12 @@ impl Worker {
     fn run(mut self, mut taken: mpsc::Receiver<Result<Entry, Error>>) {
         while let Some(entry) = taken.blocking_recv() {
             if let Err(error) = entry.and_then(|entry| self.take(&entry)) {
+                // At the end of a clip, what the decoder still holds back.
+                if error == (Error::Ended { what: None }) {
+                    for decoded in self.decoding.drain() {
+                        let _ = self.make(&decoded, false);
+                    }
+                }
                 let _ = self.made.blocking_send(Err(error));
                 return;
             }
@@ -134,36 +156,42 @@ impl Worker {
             return Ok(());
         }
         for decoded in self.decoding.decode(&entry.packet, Wanted::Picture) {
-            if !self.gate.take(decoded.pts) {
-                continue;
-            }
-            let made = match self.maker.make(&decoded, self.variant) {
-                Ok(Some(made)) => made,
-                Ok(None) => continue,
-                Err(error @ ffmpeg::Error::EncoderNotFound { .. }) => {
-                    return Err(Error::Unsupported { what: error.to_string() });
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "picture not encoded");
-                    continue;
-                }
-            };
-            if let Some(track) = made.new_track {
-                self.tracks = Tracks::new(vec![track]);
-            }
-            self.give(Packet {
-                track: TrackId(0),
-                pts: decoded.pts,
-                dts: decoded.pts,
-                duration: None,
-                key: made.key,
-                corrupt: decoded.corrupt,
-                discontinuity: entry.packet.discontinuity,
-                received: decoded.received,
-                captured: decoded.captured,
-                data: made.data,
-            });
+            self.make(&decoded, entry.packet.discontinuity)?;
         }
+        Ok(())
+    }
+
+    /// Codes a picture, if it is due.
+    fn make(&mut self, decoded: &Decoded, discontinuity: bool) -> Result<(), Error> {
+        if !self.gate.take(decoded.pts) {
+            return Ok(());
+        }
+        let made = match self.maker.make(decoded, self.variant) {
+            Ok(Some(made)) => made,
+            Ok(None) => return Ok(()),
+            Err(error @ ffmpeg::Error::EncoderNotFound { .. }) => {
+                return Err(Error::Unsupported { what: error.to_string() });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "picture not encoded");
+                return Ok(());
+            }
+        };
+        if let Some(track) = made.new_track {
+            self.tracks = Tracks::new(vec![track]);
+        }
+        self.give(Packet {
+            track: TrackId(0),
+            pts: decoded.pts,
+            dts: decoded.pts,
+            duration: None,
+            key: made.key,
+            corrupt: decoded.corrupt,
+            discontinuity,
+            received: decoded.received,
+            captured: decoded.captured,
+            data: made.data,
+        });
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::packets::Packets;
 use crate::past::{Clip, Past};
 use crate::picture::Pictures;
 use crate::progress::Progress;
-use crate::recode::{Place, Recode};
+use crate::recode::{Place, Recode, Supply};
 use crate::transcode::{self, Demand, Job, Lease};
 
 /// What `status` shows of a variant that is being made.
@@ -117,8 +117,25 @@ impl Variants {
     /// [`Error::NotRecorded`], [`Error::TooMany`]. Needs a tokio runtime.
     pub fn coded_since(self: &Arc<Self>, variant: Variant, since: Since) -> Result<Packets, Error> {
         let packets = self.packets_since(since)?;
+        self.recode(Supply::Packets(Box::new(packets)), variant)
+    }
+
+    /// A [`Variants::clip`], coded as `variant` says; ends with [`Error::Ended`].
+    ///
+    /// # Errors
+    /// [`Error::NotRecorded`], [`Error::TooMany`]. Needs a tokio runtime.
+    pub fn coded_clip(
+        self: &Arc<Self>,
+        variant: Variant,
+        from: SystemTime,
+        until: SystemTime,
+    ) -> Result<Packets, Error> {
+        self.recode(Supply::Clip(Box::new(self.clip(from, until)?)), variant)
+    }
+
+    fn recode(self: &Arc<Self>, supply: Supply, variant: Variant) -> Result<Packets, Error> {
         let place = Place::take(&self.recoding)?;
-        let recode = Recode::start(&self.name, packets, variant, place)?;
+        let recode = Recode::start(&self.name, supply, variant, place)?;
         Ok(Packets::recoded(Arc::clone(self), recode))
     }
 

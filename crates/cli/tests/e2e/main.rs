@@ -23,6 +23,7 @@ mod ffserver;
 mod numbers;
 mod page;
 mod pass_through;
+mod past;
 mod players;
 mod reconnect;
 mod rtsp;

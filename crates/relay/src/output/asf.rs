@@ -17,7 +17,7 @@ use media::{Codec, Variant};
 use mms::http::server::{self, Answer, Kind, Request};
 use source::{Error, Supervisor};
 
-pub(crate) use player::{FAREWELL, Place, location, write_all};
+pub(crate) use player::{FAREWELL, Place, left, location, write_all};
 pub(crate) use tape::{Reader, Reel, Tapes};
 
 use self::player::{Framing, Player};

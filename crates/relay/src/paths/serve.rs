@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use super::table::{Entry, Out, What};
 use super::visit::{Caller, Visit};
 use super::{Paths, pages, report};
-use crate::output::Ask;
+use crate::output::{Ask, past};
 use crate::server::{Refusal, Takeover, unescape};
 use crate::{Relay, feeds};
 use source::Supervisor;
@@ -107,10 +107,7 @@ async fn stream(
     parts: Parts,
     takeover: Takeover,
 ) -> Response {
-    let Some(format) = out.format else {
-        return told(by_rtsp(paths, entry, &parts).into_response(), &visit);
-    };
-    if !is_read(&parts.method) && !format.other_methods {
+    if !is_read(&parts.method) && !out.format.other_methods {
         return told(Refusal::method("GET, HEAD").into_response(), &visit);
     }
     let is_viewer = parts.method == Method::GET;
@@ -127,6 +124,10 @@ async fn stream(
         Err(error) => return told(Refusal::source(&entry.name, &error).into_response(), &visit),
     };
     let fixed = Some(out.variant(&source));
+    let start = match past::configured(parts.uri.query().unwrap_or(""), out.stream.preroll) {
+        Ok(start) => start,
+        Err(refusal) => return told(refusal.into_response(), &visit),
+    };
     let ask = Ask {
         source,
         method: parts.method,
@@ -140,33 +141,14 @@ async fn stream(
         is_patient: out.is_patient(),
         visit: Some(Arc::clone(&visit)),
     };
-    let response = (format.serve)(ask).await.unwrap_or_else(IntoResponse::into_response);
+    // As in ffserver, what is not recorded begins live.
+    let start = start.filter(|_| ask.source.variants().recorded().is_some() && !past::is_mmsh(&ask));
+    let response = match start.zip(past::kind_of(out.format.extension)) {
+        Some((start, kind)) => past::serve(ask, kind, start).await,
+        None => (out.format.serve)(ask).await,
+    };
+    let response = response.unwrap_or_else(IntoResponse::into_response);
     told(response, &visit)
-}
-
-/// What is said where only RTSP serves a stream.
-fn by_rtsp(paths: &Paths, entry: &Entry, parts: &Parts) -> Refusal {
-    let port = paths.table().config.rtsp.first().map(|listen| listen.port);
-    match (port, host(parts).map(without_port)) {
-        (Some(port), Some(host)) => {
-            Refusal::not_found(format!("{0} is served by RTSP: rtsp://{host}:{port}/{0}", entry.name))
-        }
-        _ => Refusal::not_found(format!("{} is served by RTSP", entry.name)),
-    }
-}
-
-/// What the client calls this server, if that is a host's name or address, with its port.
-fn host(parts: &Parts) -> Option<&str> {
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
-    host.filter(|host| !host.is_empty()).filter(plain)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rfind(']') {
-        Some(end) => &host[..=end],
-        None => host.split(':').next().unwrap_or(host),
-    }
 }
 
 /// Why there is no room for another viewer of `entry`, if there is none.
@@ -204,7 +186,9 @@ fn redirector(paths: &Paths, path: &str, address: IpAddr, parts: &Parts) -> Opti
     if !is_stream(&entry) {
         return None;
     }
-    let Some(host) = host(parts) else {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    let Some(host) = host.filter(|host| !host.is_empty()).filter(plain) else {
         let refusal = Refusal::bad_request("a Host header is needed, as in Host: example.com:8090");
         return Some(refusal.into_response());
     };
@@ -217,7 +201,10 @@ fn redirector(paths: &Paths, path: &str, address: IpAddr, parts: &Parts) -> Opti
         ),
         "rtsp" => {
             let port = table.config.rtsp.first()?.port;
-            let host = without_port(host);
+            let host = match host.rfind(']') {
+                Some(end) => &host[..=end],
+                None => host.split(':').next().unwrap_or(host),
+            };
             pages::playlist("application/x-rtsp", format!("rtsp://{host}:{port}/{}\r\n", entry.name))
         }
         _ => pages::playlist("audio/x-pn-realaudio", format!("# {}\r\n{url}\r\n", crate::PRODUCT)),

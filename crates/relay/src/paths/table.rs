@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -52,8 +53,7 @@ pub(crate) enum What {
 /// A stream.
 pub(crate) struct Out {
     pub(crate) stream: Stream,
-    /// How HTTP serves it; nothing: RTSP does.
-    pub(crate) format: Option<&'static Format>,
+    pub(crate) format: &'static Format,
     variant: Variant,
     from: From,
 }
@@ -73,9 +73,6 @@ const WORDS: &[(&str, &str)] = &[
     ("asf", "asf"),
     ("asf_stream", "asf"),
 ];
-
-/// What only RTSP serves.
-const RTP: &str = "rtp";
 
 fn format(word: &str) -> Option<&'static Format> {
     let (_, extension) = WORDS.iter().find(|(known, _)| *known == word)?;
@@ -156,14 +153,21 @@ fn error(line: usize, message: String) -> Problem {
 /// A ring without a bound: more than any disk has.
 const ENDLESS: u64 = 1 << 60;
 
-/// How `feed` is kept.
-fn options(feed: &Feed) -> source::Options {
-    let bytes = match feed.file_max_size.unwrap_or(Feed::FILE_MAX_SIZE) {
+/// A recording in `file`, if there is one, of `most` bytes; 0 is no bound.
+pub(crate) fn record(file: Option<PathBuf>, most: Option<u64>, read_only: bool) -> Option<source::Record> {
+    let bytes = match most.unwrap_or(Feed::FILE_MAX_SIZE) {
         0 => ENDLESS,
         bytes => bytes,
     };
-    let record = feed.file.clone().map(|path| source::Record { path, bytes, read_only: feed.read_only });
-    source::Options { record, ..source::Options::default() }
+    Some(source::Record { path: file?, bytes, read_only })
+}
+
+/// How `feed` is kept.
+fn options(feed: &Feed) -> source::Options {
+    let record = record(feed.file.clone(), feed.file_max_size, feed.read_only);
+    // What is recorded is recorded all the time, as with an ffmpeg that feeds it.
+    let always_on = record.is_some() && !feed.read_only;
+    source::Options { record, always_on, ..source::Options::default() }
 }
 
 /// What feeds `feed`.
@@ -292,18 +296,15 @@ fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, O
         return Ok(What::Status(Box::new(stream.clone())));
     }
     let word = stream.format.as_deref().unwrap_or_default();
-    let wrong = |what: String| Some(error(stream.line, format!("<Stream {}>: {what}", stream.name)));
-    let format = match format(word) {
-        None if word != RTP => {
-            let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
-            return Err(wrong(format!(
-                "Format {word} is not served; there are {}, {RTP} and status",
-                known.join(", ")
-            )));
-        }
-        format => format,
+    let Some(format) = format(word) else {
+        let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+        let message = format!(
+            "<Stream {}>: Format {word} cannot be served yet; there are {} and status",
+            stream.name,
+            known.join(", ")
+        );
+        return Err(Some(error(stream.line, message)));
     };
-    stream.encoding().map_err(wrong)?;
     let from = match &stream.origin {
         Origin::Feed(feed) => From::Feed(feeds.get(feed).cloned().ok_or(None)?),
         Origin::File { path, .. } => From::File(path.to_string_lossy().into_owned()),

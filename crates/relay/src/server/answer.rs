@@ -79,6 +79,7 @@ impl Refusal {
     pub(crate) fn source(name: &str, error: &Error) -> Self {
         let status = match error {
             Error::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Error::NotRecorded => StatusCode::NOT_FOUND,
             Error::Ended { .. } | Error::Unfed { .. } | Error::TooMany { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_GATEWAY,
         };

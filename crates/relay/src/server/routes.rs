@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 use super::{Refusal, Takeover, unescape};
-use crate::output::{Ask, FORMATS};
+use crate::output::{Ask, FORMATS, past};
 use crate::{Relay, feeds, metrics, status};
 
 type Shared = State<Arc<Relay>>;
@@ -90,20 +90,27 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         return Err(missing(&relay, file));
     };
     let source = relay.source(name).ok_or_else(|| missing(&relay, name))?.clone();
-    let Some(format) = format else {
+    let (start, query) = match past::kind_of(extension) {
+        Some(kind) => {
+            let (start, rest) = past::start(parts.uri.query().unwrap_or(""))?;
+            (start.filter(past::is_past).map(|start| (start, kind)), rest)
+        }
+        None => (None, parts.uri.query().unwrap_or("").into()),
+    };
+    if format.is_none() && start.is_none() {
         let all: Vec<_> = FORMATS.iter().map(|format| format!(".{} ({})", format.extension, format.doc)).collect();
         return Err(Refusal::not_found(format!(
             ".{}: unknown format; {name} is there as {}",
             short(extension),
             all.join(", ")
         )));
-    };
+    }
     let takeover = parts.extensions.get::<Takeover>().cloned();
     let takeover = takeover.ok_or_else(|| Refusal::bad_request("streams need a connection of their own"))?;
     let ask = Ask {
         source,
         method: parts.method,
-        query: parts.uri.query().unwrap_or("").into(),
+        query,
         headers: parts.headers,
         stopping: takeover.stopping(),
         takeover,
@@ -113,7 +120,11 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         is_patient: false,
         visit: None,
     };
-    (format.serve)(ask).await
+    match (start, format) {
+        (Some((start, kind)), _) if !past::is_mmsh(&ask) => past::serve(ask, kind, start).await,
+        (_, Some(format)) => (format.serve)(ask).await,
+        (_, None) => Err(Refusal::bad_request("players of Windows Media are given what is live only")),
+    }
 }
 
 fn missing(relay: &Relay, name: &str) -> Refusal {

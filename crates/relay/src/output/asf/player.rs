@@ -232,7 +232,7 @@ pub(crate) async fn write_all(socket: &TcpStream, slices: &[&[u8]]) -> io::Resul
 }
 
 /// Waits until the client closes its side, or breaks off. What it says means nothing.
-async fn left(socket: &TcpStream) -> io::Error {
+pub(crate) async fn left(socket: &TcpStream) -> io::Error {
     let mut ignored = [0; 1024];
     loop {
         if let Err(error) = socket.readable().await {
