@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::Relay;
+use crate::paths::Visit;
 use crate::server::{Refusal, Socket, Takeover, say, stopped};
 
 /// Bytes read from a bare socket at a time.
@@ -37,13 +38,14 @@ pub(crate) fn at<'a>(relay: &'a Relay, file: &str) -> Option<&'a Supervisor> {
 ///
 /// # Errors
 /// When another one is feeding it, or what comes cannot be read, or stops coming.
-pub(crate) async fn receive(feed: &Supervisor, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn receive(feed: &Supervisor, request: Request, visit: Option<Visit>) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
+    let seen = Seen(visit);
     let takeover = parts.extensions.get::<Takeover>().cloned();
     let takeover = takeover.ok_or_else(|| Refusal::bad_request("feeds need a connection of their own"))?;
     if let Some(coding) = text(&parts, header::CONTENT_ENCODING).filter(|coding| coding != "identity") {
         let refusal = Refusal::unreadable(format!("Content-Encoding: {coding} is not understood; send it as it is"));
-        return Err(turn_away(&takeover, refusal).await);
+        return Err(turn_away(&takeover, refusal, seen).await);
     }
     let hint = Hint {
         by: takeover.peer().to_string(),
@@ -52,12 +54,12 @@ pub(crate) async fn receive(feed: &Supervisor, request: Request) -> Result<Respo
     };
     let feeder = match feed.feeder(hint).await {
         Ok(feeder) => feeder,
-        Err(error) => return Err(turn_away(&takeover, Refusal::conflict(error.to_string())).await),
+        Err(error) => return Err(turn_away(&takeover, Refusal::conflict(error.to_string()), seen).await),
     };
     let is_framed =
         [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
     if !is_framed {
-        let order = move |socket: Socket| drop(tokio::spawn(until_closed(socket, feeder)));
+        let order = move |socket: Socket| drop(tokio::spawn(until_closed(socket, feeder, seen)));
         return Ok(takeover.give(Box::new(order)).await);
     }
     // A task of its own, since hyper drops this one when the sender has closed the connection
@@ -66,15 +68,17 @@ pub(crate) async fn receive(feed: &Supervisor, request: Request) -> Result<Respo
     let taking = tokio::spawn(async move {
         let ending = tokio::select! {
             ending = pour(body, &feeder) => ending,
-            () = stopped(&mut stopping) => return (answer(&feeder.finish(Ending::Broken).await), true),
+            () = stopped(&mut stopping) => Some(Ending::Broken),
         };
-        (answer(&feeder.finish(ending.unwrap_or(Ending::Broken)).await), ending.is_some())
+        let taken = feeder.finish(ending.unwrap_or(Ending::Broken)).await;
+        seen.taken(&taken);
+        (answer(&taken), ending.is_some(), seen)
     });
     match taking.await {
-        Ok((answer, true)) => answer,
+        Ok((answer, true, _)) => answer,
         // The rest of the body is not read, so that hyper could not answer in order.
-        Ok((Err(refusal), false)) => Err(turn_away(&takeover, refusal).await),
-        Ok((Ok(answer), false)) => Ok(answer),
+        Ok((Err(refusal), false, seen)) => Err(turn_away(&takeover, refusal, seen).await),
+        Ok((Ok(answer), false, _)) => Ok(answer),
         Err(error) => Err(Refusal::bad_request(format!("the feed was lost: {error}"))),
     }
 }
@@ -108,7 +112,7 @@ async fn pour(mut body: Body, feeder: &Feeder) -> Option<Ending> {
 }
 
 /// Takes everything that comes until the sender closes its side, and answers.
-async fn until_closed(socket: Socket, feeder: Feeder) {
+async fn until_closed(socket: Socket, feeder: Feeder, seen: Seen) {
     let Socket { mut stream, mut place, read } = socket;
     let mut buffer = BytesMut::from(&read[..]);
     let ending = loop {
@@ -127,6 +131,7 @@ async fn until_closed(socket: Socket, feeder: Feeder) {
         }
     };
     let taken = feeder.finish(ending).await;
+    seen.taken(&taken);
     match &taken.error {
         None => {
             let line = line(&taken);
@@ -146,11 +151,12 @@ async fn until_closed(socket: Socket, feeder: Feeder) {
 }
 
 /// Answers a request whose body is not read to its end, without hyper.
-async fn turn_away(takeover: &Takeover, refusal: Refusal) -> Refusal {
+async fn turn_away(takeover: &Takeover, refusal: Refusal, seen: Seen) -> Refusal {
+    seen.answered(refusal.status().as_u16());
     let order = move |Socket { stream, place, .. }: Socket| {
         drop(tokio::spawn(async move {
             say(stream, &refusal).await;
-            drop(place);
+            drop((place, seen));
         }));
     };
     takeover.give(Box::new(order)).await
@@ -182,6 +188,26 @@ fn refusal(taken: &Taken, error: &Error) -> Refusal {
         Error::NotVideo { .. } | Error::Unsupported { .. } | Error::Broken { .. } if taken.pictures == 0 => {
             Refusal::unreadable(what)
         }
+        Error::Ended { .. } => Refusal::over(what),
         _ => Refusal::bad_request(what),
+    }
+}
+
+/// The request as it will be logged, where requests are.
+struct Seen(Option<Visit>);
+
+impl Seen {
+    fn answered(&self, status: u16) {
+        if let Some(visit) = &self.0 {
+            visit.answered(status);
+        }
+    }
+
+    fn taken(&self, taken: &Taken) {
+        let status = taken.error.as_ref().map_or(StatusCode::OK, |error| refusal(taken, error).status());
+        self.answered(status.as_u16());
+        if let Some(visit) = &self.0 {
+            visit.sent(taken.bytes);
+        }
     }
 }

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use feed::Publisher;
 use media::Codec;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::progress::Progress;
@@ -111,6 +111,8 @@ pub(crate) struct Push {
     progress: Arc<Progress>,
     place: Arc<Semaphore>,
     occupant: Mutex<Option<Occupant>>,
+    /// There is no such feed any more.
+    gone: Notify,
 }
 
 /// Who is feeding.
@@ -132,6 +134,7 @@ impl Push {
             progress,
             place: Arc::new(Semaphore::new(1)),
             occupant: Mutex::default(),
+            gone: Notify::new(),
         }
     }
 
@@ -148,6 +151,11 @@ impl Push {
             },
         };
         Ok(self.begin(hint, place))
+    }
+
+    /// Nobody has a handle of the feed any more: whoever is feeding it is told.
+    pub(crate) fn close(&self) {
+        self.gone.notify_one();
     }
 
     fn busy(&self) -> Refused {
@@ -198,6 +206,7 @@ impl Push {
                 result.unwrap_or_else(|| Err(crate::libav::died()))
             }
             error = overdue(&self.progress, &options) => Err(error),
+            () = self.gone.notified() => Err(Error::Ended { what: Some("the feed is served no more".into()) }),
         };
         // Whatever the thread still does has no effect.
         drop((cut, valve));

@@ -55,8 +55,9 @@ enum Work {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Work::Pulled(task) = &self.task {
-            task.abort();
+        match &self.task {
+            Work::Pulled(task) => task.abort(),
+            Work::Pushed(push) => push.close(),
         }
     }
 }

@@ -264,3 +264,31 @@ fn a_recording_that_is_sent_at_once_is_shown_in_real_time() {
     let source = server.wait_for("cam2", "done", |source| source["state"] == "unfed" && source["pictures"] == 60);
     assert!(began.elapsed().as_secs_f64() > 2.0, "{:?}: {source}", began.elapsed());
 }
+
+/// The how-to's configuration, with a log of requests.
+const HOW_TO: &str = "HTTPPort 8090\nMaxBandwidth 1000000\n<Feed cam2.ffm>\n</Feed>\n\
+    <Feed closed.ffm>\nACL allow 127.0.0.77\n</Feed>\n\
+    <Stream cam2.mjpeg>\nFeed cam2.ffm\nFormat mpjpeg\n</Stream>\n";
+
+#[test]
+fn a_feed_of_a_configuration_is_fed_by_todays_ffmpeg() {
+    let server = Server::configured("fed", HOW_TO);
+    let mut stream = server.stream("/cam2.mjpeg");
+    let mut ffmpeg = feeder(&server.url("/cam2.ffm"), "matroska", &["-c", "copy"]).spawn().unwrap();
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&(FRAMES - 1)) {
+        numbers.extend(number(&stream.part().expect("the viewer is kept").data));
+    }
+    assert!(ffmpeg.wait().unwrap().success());
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+
+    let put = |path: &str| {
+        let request = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let answer = ask(server.address, request.as_bytes()).unwrap();
+        (answer.status, answer.text().replace(path, "PATH").replace(&path[1..], "NAME"))
+    };
+    assert_eq!(put("/cam2.ffm").0, 415);
+    // Whoever may not feed it learns no more than that there is nothing.
+    assert_eq!(put("/closed.ffm"), put("/nothing.ffm"));
+    assert_eq!(put("/closed.ffm").0, 404);
+}

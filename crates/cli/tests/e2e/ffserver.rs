@@ -383,8 +383,8 @@ fn the_how_to_works_with_its_own_file_and_a_modern_ffmpeg() {
     });
     let own = clips::jpegs();
     let mut late = server.stream("/cam2.mjpeg");
-    let bytes = late.part().unwrap().data;
-    assert!(own.contains(&bytes), "a JPEG of {} bytes was made anew", bytes.len());
+    // The first one may be the last one of the feeder before.
+    assert!((0..10).any(|_| own.contains(&late.part().unwrap().data)), "every JPEG was made anew");
     feeder.kill().unwrap();
     feeder.wait().unwrap();
 }

@@ -16,7 +16,6 @@ use super::{Paths, pages, report};
 use crate::output::{Ask, past};
 use crate::server::{Refusal, Takeover, unescape};
 use crate::{Relay, feeds};
-use source::Supervisor;
 use tower::ServiceExt;
 
 /// Answers any request of a relay that serves by a configuration; `others` has what is
@@ -47,10 +46,11 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
             What::Redirect(url) => (pages::moved(url), visit),
             What::Status(page) if is_read(&parts.method) => (report::answer(&relay, paths, page, &parts), visit),
             What::Status(_) => (Refusal::method("GET, HEAD").into_response(), visit),
-            What::Feed(feed) if feed.is_pushed() => {
-                let feed = feed.clone();
-                return feeder(&feed, visit, Request::from_parts(parts, body)).await;
+            What::Feed(feed) if feed.is_pushed() && matches!(parts.method, Method::PUT | Method::POST) => {
+                let request = Request::from_parts(parts, body);
+                return feeds::receive(feed, request, Some(visit)).await.unwrap_or_else(IntoResponse::into_response);
             }
+            What::Feed(feed) if feed.is_pushed() => (Refusal::method("PUT, POST").into_response(), visit),
             // It reads its Source by itself: there is nothing here for anybody.
             What::Feed(_) => (pages::missing(&path), visit),
         },
@@ -64,26 +64,6 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
         },
     };
     told(response, &visit)
-}
-
-/// Somebody who sends to a feed.
-async fn feeder(feed: &Supervisor, visit: Visit, request: Request) -> Response {
-    let response = match *request.method() {
-        Method::PUT | Method::POST => {
-            let before = feed.counters().bytes;
-            let framing = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
-            if framing.iter().any(|name| request.headers().contains_key(name)) {
-                // It never comes back from telling a sender in its midst that it is not wanted.
-                visit.answered(StatusCode::CONFLICT.as_u16());
-            }
-            let response = feeds::receive(feed, request).await.unwrap_or_else(IntoResponse::into_response);
-            visit.sent(feed.counters().bytes - before);
-            response
-        }
-        _ => Refusal::method("PUT, POST").into_response(),
-    };
-    visit.answered(response.status().as_u16());
-    response
 }
 
 fn is_read(method: &Method) -> bool {

@@ -85,7 +85,7 @@ impl Visit {
     }
 
     /// The status of the answer.
-    pub(super) fn answered(&self, status: u16) {
+    pub(crate) fn answered(&self, status: u16) {
         self.status.store(status, Relaxed);
     }
 

@@ -20,6 +20,11 @@ impl Refusal {
         Self { status, what: what.into(), retry_after_s: None, allow: None }
     }
 
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(crate) fn bad_request(what: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, what)
     }
@@ -41,6 +46,11 @@ impl Refusal {
     /// A body that is of no kind that can be read.
     pub(crate) fn unreadable(what: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)
+    }
+
+    /// A body of which the end is not waited for.
+    pub(crate) fn over(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, what)
     }
 
     /// A body that stopped coming.

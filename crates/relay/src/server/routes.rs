@@ -75,7 +75,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
     if matches!(*request.method(), Method::PUT | Method::POST)
         && let Some(feed) = feeds::at(&relay, file)
     {
-        return feeds::receive(&feed.clone(), request).await;
+        return feeds::receive(&feed.clone(), request, None).await;
     }
     let (parts, _) = request.into_parts();
     let split = file.rsplit_once('.');

@@ -133,3 +133,13 @@ async fn a_source_with_a_url_takes_no_feeder() {
     let source = Supervisor::new("test", "pattern:", Options::default()).unwrap();
     assert_eq!(source.feeder(hint("me")).await.err(), Some(Refused::Pulled));
 }
+
+#[tokio::test]
+async fn a_feeder_of_a_feed_that_is_dropped_is_told() {
+    let feed = pushed(Options::default());
+    let feeder = feed.feeder(hint("me")).await.unwrap();
+    drop(feed);
+    timeout(PATIENCE, feeder.unwanted()).await.unwrap();
+    let taken = timeout(PATIENCE, feeder.finish(Ending::Whole)).await.unwrap();
+    assert_eq!(taken.error.unwrap().to_string(), "the stream ended: the feed is served no more");
+}
