@@ -104,7 +104,10 @@ pub enum Error {
         holds: String,
     },
     /// This FFmpeg cannot decode the codec.
-    #[error("this build of FFmpeg lacks a decoder for {codec}")]
+    #[error("{}", match .codec.name() {
+        "unknown" => "the video is in a codec that FFmpeg does not know".to_owned(),
+        codec => format!("this build of FFmpeg lacks a decoder for {codec}"),
+    })]
     DecoderNotFound {
         /// The codec asked for.
         codec: media::Codec,

@@ -64,6 +64,8 @@ pub enum Error {
     NotStream {
         /// What it is instead.
         what: String,
+        /// It is a page, which was meant for people.
+        page: bool,
     },
     /// Part of the protocol that this client does not speak.
     #[error("{what}")]

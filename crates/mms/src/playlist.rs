@@ -105,12 +105,20 @@ pub fn parse(bytes: &[u8], base: &str) -> Result<Playlist, Error> {
         }
         Some(Kind::Html) => {
             let title = asx::page_title(&text).map_or_else(String::new, |title| format!(" titled {title:?}"));
-            return Err(Error::NotStream { what: format!("the answer is a page for browsers{title}, not a stream") });
+            return Err(Error::NotStream {
+                what: format!("the answer is a page for browsers{title}, not a stream"),
+                page: true,
+            });
         }
-        None => return Err(Error::NotStream { what: "the answer is neither a stream nor a playlist".to_owned() }),
+        None => {
+            return Err(Error::NotStream {
+                what: "the answer is neither a stream nor a playlist".to_owned(),
+                page: false,
+            });
+        }
     };
     if playlist.entries.is_empty() {
-        return Err(Error::NotStream { what: "the playlist names no stream".to_owned() });
+        return Err(Error::NotStream { what: "the playlist names no stream".to_owned(), page: false });
     }
     Ok(playlist)
 }

@@ -40,7 +40,13 @@ fn connect(request: Request, sink: Sink) -> Connection {
                     sink.phase(Phase::Handshake);
                     play(file, path, &request, &sink, &stop).unwrap_or_else(|error| error)
                 }
-                None => libav::play(&request, &sink, &stop),
+                None => match path(&request.url).filter(|path| Path::new(path).is_dir()) {
+                    Some(path) => Error::NotVideo {
+                        what: format!("{path} is a directory; name one of the files in it"),
+                        page: false,
+                    },
+                    None => libav::play(&request, &sink, &stop),
+                },
             }
         });
         thread.await.unwrap_or_else(libav::died)

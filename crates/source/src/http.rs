@@ -47,10 +47,14 @@ pub(crate) static SECURE: Scheme = Scheme {
     connect,
 };
 
+/// The port of a URL that has none.
+fn usual_port(location: &Location) -> u16 {
+    if location.scheme == "https" { TLS_PORT } else { PORT }
+}
+
 /// The port that a URL means.
 fn port_of(location: &Location) -> u16 {
-    let usual = if location.scheme == "https" { TLS_PORT } else { PORT };
-    location.port.unwrap_or(usual)
+    location.port.unwrap_or_else(|| usual_port(location))
 }
 
 fn connect(request: Request, sink: Sink) -> Connection {

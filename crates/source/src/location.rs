@@ -46,7 +46,7 @@ impl Location {
         let (host, port) = host_and_port(authority).map_err(|what| {
             let hint = match rest.contains('@') {
                 true => "write special characters of the password as %40 for @, %2f for /, %3a for :, %23 for #",
-                false => "expected something like http://host:8080/path",
+                false => &*format!("expected something like {}://host:8080/path", scheme.to_ascii_lowercase()),
             };
             bad(what, hint)
         })?;

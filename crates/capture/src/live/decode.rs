@@ -27,7 +27,10 @@ pub(super) fn start(
     flow: &Arc<Flow>,
     status: watch::Receiver<Status>,
 ) -> std::io::Result<()> {
-    let cursor = supervisor.feed().cursor(Start::Keyframe);
+    // The cursor is what makes the source open, which may be quicker than the rest of its making:
+    // where every frame is wanted, none of those is left out.
+    let start = if options.latest.unwrap_or(true) { Start::Keyframe } else { Start::Oldest };
+    let cursor = supervisor.feed().cursor(start);
     let worker = Worker::new(cursor, options, Arc::clone(flow));
     let flow = Arc::clone(flow);
     let run = move || {

@@ -143,7 +143,7 @@ impl Client {
         self.sent += 1;
         if self.sent > MOST_REQUESTS {
             let what = format!("{MOST_REQUESTS} requests, and the server wants still others");
-            return Err(Error::NotStream { what });
+            return Err(Error::NotStream { what, page: false });
         }
         let value = self.auth.authorization("GET", &self.requests.target);
         let authorization = value.map(|value| (self.authorization, value));

@@ -102,7 +102,10 @@ impl Description {
         }
         if !begun {
             let begin: String = text.iter().take(40).copied().map(char::from).collect();
-            return Err(Error::NotStream { what: format!("the server describes the stream by {begin:?}, not by SDP") });
+            return Err(Error::NotStream {
+                what: format!("the server describes the stream by {begin:?}, not by SDP"),
+                page: false,
+            });
         }
         Ok(description)
     }

@@ -2,8 +2,8 @@
 
 use super::body::Answer;
 use super::connect::Way;
-use super::port_of;
 use super::session::Session;
+use super::usual_port;
 
 /// What we call ourselves.
 pub(crate) const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
@@ -28,7 +28,7 @@ impl Session {
     pub(super) fn request(&mut self, known: Option<&Known>, way: &Way) -> String {
         let proxy = way.proxy.as_deref();
         let location = &self.location;
-        let authority = location.authority(port_of(location));
+        let authority = location.authority(usual_port(location));
         let whole = proxy.map(|_| format!("http://{authority}{}", location.target()));
         let mut request = format!("GET {} HTTP/1.1\r\n", whole.as_deref().unwrap_or(location.target()));
         let mut add = |name: &str, value: Option<&str>| {

@@ -16,6 +16,9 @@ use crate::sink::Cut;
 use crate::timeline::Timeline;
 use crate::{Options, State, Status, Supervisor};
 
+mod forms;
+mod polite;
+
 macro_rules! picture {
     ($name:literal) => {
         include_bytes!(concat!("../../../formats/tests/data/jpeg/", $name))
@@ -79,7 +82,11 @@ struct Attempt {
 
 fn open(url: &str) -> Attempt {
     let limits = feed::Limits { history: PATIENCE, ..feed::Limits::default() };
-    let options = Arc::new(Options { limits, ..Options::default() });
+    attempt(url, Options { limits, ..Options::default() })
+}
+
+fn attempt(url: &str, options: Options) -> Attempt {
+    let options = Arc::new(options);
     let (publisher, feed) = Feed::new(options.limits);
     let progress = Arc::new(Progress::new());
     progress.opening();
@@ -107,216 +114,7 @@ impl Attempt {
     }
 }
 
-/// One kind of server: capture research, table 1.3.
-#[derive(Clone, Copy)]
-struct Form {
-    name: &'static str,
-    head: &'static str,
-    first: &'static str,
-    /// Before each picture; `N` is its length, `L` and `G` are 500 less and more.
-    before: &'static str,
-    after: &'static str,
-    pictures: &'static [&'static [u8]],
-    /// Bytes of a chunk, 0 for none.
-    chunk: usize,
-    /// Bytes of a write, 0 for all at once.
-    write: usize,
-    quirk: Quirk,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Quirk {
-    None,
-    Redirect,
-    Basic,
-    Digest,
-    /// Some pictures are damaged, with both ends in place.
-    Damage,
-}
-
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n";
-const PLAIN: Form = Form {
-    name: "all right",
-    head: OK,
-    first: "",
-    before: "--b\r\nContent-Type: image/jpeg\r\nContent-Length: N\r\n\r\n",
-    after: "\r\n",
-    pictures: &[C420, SMALL],
-    chunk: 0,
-    write: 0,
-    quirk: Quirk::None,
-};
-
-const FORMS: [Form; 40] = [
-    PLAIN,
-    Form { name: "redirect", quirk: Quirk::Redirect, ..PLAIN },
-    Form { name: "Basic", quirk: Quirk::Basic, ..PLAIN },
-    Form { name: "Digest", quirk: Quirk::Digest, ..PLAIN },
-    Form {
-        name: "chunked",
-        head: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: multipart/x-mixed-replace;boundary=b\r\n\r\n",
-        chunk: 700,
-        ..PLAIN
-    },
-    Form {
-        name: "chunks of one byte",
-        head: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-        chunk: 1,
-        ..PLAIN
-    },
-    Form {
-        name: "quoted boundary",
-        head: "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=\"b\"\r\n\r\n",
-        ..PLAIN
-    },
-    Form {
-        name: "boundary with dashes in the head",
-        head: "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=--b\r\n\r\n",
-        ..PLAIN
-    },
-    Form {
-        name: "no boundary parameter",
-        head: "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n",
-        ..PLAIN
-    },
-    Form { name: "extra blank lines", after: "\r\n\r\n\r\n", ..PLAIN },
-    Form {
-        name: "line feeds only",
-        head: "HTTP/1.1 200 OK\nContent-Type: multipart/x-mixed-replace; boundary=b\n\n",
-        before: "--b\nContent-Length: N\n\n",
-        after: "\n",
-        ..PLAIN
-    },
-    Form { name: "octet-stream", head: "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n", ..PLAIN },
-    Form { name: "text/html", head: "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", ..PLAIN },
-    Form { name: "no type", head: "HTTP/1.1 200 OK\r\n\r\n", ..PLAIN },
-    Form { name: "HTTP/1.0 without headers", head: "HTTP/1.0 200\r\n\r\n", ..PLAIN },
-    Form {
-        name: "small letters, twice",
-        head: "http/1.0 200 ok\r\ncontent-type: multipart/x-mixed-replace; boundary=b\r\ncontent-type : text/plain\r\n\r\n",
-        ..PLAIN
-    },
-    Form {
-        name: "length 0 of it all",
-        head: "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\nContent-Length: 0\r\n\r\n",
-        ..PLAIN
-    },
-    Form {
-        name: "image/jpeg without end",
-        head: "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n",
-        before: "",
-        after: "",
-        ..PLAIN
-    },
-    Form { name: "no length", before: "--b\r\nContent-Type: image/jpeg\r\n\r\n", ..PLAIN },
-    Form { name: "length 0", before: "--b\r\nContent-Type: image/jpeg\r\nContent-Length: 0\r\n\r\n", ..PLAIN },
-    Form { name: "length too small", before: "--b\r\nContent-Length: L\r\n\r\n", ..PLAIN },
-    Form { name: "length too large", before: "--b\r\nContent-Length: G\r\n\r\n", ..PLAIN },
-    Form { name: "another boundary", before: "--another\r\nContent-Type: image/jpeg\r\n\r\n", ..PLAIN },
-    Form {
-        name: "no first boundary",
-        before: "Content-Type: image/jpeg\r\nContent-Length: N\r\n\r\n",
-        after: "\r\n--b\r\n",
-        ..PLAIN
-    },
-    Form {
-        name: "no first boundary, no type",
-        head: "HTTP/1.1 200 OK\r\n\r\n",
-        before: "Content-Length: N\r\n\r\n",
-        after: "\r\n--b\r\n",
-        ..PLAIN
-    },
-    Form { name: "boundary without dashes", before: "b\r\nContent-Type: image/jpeg\r\n\r\n", ..PLAIN },
-    Form {
-        name: "blank line before the headers",
-        before: "--b\r\n\r\nContent-Type: image/jpeg\r\nContent-Length: N\r\n\r\n",
-        ..PLAIN
-    },
-    Form { name: "preamble", first: "This is a multipart message.\r\n\r\n", ..PLAIN },
-    Form { name: "part without headers", before: "--b\r\n\r\n", ..PLAIN },
-    Form { name: "image/jpg", before: "--b\r\nContent-type: image/jpg\r\n\r\n", ..PLAIN },
-    Form { name: "type with a parameter", before: "--b\r\nContent-Type:image/jpeg; charset=x\r\n\r\n", ..PLAIN },
-    Form { name: "no head at all", head: "", ..PLAIN },
-    Form { name: "ICY", head: "ICY 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n", ..PLAIN },
-    Form { name: "EXIF thumbnail", pictures: &[picture!("thumbnail.jpg")], ..PLAIN },
-    Form { name: "damaged pictures", pictures: &[C420], quirk: Quirk::Damage, ..PLAIN },
-    Form { name: "no Huffman tables", pictures: &[picture!("no-huffman.jpg")], ..PLAIN },
-    Form { name: "progressive", pictures: &[picture!("progressive.jpg")], ..PLAIN },
-    Form { name: "grey", pictures: &[GREY], ..PLAIN },
-    Form { name: "four zero bytes before the picture", before: "--b\r\nContent-Length: N\r\n\r\n\0\0\0\0", ..PLAIN },
-    Form { name: "trickle", write: 100, ..PLAIN },
-];
-
-impl Form {
-    fn pictures(&self) -> Vec<Vec<u8>> {
-        let mut pictures: Vec<_> = self.pictures.iter().cycle().take(40).map(|picture| picture.to_vec()).collect();
-        if self.quirk == Quirk::Damage {
-            pictures.iter_mut().step_by(10).for_each(|picture| picture[1000..1040].fill(0xAA));
-        }
-        pictures
-    }
-
-    fn answer(&self) -> Vec<Option<Vec<u8>>> {
-        let mut body = self.first.as_bytes().to_vec();
-        for picture in self.pictures() {
-            let length = picture.len();
-            let before = self.before.replace('N', &length.to_string());
-            let before =
-                before.replace(": L", &format!(": {}", length - 500)).replace(": G", &format!(": {}", length + 500));
-            body.extend([before.as_bytes(), &picture, self.after.as_bytes()].concat());
-        }
-        if self.chunk > 0 {
-            let chunks = body.chunks(self.chunk);
-            body = chunks.flat_map(|c| [format!("{:x}\r\n", c.len()).as_bytes(), c, b"\r\n"].concat()).collect();
-            body.extend(b"0\r\n\r\n");
-        }
-        let whole = [self.head.as_bytes(), &body].concat();
-        let write = if self.write == 0 { whole.len() } else { self.write };
-        whole.chunks(write).map(|piece| Some(piece.to_vec())).collect()
-    }
-
-    /// Serves it at `/video`, and everything else as the quirk wants it.
-    async fn serve(self) -> SocketAddr {
-        serve(move |_, request| {
-            let say = |text: &str| vec![Some(format!("HTTP/1.1 {text}\r\nContent-Length: 0\r\n\r\n").into_bytes())];
-            let authorized = |with: &str| request.contains(&format!("Authorization: {with}"));
-            match self.quirk {
-                Quirk::Redirect if request.starts_with("GET /video ") => say("302 Found\r\nLocation: there?x=1"),
-                Quirk::Redirect if !request.starts_with("GET /there?x=1 ") => say("404 Not Found"),
-                Quirk::Basic if !authorized("Basic YWRtaW46cEBzcy93OnJkIzE=") => {
-                    say("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"cam\"")
-                }
-                Quirk::Digest if !authorized("Digest username=\"admin\"") => {
-                    say("401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"cam\", nonce=\"abc\", qop=\"auth\"")
-                }
-                _ => self.answer(),
-            }
-        })
-        .await
-    }
-}
-
-#[tokio::test]
-async fn every_picture_of_every_server_arrives_bit_for_bit() {
-    let mut failed = Vec::new();
-    for form in FORMS {
-        let address = form.serve().await;
-        let (pictures, error) = open(&format!("http://admin:p@ss/w:rd#1@{address}/video")).run().await;
-        let expected = form.pictures().into_iter().map(|picture| {
-            let picture = Bytes::from(picture);
-            let bare = jpeg::info(&picture).is_ok_and(|info| !info.has_huffman);
-            (
-                if bare { jpeg::with_huffman(picture.clone()) } else { picture.clone() },
-                jpeg::info(&picture).unwrap().size,
-            )
-        });
-        if pictures != expected.collect::<Vec<_>>() || error != (Error::Ended { what: None }) {
-            failed.push(format!("{}: {} pictures, then {error}", form.name, pictures.len()));
-        }
-    }
-    assert!(failed.is_empty(), "{failed:#?}");
-}
-
 /// The error of a server that answers every request with `answer`.
 async fn error_of(user: &str, answer: &'static str) -> String {
     let address = serve(move |_, _| vec![Some(answer.as_bytes().to_vec())]).await;

@@ -22,7 +22,7 @@ pub(super) fn of(error: &mms::Error, place: &str, opened: bool) -> Error {
         }
         mms::Error::Status { status: 404 | 410, .. } => Error::NotFound { what: fact(error.to_string()) },
         mms::Error::Status { status, .. } => Error::Server { status: *status, what },
-        mms::Error::NotStream { .. } => Error::NotVideo { what, page: false },
+        mms::Error::NotStream { page, .. } => Error::NotVideo { what, page: *page },
         mms::Error::Unsupported { .. } => Error::Unsupported { what },
         mms::Error::Timeout { .. } | mms::Error::Closed { .. } if opened => Error::Ended { what: Some(what) },
         mms::Error::Timeout { after, .. } => {

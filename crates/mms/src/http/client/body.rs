@@ -58,12 +58,14 @@ pub(super) fn check(text: &[u8], media_type: &str, limit: usize) -> Result<(), E
         None => {
             let kind = if media_type.is_empty() { "of an unknown type" } else { media_type };
             let what = format!("the answer is {kind}, neither a stream of Windows Media nor a playlist");
-            Err(Error::NotStream { what })
+            Err(Error::NotStream { what, page: false })
         }
         Some(_) if text.len() <= limit => Ok(()),
         Some(Kind::Html) => Err(match playlist::parse(&text[..limit], "") {
             Err(error) => error,
-            Ok(_) => Error::NotStream { what: "the answer is a page for browsers, not a stream".to_owned() },
+            Ok(_) => {
+                Error::NotStream { what: "the answer is a page for browsers, not a stream".to_owned(), page: true }
+            }
         }),
         // However much has come by now, it is more than is accepted.
         Some(_) => Err(Error::TooLarge { what: "a playlist", size: limit as u64 + 1, limit: limit as u64 }),
