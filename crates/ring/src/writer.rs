@@ -10,6 +10,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use media::{Packet, Tracks};
 
 use crate::format::{RECORD_HEAD, RecordHead, SEGMENT_HEAD, segment_head};
@@ -63,6 +64,8 @@ pub struct Writer {
     segment_bytes: u64,
     run: u64,
     current: Option<Current>,
+    /// The tracks of the last packet, and what is written of them.
+    declaration: Option<(Tracks, Bytes)>,
     next_number: u64,
     unsynced: bool,
     /// The folder has files that it may forget when the power goes.
@@ -102,6 +105,7 @@ impl Writer {
             segment_bytes: segment_bytes(most_bytes),
             run,
             current: None,
+            declaration: None,
             unsynced: false,
             new_file: false,
         };
@@ -143,8 +147,10 @@ impl Writer {
         let packet = &record.packet;
         let join = packet.key && record.tracks.video().is_none_or(|track| track.id == packet.track);
         let head = RecordHead::of_packet(packet, join, seq, record.number, record.wall);
-        let declaration = tracks::encode(&record.tracks);
-        let declared = RecordHead::of_tracks(&declaration, seq, self.run);
+        if self.declaration.as_ref().is_none_or(|(of, _)| !of.same(&record.tracks)) {
+            self.declaration = Some((record.tracks.clone(), tracks::encode(&record.tracks).into()));
+        }
+        let declaration = self.declaration.as_ref().map(|(_, bytes)| bytes.clone()).unwrap_or_default();
         let both = (2 * RECORD_HEAD + declaration.len() + packet.data.len()) as u64;
         let least = crate::MARKER + blocks(Summary::empty(seq).closed_len() + both + 40);
         if least > self.most_bytes || packet.data.is_empty() || packet.data.len() > crate::format::MOST_PAYLOAD {
@@ -164,18 +170,18 @@ impl Writer {
         let Some(current) = &mut self.current else { return Err(self.read_only()) };
         let at = current.summary.end;
         let known = current.declared.as_ref().filter(|(known, _)| known.same(&record.tracks)).map(|(_, at)| *at);
-        let (tracks_head, record_head) = (declared.encode(), head.encode());
-        let fresh = [IoSlice::new(&tracks_head), IoSlice::new(&declaration)];
+        let record_head = head.encode();
         let own = [IoSlice::new(&record_head), IoSlice::new(&packet.data)];
-        let (tracks_at, packet_at) = match known {
-            Some(tracks_at) => (tracks_at, at),
-            None => (at, declared.end(at)),
+        let (tracks_at, packet_at, written) = match known {
+            Some(tracks_at) => (tracks_at, at, write_all(&*self.disk, &current.file, &mut { own }, at)),
+            None => {
+                let declared = RecordHead::of_tracks(&declaration, seq, self.run);
+                let tracks_head = declared.encode();
+                let mut both = [IoSlice::new(&tracks_head), IoSlice::new(&declaration), own[0], own[1]];
+                (at, declared.end(at), write_all(&*self.disk, &current.file, &mut both, at))
+            }
         };
-        let mut slices = [fresh, own].concat();
-        if known.is_some() {
-            slices.drain(..2);
-        }
-        if let Err(error) = write_all(&*self.disk, &current.file, &mut slices, at) {
+        if let Err(error) = written {
             // What was written of it goes; what cannot be cut now is cut when the ring is opened.
             let cut = current.file.set_len(at);
             let number = current.number;
