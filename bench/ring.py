@@ -7,7 +7,7 @@ MEGABYTES = 1024
 
 def main():
     begin("ring")
-    build = ["cargo", "build", "--quiet", "--release", "-p", "ring", "--example", "throughput"]
+    build = ["cargo", "build", "--quiet", "--release", "-p", "diskring", "--example", "throughput"]
     subprocess.run(build, cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     example = target / "release" / "examples" / "throughput"
