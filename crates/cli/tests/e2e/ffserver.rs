@@ -388,3 +388,29 @@ fn the_how_to_works_with_its_own_file_and_a_modern_ffmpeg() {
     feeder.kill().unwrap();
     feeder.wait().unwrap();
 }
+
+#[test]
+fn a_file_is_played_for_each_viewer_from_its_beginning_to_its_end() {
+    let file = MJPEG.path().display().to_string();
+    let text = format!(
+        "HTTPPort 8090\nMaxBandwidth 100000\n<Stream show.mjpeg>\nFile \"{file}\"\nFormat mpjpeg\n</Stream>\n{STATUS}"
+    );
+    let server = Server::configured("file", &text);
+    let mut first = server.stream("/show.mjpeg");
+    let own = clips::jpegs();
+    for _ in 0..8 {
+        first.part().unwrap();
+    }
+    let mut second = server.stream("/show.mjpeg");
+    let numbers: Vec<u16> = std::iter::from_fn(|| second.try_part().ok().flatten())
+        .map(|part| {
+            assert!(own.contains(&part.data), "the file's own pictures");
+            number(&part.data).unwrap()
+        })
+        .collect();
+    assert!(numbers[0] < 8, "{numbers:?}");
+    assert_eq!(numbers.last(), Some(&(clips::FRAMES - 1)), "{numbers:?}");
+    eventually("everybody to be gone", || (report(&server)["connections"] == 0).then_some(()));
+    // ffserver's page fell over it.
+    assert!(server.get("/stat.html").text().contains("show.mjpeg"));
+}
