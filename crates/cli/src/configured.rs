@@ -1,6 +1,6 @@
 //! `headwater serve --file`: what a configuration says, as ffserver did.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub struct Call {
     pub file: PathBuf,
     /// In place of the addresses in the file.
     pub listen: Vec<SocketAddr>,
+    /// The same, for RTSP.
+    pub rtsp: Vec<SocketAddr>,
     pub no_launch: bool,
     /// ffserver's `-d`: requests are logged to standard output, whatever the file says.
     pub is_debugging: bool,
@@ -79,12 +81,13 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
     let places = relay::Config {
         listen,
         mms: all_addresses(&config.mms)?,
+        rtsp: if call.rtsp.is_empty() { all_addresses(&config.rtsp)? } else { call.rtsp.clone() },
         sources: Vec::new(),
         max_connections: crate::serve::affordable(config.max_connections as usize, inputs),
         ..relay::Config::default()
     };
     let server = Server::bind(Arc::clone(&relay), &places)?;
-    announce(call, config, &server.addresses());
+    announce(call, config, &server.addresses(), &server.rtsp_addresses());
     let mut orders = Orders::new().context("cannot watch for signals")?;
     let stop = async {
         let ended = crate::signals::ended();
@@ -122,18 +125,32 @@ fn reload(call: &Call, relay: &Relay) {
 /// Streams and feeds that are listed at the start.
 const MOST_LISTED: usize = 20;
 
+/// Where to go for what listens at `address`: 0.0.0.0 is no such place.
+fn reachable(address: &SocketAddr) -> IpAddr {
+    if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() }
+}
+
 /// Says where to look, in a form that can be clicked in a terminal.
-fn announce(call: &Call, config: &Config, addresses: &[SocketAddr]) {
+fn announce(call: &Call, config: &Config, addresses: &[SocketAddr], rtsp: &[SocketAddr]) {
     let Some(first) = addresses.first() else { return };
-    // 0.0.0.0 is where to listen, not where to go.
-    let host = if first.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { first.ip() };
-    let base = format!("http://{}", SocketAddr::new(host, first.port()));
+    let base = format!("http://{}", SocketAddr::new(reachable(first), first.port()));
     let (bold, dim) = (anstyle::Style::new().bold(), anstyle::Style::new().dimmed());
     anstream::println!("{bold}{base}/{bold:#}  by {}", call.file.display());
     let width = config.streams.iter().take(MOST_LISTED).map(|stream| stream.name.len()).max().unwrap_or(0);
     for stream in config.streams.iter().take(MOST_LISTED) {
         let format = stream.format.as_deref().unwrap_or_default();
-        anstream::println!("  {base}/{:width$}  {dim}{format}{dim:#}", stream.name);
+        if format != "rtp" {
+            anstream::println!("  {base}/{:width$}  {dim}{format}{dim:#}", stream.name);
+        }
+    }
+    for address in rtsp {
+        let address = SocketAddr::new(reachable(address), address.port());
+        let by_rtsp = config.streams.iter().filter(|stream| stream.format.as_deref() == Some("rtp"));
+        let names: Vec<_> = by_rtsp.take(MOST_LISTED).map(|stream| &*stream.name).collect();
+        anstream::println!(
+            "By RTSP also rtsp://{address}/{}",
+            if names.is_empty() { "NAME".into() } else { names.join(", ") }
+        );
     }
     if config.streams.len() > MOST_LISTED {
         anstream::println!("  and {} more", config.streams.len() - MOST_LISTED);

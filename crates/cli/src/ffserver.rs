@@ -104,6 +104,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
             return exit::code(configured::run(&configured::Call {
                 file,
                 listen: Vec::new(),
+                rtsp: Vec::new(),
                 no_launch,
                 is_debugging,
             }));

@@ -19,6 +19,7 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
         return configured::run(&configured::Call {
             file: file.clone(),
             listen: args.listen.clone(),
+            rtsp: args.rtsp.clone(),
             no_launch: args.no_launch,
             is_debugging: false,
         });

@@ -13,6 +13,7 @@ mod log;
 mod meter;
 mod pages;
 mod report;
+mod rtsp;
 mod serve;
 mod table;
 mod visit;

@@ -79,9 +79,15 @@ impl RtspNames {
 }
 
 impl Default for RtspNames {
-    /// The sources by their names, with or without `.rtsp`, for everybody.
+    /// What a configuration has under `Format rtp`, to those whom it lets in; then the sources
+    /// by their names, with or without `.rtsp`, for everybody.
     fn default() -> Self {
-        Self::new(|relay, _, path| {
+        Self::new(|relay, client, path| {
+            if let Some(paths) = relay.paths()
+                && paths.has(path)
+            {
+                return paths.rtsp(client, path);
+            }
             let name = path.strip_suffix(".rtsp").unwrap_or(path);
             let source = relay.source(name)?.clone();
             Some(RtspStream { group: relay.group(name), ..RtspStream::of(source) })

@@ -164,7 +164,12 @@ impl Server {
             let sender = sender.map_err(|source| ServerError::Group { address, source })?;
             Ok((sender, RtspStream { group: Some(*group), ..RtspStream::of(source.clone()) }))
         };
-        let groups = config.multicast.iter().map(bound).collect::<Result<_, _>>()?;
+        let mut groups = config.multicast.iter().map(bound).collect::<Result<Vec<_>, _>>()?;
+        for (stream, group) in relay.paths().map(crate::paths::Paths::groups).unwrap_or_default() {
+            let address = SocketAddr::new(group.address, group.port);
+            let sender = crate::rtsp::Sender::bind(group, interface);
+            groups.push((sender.map_err(|source| ServerError::Group { address, source })?, stream));
+        }
         relay.send_to(&config.multicast);
         let shared = Arc::new(Shared {
             relay: Arc::clone(&relay),

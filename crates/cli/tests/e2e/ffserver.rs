@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use crate::harness::clips::{self, MJPEG};
 use crate::harness::http::{ask, connect, get};
+use crate::harness::rtsp;
 use crate::harness::server::headwater;
 use crate::harness::tools::folder;
 use crate::harness::{Answer, Server, eventually, number, run, size, tool};
@@ -413,4 +414,42 @@ fn a_file_is_played_for_each_viewer_from_its_beginning_to_its_end() {
     eventually("everybody to be gone", || (report(&server)["connections"] == 0).then_some(()));
     // ffserver's page fell over it.
     assert!(server.get("/stat.html").text().contains("show.mjpeg"));
+}
+
+#[test]
+fn rtsp_has_the_streams_of_format_rtp_with_their_rules_and_limits() {
+    let text = [
+        "RTSPPort 5554\nMaxClients 1\n",
+        FEED,
+        STREAM,
+        STATUS,
+        &stream("cam.rtp", "rtp", "MaxTime 3"),
+        &stream("secret.rtp", "rtp", "ACL allow 127.0.0.77"),
+    ]
+    .concat();
+    let server = Server::configured_with("rtsp", &text, &["--rtsp", "127.0.0.1:0"]);
+    let describe = |name: &str| rtsp::Client::connect(server.rtsp(), name).ask("DESCRIBE", "", "");
+    // ffserver let everybody in here.
+    let (denied, missing) = (describe("secret.rtp"), describe("nothing.rtp"));
+    assert_eq!((denied.status, denied.body), (404, missing.body));
+    // What is not rtp is not there by RTSP, and what is rtp says so over HTTP.
+    assert_eq!(describe("cam2.mjpeg").status, 404);
+    let told = server.get("/cam.rtp");
+    assert_eq!((told.status, told.text()), (404, "cam.rtp is served by RTSP: rtsp://127.0.0.1:5554/cam.rtp\n".into()));
+    for path in ["/secret.rtp", "/secret.sdp", "/secret.rtsp"] {
+        assert!(server.get(path).text().contains(&format!("File '{path}' not found")), "{path}");
+    }
+    let sdp = server.get("/cam.sdp");
+    assert_eq!(sdp.header("content-type"), "application/sdp");
+    assert!(sdp.text().contains("m=video"), "{}", sdp.text());
+    assert_eq!(server.get("/cam.rtsp").text(), "rtsp://127.0.0.1:5554/cam.rtp\r\n");
+    // It is a viewer as any other.
+    let mut client = rtsp::Client::connect(server.rtsp(), "cam.rtp");
+    client.play();
+    client.packet(0);
+    assert_eq!(server.get("/cam2.mjpeg").status, 503);
+    assert_eq!(report(&server)["clients"][0]["path"], "cam.rtp");
+    // And is let go after its time.
+    eventually("its end", || (report(&server)["connections"] == 0).then_some(()));
+    server.stream("/cam2.mjpeg").part().unwrap();
 }

@@ -1,6 +1,6 @@
 //! A request, from its path to who answers it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -54,7 +54,7 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
             // It reads its Source by itself: there is nothing here for anybody.
             What::Feed(_) => (pages::missing(&path), visit),
         },
-        None => match (redirector(paths, &path, address, &parts), others) {
+        None => match (redirector(&relay, &path, address, &parts).await, others) {
             (Some(response), _) => (response, visit),
             (None, Some(others)) => {
                 let request = Request::from_parts(parts, body);
@@ -87,7 +87,10 @@ async fn stream(
     parts: Parts,
     takeover: Takeover,
 ) -> Response {
-    if !is_read(&parts.method) && !out.format.other_methods {
+    let Some(format) = out.format else {
+        return told(by_rtsp(paths, entry, &parts).into_response(), &visit);
+    };
+    if !is_read(&parts.method) && !format.other_methods {
         return told(Refusal::method("GET, HEAD").into_response(), &visit);
     }
     let is_viewer = parts.method == Method::GET;
@@ -123,16 +126,41 @@ async fn stream(
     };
     // As in ffserver, what is not recorded begins live.
     let start = start.filter(|_| ask.source.variants().recorded().is_some() && !past::is_mmsh(&ask));
-    let response = match start.zip(past::kind_of(out.format.extension)) {
+    let response = match start.zip(past::kind_of(format.extension)) {
         Some((start, kind)) => past::serve(ask, kind, start).await,
-        None => (out.format.serve)(ask).await,
+        None => (format.serve)(ask).await,
     };
     let response = response.unwrap_or_else(IntoResponse::into_response);
     told(response, &visit)
 }
 
+/// What is said where only RTSP serves a stream.
+fn by_rtsp(paths: &Paths, entry: &Entry, parts: &Parts) -> Refusal {
+    let port = paths.table().config.rtsp.first().map(|listen| listen.port);
+    match (port, host(parts).map(without_port)) {
+        (Some(port), Some(host)) => {
+            Refusal::not_found(format!("{0} is served by RTSP: rtsp://{host}:{port}/{0}", entry.name))
+        }
+        _ => Refusal::not_found(format!("{} is served by RTSP", entry.name)),
+    }
+}
+
+/// What the client calls this server, if that is a host's name or address, with its port.
+fn host(parts: &Parts) -> Option<&str> {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    host.filter(|host| !host.is_empty()).filter(plain)
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rfind(']') {
+        Some(end) => &host[..=end],
+        None => host.split(':').next().unwrap_or(host),
+    }
+}
+
 /// Why there is no room for another viewer of `entry`, if there is none.
-fn no_room(relay: &Arc<Relay>, paths: &Paths, entry: &Entry) -> Option<Response> {
+pub(super) fn no_room(relay: &Arc<Relay>, paths: &Paths, entry: &Entry) -> Option<Response> {
     let table = paths.table();
     let (viewers, most) = (paths.viewers() + 1, table.config.max_clients);
     if viewers > most as usize {
@@ -144,31 +172,36 @@ fn no_room(relay: &Arc<Relay>, paths: &Paths, entry: &Entry) -> Option<Response>
 }
 
 /// What leads players to a stream, by the ending of its name: theirs, and the stream's.
-const REDIRECTORS: &[(&str, &str)] = &[("asx", "asf"), ("ram", "rm"), ("rpm", "rm"), ("rtsp", "")];
+const REDIRECTORS: &[(&str, &str)] = &[("asx", "asf"), ("ram", "rm"), ("rpm", "rm"), ("rtsp", ""), ("sdp", "")];
 
 /// The file that leads a player to a stream, if `path` is the name of one and the visitor
 /// may see the stream.
-fn redirector(paths: &Paths, path: &str, address: IpAddr, parts: &Parts) -> Option<Response> {
+async fn redirector(relay: &Relay, path: &str, address: IpAddr, parts: &Parts) -> Option<Response> {
     if !is_read(&parts.method) {
         return None;
     }
     let (name, extension) = path.rsplit_once('.')?;
     let (_, of_stream) = REDIRECTORS.iter().find(|(theirs, _)| *theirs == extension)?;
-    let table = paths.table();
+    let table = relay.paths()?.table();
     let is_stream = |entry: &Entry| matches!(entry.what, What::Stream(_));
     let entry = match of_stream.is_empty() {
         false => table.find(&format!("{name}.{of_stream}"), address)?.clone(),
         true => {
             let stem = |entry: &Entry| entry.name.rsplit_once('.').map_or(entry.name == name, |(stem, _)| stem == name);
-            table.entries().find(|entry| is_stream(entry) && stem(entry) && entry.access.allows(address))?.clone()
+            let mut found =
+                table.entries().filter(|entry| is_stream(entry) && stem(entry) && entry.access.allows(address));
+            let by_rtsp = |entry: &&Arc<Entry>| matches!(&entry.what, What::Stream(out) if out.format.is_none());
+            let first = found.next()?;
+            std::iter::once(first).chain(found).find(by_rtsp).unwrap_or(first).clone()
         }
     };
     if !is_stream(&entry) {
         return None;
     }
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
-    let Some(host) = host.filter(|host| !host.is_empty()).filter(plain) else {
+    if extension == "sdp" {
+        return Some(sdp(relay, &entry, parts).await);
+    }
+    let Some(host) = host(parts) else {
         let refusal = Refusal::bad_request("a Host header is needed, as in Host: example.com:8090");
         return Some(refusal.into_response());
     };
@@ -181,14 +214,26 @@ fn redirector(paths: &Paths, path: &str, address: IpAddr, parts: &Parts) -> Opti
         ),
         "rtsp" => {
             let port = table.config.rtsp.first()?.port;
-            let host = match host.rfind(']') {
-                Some(end) => &host[..=end],
-                None => host.split(':').next().unwrap_or(host),
-            };
+            let host = without_port(host);
             pages::playlist("application/x-rtsp", format!("rtsp://{host}:{port}/{}\r\n", entry.name))
         }
         _ => pages::playlist("audio/x-pn-realaudio", format!("# {}\r\n{url}\r\n", crate::PRODUCT)),
     })
+}
+
+/// The description of a stream for players that do not ask by RTSP.
+async fn sdp(relay: &Relay, entry: &Entry, parts: &Parts) -> Response {
+    let What::Stream(out) = &entry.what else { return pages::missing(&entry.name) };
+    // The address that the client came to, if it wrote one.
+    let server = host(parts).map(without_port).and_then(|host| host.trim_matches(['[', ']']).parse().ok());
+    let described = match out.rtsp() {
+        Ok(stream) => relay.sdp(&stream, server.unwrap_or(Ipv4Addr::UNSPECIFIED.into())).await,
+        Err(error) => Err(error),
+    };
+    match described {
+        Ok(sdp) => pages::playlist("application/sdp", sdp),
+        Err(error) => Refusal::source(&entry.name, &error).into_response(),
+    }
 }
 
 /// Whether the visitor would rather have JSON.

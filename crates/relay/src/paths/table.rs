@@ -53,7 +53,8 @@ pub(crate) enum What {
 /// A stream.
 pub(crate) struct Out {
     pub(crate) stream: Stream,
-    pub(crate) format: &'static Format,
+    /// How HTTP serves it; nothing: RTSP does.
+    pub(crate) format: Option<&'static Format>,
     variant: Variant,
     from: From,
 }
@@ -73,6 +74,9 @@ const WORDS: &[(&str, &str)] = &[
     ("asf", "asf"),
     ("asf_stream", "asf"),
 ];
+
+/// What only RTSP serves.
+const RTP: &str = "rtp";
 
 fn format(word: &str) -> Option<&'static Format> {
     let (_, extension) = WORDS.iter().find(|(known, _)| *known == word)?;
@@ -111,6 +115,21 @@ impl Out {
                 let name = format!("{}#{number}", self.stream.name);
                 let options = source::Options { repeat_files: false, ..source::Options::default() };
                 Supervisor::new(&name, path, options)
+            }
+        }
+    }
+
+    /// What a group is sent: a file again and again, unless the section says otherwise.
+    ///
+    /// # Errors
+    /// When the file cannot be one.
+    pub(super) fn open_for_all(&self) -> Result<Supervisor, source::Error> {
+        match &self.from {
+            From::Feed(feed) => Ok(feed.clone()),
+            From::File(path) => {
+                let repeat_files = self.stream.multicast.as_ref().is_some_and(|to| to.repeat);
+                let options = source::Options { repeat_files, ..source::Options::default() };
+                Supervisor::new(&self.stream.name, path, options)
             }
         }
     }
@@ -296,15 +315,18 @@ fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, O
         return Ok(What::Status(Box::new(stream.clone())));
     }
     let word = stream.format.as_deref().unwrap_or_default();
-    let Some(format) = format(word) else {
-        let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
-        let message = format!(
-            "<Stream {}>: Format {word} cannot be served yet; there are {} and status",
-            stream.name,
-            known.join(", ")
-        );
-        return Err(Some(error(stream.line, message)));
+    let wrong = |what: String| Some(error(stream.line, format!("<Stream {}>: {what}", stream.name)));
+    let format = match format(word) {
+        None if word != RTP => {
+            let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+            return Err(wrong(format!(
+                "Format {word} is not served; there are {}, {RTP} and status",
+                known.join(", ")
+            )));
+        }
+        format => format,
     };
+    stream.encoding().map_err(wrong)?;
     let from = match &stream.origin {
         Origin::Feed(feed) => From::Feed(feeds.get(feed).cloned().ok_or(None)?),
         Origin::File { path, .. } => From::File(path.to_string_lossy().into_owned()),

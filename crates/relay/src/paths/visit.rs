@@ -18,7 +18,7 @@ use crate::Relay;
 pub(crate) struct Visit {
     relay: Arc<Relay>,
     peer: SocketAddr,
-    method: Method,
+    method: String,
     target: String,
     protocol: &'static str,
     referer: String,
@@ -47,12 +47,31 @@ impl Visit {
         Self {
             relay: Arc::clone(relay),
             peer: caller.peer,
-            method: caller.method.clone(),
+            method: caller.method.to_string(),
             target: caller.uri.path_and_query().map_or_else(|| "/".into(), ToString::to_string),
             protocol: if caller.version < Version::HTTP_11 { "HTTP/1.0" } else { "HTTP/1.1" },
             referer: told(header::REFERER),
             agent: told(header::USER_AGENT),
             entry,
+            is_viewer: false,
+            until: None,
+            closed: watch::Sender::new(false),
+            status: AtomicU16::new(200),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// A visit of `entry` by RTSP.
+    pub(super) fn rtsp(relay: &Arc<Relay>, peer: SocketAddr, path: &str, agent: &str, entry: Arc<Entry>) -> Self {
+        Self {
+            relay: Arc::clone(relay),
+            peer,
+            method: "PLAY".into(),
+            target: format!("/{path}"),
+            protocol: "RTSP/1.0",
+            referer: String::new(),
+            agent: agent.into(),
+            entry: Some(entry),
             is_viewer: false,
             until: None,
             closed: watch::Sender::new(false),
@@ -132,7 +151,7 @@ impl Drop for Visit {
         }
         paths.log().write(&Line {
             peer: &self.peer.ip().to_canonical().to_string(),
-            method: self.method.as_str(),
+            method: &self.method,
             target: &self.target,
             protocol: self.protocol,
             status: self.status.load(Relaxed),

@@ -129,10 +129,24 @@ impl Client {
                     self.answer(now, sheet);
                     Ok(())
                 }
-                Happened::Entry(Ok(entry)) => match self.take(entry).await? {
-                    true => Ok(()),
-                    false => return self.leave().await,
-                },
+                Happened::Entry(Ok(entry)) => {
+                    let visit = self.listed.as_ref().and_then(|listed| listed.visit.clone());
+                    let over = async {
+                        match visit {
+                            Some(visit) => visit.over().await,
+                            None => std::future::pending().await,
+                        }
+                    };
+                    let goes_on = tokio::select! {
+                        goes_on = self.take(entry) => goes_on?,
+                        // One that takes nothing is not waited for.
+                        () = over => return Ok(self.socket.shutdown().await?),
+                    };
+                    match goes_on {
+                        true => Ok(()),
+                        false => return self.leave().await,
+                    }
+                }
                 Happened::Entry(Err(feed::Closed)) | Happened::Stopping => return self.leave().await,
                 Happened::Due => self.due(now).await?,
             };
@@ -156,7 +170,13 @@ impl Client {
         let is_playing = self.session.is_playing();
         let report_at = is_playing.then_some(self.report_at);
         let due = [self.session.poll_timeout(), report_at].into_iter().flatten().min();
-        let Self { socket, place, open, reported, .. } = self;
+        let Self { socket, place, open, reported, listed, .. } = self;
+        let over = async {
+            match listed {
+                Some(listed) => listed.over().await,
+                None => std::future::pending().await,
+            }
+        };
         let of_source = async {
             match open {
                 Some(Open { asked: Some(_), reader, stream, .. }) => {
@@ -179,6 +199,7 @@ impl Client {
             // A client that always has something to take must be heard too.
             biased;
             () = stopped(&mut place.stopping) => Happened::Stopping,
+            () = over => Happened::Stopping,
             read = socket.read(buffer) => Happened::Read(read),
             () = reported.notified() => Happened::Reported,
             () = deadline => Happened::Due,
@@ -312,6 +333,14 @@ impl Client {
         let Some(open) = &mut self.open else {
             return self.session.refuse(now, Status::SessionNotFound, "");
         };
+        let path = open.path.split('?').next().unwrap_or_default();
+        let visit = match self.relay.paths().filter(|paths| paths.has(path)) {
+            Some(paths) => match paths.play(&self.relay, self.peer, path, self.session.agent()) {
+                None => return self.session.refuse(now, Status::NotEnoughBandwidth, "the server is too busy"),
+                visit => visit,
+            },
+            None => None,
+        };
         let begins = open.begin();
         let first = open.lines.iter().flatten().next().map(|line| line.way);
         let format = match first {
@@ -329,7 +358,7 @@ impl Client {
             agent,
             since: now,
             max_age: None,
-            visit: None,
+            visit,
             counts: Counts::default(),
         }));
         self.report_at = now;

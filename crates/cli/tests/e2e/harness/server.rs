@@ -37,10 +37,15 @@ impl Server {
     /// Serves what an ffserver.conf with this `text` says, kept in a folder of `name`, on a port
     /// of the system's choice.
     pub fn configured(name: &str, text: &str) -> Self {
+        Self::configured_with(name, text, &[])
+    }
+
+    /// The same, with further arguments.
+    pub fn configured_with(name: &str, text: &str, args: &[&str]) -> Self {
         let file = tools::folder(name).join("ffserver.conf");
         std::fs::write(&file, text).unwrap();
         let mut command = headwater();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--file"]).arg(&file);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--file"]).arg(&file).args(args);
         Self::run(command)
     }
 

@@ -1,0 +1,79 @@
+//! Streams with `Format rtp`: the same names, rules and limits by RTSP.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::table::{Entry, Out, What};
+use super::{Paths, Visit, serve};
+use crate::{Group, Relay, RtspStream};
+
+/// A stream that only RTSP serves.
+fn of(entry: &Entry) -> Option<&Out> {
+    match &entry.what {
+        What::Stream(out) if out.format.is_none() => Some(out),
+        _ => None,
+    }
+}
+
+impl Out {
+    /// The group that it is sent to.
+    fn group(&self) -> Option<Group> {
+        self.stream.multicast.as_ref().map(|to| Group { address: to.address, port: to.port, ttl: to.ttl })
+    }
+
+    /// What a client of RTSP gets. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When its file cannot be one.
+    pub(super) fn rtsp(&self) -> Result<RtspStream, source::Error> {
+        Ok(RtspStream {
+            source: self.open()?,
+            group: self.group(),
+            no_video: self.stream.no_video,
+            no_audio: self.stream.no_audio,
+        })
+    }
+}
+
+impl Paths {
+    /// What a client at `address` finds behind `path` by RTSP.
+    pub(crate) fn rtsp(&self, address: IpAddr, path: &str) -> Option<RtspStream> {
+        let table = self.table();
+        let opened = of(table.find(path, address)?)?.rtsp();
+        opened.inspect_err(|error| tracing::warn!(path, %error, "cannot be opened")).ok()
+    }
+
+    /// Whether the configuration has `path` at all; then nobody else has it.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.table().named(path).next().is_some()
+    }
+
+    /// Counts a client that is about to play `path` by RTSP among the viewers; nothing where
+    /// there is no room for it.
+    pub(crate) fn play(&self, relay: &Arc<Relay>, peer: SocketAddr, path: &str, agent: &str) -> Option<Arc<Visit>> {
+        let entry = Arc::clone(self.table().find(path, peer.ip())?);
+        if serve::no_room(relay, self, &entry).is_some() {
+            return None;
+        }
+        let until = of(&entry)?.stream.max_time.map(|time| Instant::now() + time);
+        Some(Arc::new(Visit::rtsp(relay, peer, path, agent, entry).viewer(until)))
+    }
+
+    /// The streams that are sent to groups, and the groups. Needs a tokio runtime.
+    pub(crate) fn groups(&self) -> Vec<(RtspStream, Group)> {
+        let table = self.table();
+        let sent = table.entries().filter_map(|entry| {
+            let What::Stream(out) = &entry.what else { return None };
+            let group = out.group()?;
+            match out.open_for_all() {
+                Ok(source) => Some((RtspStream { source, ..out.rtsp().ok()? }, group)),
+                Err(error) => {
+                    tracing::warn!(stream = entry.name, %error, "is not sent to its group");
+                    None
+                }
+            }
+        });
+        sent.collect()
+    }
+}
