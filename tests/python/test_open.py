@@ -209,3 +209,42 @@ def test_a_source_is_not_opened_again_after_what_it_is_not_told(server):
     for wrong in ({"on": "sometimes"}, {"factor": 0.5}, {"first": -1}, {"jitter": 2}, {"attempts": -1}):
         with pytest.raises(ValueError):
             headwater.Reconnect(**wrong)
+
+
+def test_a_jpeg_that_nobody_looks_at_is_not_decoded(server):
+    """Seen by that its damage is not known before."""
+    import cv2
+
+    noise = np.random.default_rng(3).integers(0, 255, (240, 320, 3), np.uint8)
+    good = cv2.imencode(".jpg", noise)[1].tobytes()
+    damaged = good[: len(good) // 2] + b"\xff\xd9"
+    go_on = threading.Event()
+
+    def page(handler):
+        mjpeg([good])(handler)
+        go_on.wait(30)
+        for picture in (damaged, good):
+            handler.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + picture + b"\r\n")
+            handler.wfile.flush()
+            time.sleep(0.2)
+        handler.stall()
+
+    with headwater.open(server.url("/x", page), latest=True, timeout=60) as capture:
+        frame = capture.read()
+        assert not frame.corrupt and np.array_equal(frame.bgr, cv2.imdecode(np.frombuffer(good, np.uint8), 1))
+        go_on.set()
+        frame = capture.read()
+        assert capture.stats.corrupt == 0 and frame.jpeg() == damaged
+        assert frame.corrupt and capture.stats.corrupt == 1 and frame.bgr.shape == (240, 320, 3)
+        frame = capture.read()
+        assert np.array_equal(frame.bgr, cv2.imdecode(np.frombuffer(good, np.uint8), 1))
+        assert frame.resized(160, 0).rgb.shape == (120, 160, 3) and not frame.corrupt
+    go_on.clear()
+    threading.Timer(0.3, go_on.set).start()
+    with headwater.open(server.url("/x", page), latest=True, corrupt="drop", timeout=60) as capture:
+        assert [capture.read().corrupt for _ in range(2)] == [False, False] and capture.stats.corrupt == 1
+    go_on.clear()
+    threading.Timer(0.3, go_on.set).start()
+    with headwater.open(server.url("/x", page), format="jpeg", timeout=60) as capture:
+        assert [np.asarray(capture.read()).tobytes() for _ in range(3)] == [good, damaged, good]
+        assert capture.stats.corrupt == 0

@@ -2,6 +2,10 @@
 //!
 //! One lock, two things to wait for (a frame, room for one), and a list of those who want to be
 //! told. Every wait ends when the capture is closed.
+//!
+//! To wake a thread costs more than to decode a small picture. So the engine of a recording goes
+//! on until several frames wait before it wakes a reader, and a reader takes several before it
+//! wakes the engine. A reader that has waited for [`PATIENCE`] is woken for any frame.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +15,9 @@ use source::Phase;
 
 use crate::shape::Shaper;
 use crate::{Error, Frame, Kind, Position, Seek};
+
+/// How long a reader leaves the engine of a recording to collect frames.
+const PATIENCE: Duration = Duration::from_millis(4);
 
 /// What engine and readers share.
 pub(crate) struct Flow {
@@ -34,6 +41,12 @@ struct Listeners {
 #[derive(Default)]
 pub(crate) struct Inside {
     frames: VecDeque<Frame>,
+    /// Frames that have to wait before a reader is woken for them.
+    batch: usize,
+    /// Those who are to be woken for any frame.
+    urgent: usize,
+    /// The engine waits for room.
+    full: bool,
     pub(crate) dropped: u64,
     pub(crate) made: u64,
     pub(crate) read: u64,
@@ -97,15 +110,22 @@ impl Flow {
     /// `most`; waits for that.
     pub(crate) fn push(&self, frame: Frame, most: usize, generation: u64) -> Pushed {
         let mut inside = self.lock();
-        while !inside.closed && inside.generation == generation && inside.frames.len() >= most {
+        inside.batch = most / 2;
+        let mut least = most.saturating_sub(1);
+        while !inside.closed && inside.generation == generation && inside.frames.len() > least {
+            // One that has to wait comes back to room for several.
+            least = most / 2;
+            inside.full = true;
             inside = self.room.wait(inside).unwrap_or_else(PoisonError::into_inner);
         }
+        inside.full = false;
         if inside.closed || inside.generation != generation {
             return Pushed::Unwanted;
         }
         inside.take_in(frame);
+        let wake = inside.urgent > 0 || inside.frames.len() >= inside.batch;
         drop(inside);
-        self.tell();
+        self.tell_of(wake);
         Pushed::Taken
     }
 
@@ -128,7 +148,14 @@ impl Flow {
 
     /// Wakes whoever waits for a frame or wants to be told.
     pub(crate) fn tell(&self) {
-        self.arrived.notify_all();
+        self.tell_of(true);
+    }
+
+    /// Tells those who want to be told, and wakes readers if `wake`.
+    fn tell_of(&self, wake: bool) {
+        if wake {
+            self.arrived.notify_all();
+        }
         let told: Vec<_> = self.listeners().all.iter().map(|(_, listener)| Arc::clone(listener)).collect();
         told.iter().for_each(|listener| listener());
     }
@@ -139,23 +166,52 @@ impl Flow {
     /// Why there will be none any more.
     pub(crate) fn take(&self, deadline: Option<Instant>) -> Result<Option<Frame>, Error> {
         let mut inside = self.lock();
+        let mut patient = true;
         loop {
             if inside.closed {
                 return Err(Error::closed(&self.url));
             }
             if let Some(frame) = inside.give() {
+                // Frames are taken one by one, so this one is not missed.
+                let room = inside.full && inside.frames.len() <= inside.batch;
                 drop(inside);
-                self.room.notify_one();
+                if room {
+                    self.room.notify_one();
+                }
                 return Ok(Some(frame));
             }
             if let Some(over) = &inside.over {
                 return Err(over.clone());
             }
-            inside = match self.wait(inside, deadline) {
+            if patient && inside.batch > 1 {
+                patient = false;
+                let soon = Instant::now() + PATIENCE;
+                let soon = deadline.map_or(soon, |deadline| deadline.min(soon));
+                inside = match self.wait(inside, Some(soon)) {
+                    Ok(inside) | Err(inside) => inside,
+                };
+                continue;
+            }
+            inside = match self.wait_urgently(inside, deadline) {
                 Ok(inside) => inside,
                 Err(_) => return Ok(None),
             };
         }
+    }
+
+    /// [`Flow::wait`] for any frame.
+    fn wait_urgently<'a>(
+        &self,
+        mut inside: MutexGuard<'a, Inside>,
+        deadline: Option<Instant>,
+    ) -> Result<MutexGuard<'a, Inside>, MutexGuard<'a, Inside>> {
+        inside.urgent += 1;
+        let waited = self.wait(inside, deadline);
+        let less = |mut inside: MutexGuard<'a, Inside>| {
+            inside.urgent -= 1;
+            inside
+        };
+        waited.map(less).map_err(less)
     }
 
     /// The newest frame, if it arrived within `max_age`; those before it are left out.
@@ -185,7 +241,7 @@ impl Flow {
             if let Some(result) = done(&mut inside) {
                 return Some(result);
             }
-            inside = self.wait(inside, deadline).ok()?;
+            inside = self.wait_urgently(inside, deadline).ok()?;
         }
     }
 

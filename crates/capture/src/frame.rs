@@ -1,6 +1,7 @@
 //! What a capture gives: a picture, and all that is known of it.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -41,6 +42,8 @@ struct Inner {
     shape: Shape,
     picture: OnceLock<ffmpeg::Frame>,
     jpeg: Option<Bytes>,
+    /// The picture is to be decoded when somebody wants to know of it.
+    later: bool,
     shaper: Arc<Shaper>,
 }
 
@@ -49,8 +52,16 @@ impl Frame {
     pub(crate) fn new(facts: Facts, picture: Option<ffmpeg::Frame>, jpeg: Option<Bytes>, shaper: &Arc<Shaper>) -> Self {
         let shape = shaper.shape(facts.own, facts.rotation);
         let picture = picture.map_or_else(OnceLock::new, OnceLock::from);
-        let inner = Arc::new(Inner { facts, shape, picture, jpeg, shaper: Arc::clone(shaper) });
-        Self { inner, dropped_before: 0 }
+        let inner = Inner { facts, shape, picture, jpeg, later: false, shaper: Arc::clone(shaper) };
+        Self { inner: Arc::new(inner), dropped_before: 0 }
+    }
+
+    /// Of a JPEG that is decoded when somebody wants its pixels, or to know whether it is damaged.
+    pub(crate) fn undecoded(facts: Facts, jpeg: Bytes, shaper: &Arc<Shaper>) -> Self {
+        let shape = shaper.shape(facts.own, facts.rotation);
+        let shaper = Arc::clone(shaper);
+        let inner = Inner { facts, shape, picture: OnceLock::new(), jpeg: Some(jpeg), later: true, shaper };
+        Self { inner: Arc::new(inner), dropped_before: 0 }
     }
 
     pub(crate) fn with_dropped(mut self, dropped_before: u64) -> Self {
@@ -101,10 +112,12 @@ impl Frame {
         }
     }
 
-    /// The source or the decoder knows that it is damaged.
+    /// The source or the decoder knows that it is damaged. A picture that was not decoded yet is,
+    /// to know it.
     #[must_use]
     pub fn corrupt(&self) -> bool {
-        self.inner.facts.corrupt
+        let damaged = |picture: Result<&ffmpeg::Frame, Error>| picture.map_or(true, ffmpeg::Frame::corrupt);
+        self.inner.facts.corrupt || (self.inner.later && damaged(self.picture()))
     }
 
     /// Something is missing before it, or changed: pictures were lost on their way, the source
@@ -144,13 +157,19 @@ impl Frame {
     /// # Errors
     /// [`crate::Kind::BadOption`] for a side above 8192, [`crate::Kind::Broken`] without memory.
     pub fn resized(&self, size: Size) -> Result<Self, Error> {
-        let Inner { facts, shape, picture, jpeg, shaper } = &*self.inner;
+        let Inner { facts, shape, picture, jpeg, later, shaper } = &*self.inner;
         let shape = shaper.resized(*shape, size)?;
         let picture = match picture.get() {
             Some(picture) => OnceLock::from(shaper.again(picture)?),
             None => OnceLock::new(),
         };
-        let inner = Inner { facts: facts.clone(), shape, picture, jpeg: jpeg.clone(), shaper: Arc::clone(shaper) };
+        // Where it is decoded for the first size it may be too small for this one.
+        if *later && picture.get().is_none() {
+            self.picture()?;
+            return self.resized(size);
+        }
+        let (facts, jpeg, shaper) = (facts.clone(), jpeg.clone(), Arc::clone(shaper));
+        let inner = Inner { facts, shape, picture, jpeg, later: *later, shaper };
         Ok(Self { inner: Arc::new(inner), dropped_before: self.dropped_before })
     }
 
@@ -169,8 +188,15 @@ impl Frame {
         if let Some(picture) = self.inner.picture.get() {
             return Ok(picture);
         }
-        let decoded = self.inner.shaper.decode(self.inner.jpeg.as_deref().unwrap_or_default())?;
-        Ok(self.inner.picture.get_or_init(|| decoded))
+        let Inner { facts, jpeg, later, shaper, .. } = &*self.inner;
+        let jpeg = jpeg.clone().unwrap_or_default();
+        let decoded = if *later { shaper.decode_as_wanted(&jpeg, facts.own)? } else { shaper.decode(&jpeg)? };
+        Ok(self.inner.picture.get_or_init(|| {
+            if *later && decoded.corrupt() {
+                shaper.damaged.fetch_add(1, Ordering::Relaxed);
+            }
+            decoded
+        }))
     }
 
     /// The picture as it is wanted, in `format`; the decoder's own memory where it is that

@@ -37,6 +37,7 @@ mod runtime;
 mod shape;
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -337,7 +338,7 @@ impl Capture {
                 frames: inside.made,
                 read: inside.read,
                 dropped: inside.dropped,
-                corrupt: inside.corrupt,
+                corrupt: inside.corrupt + self.flow.shaper.damaged.load(Ordering::Relaxed),
                 bytes: 0,
                 fps: 0.0,
                 reconnects: 0,

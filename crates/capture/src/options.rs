@@ -154,8 +154,8 @@ pub struct Options {
     /// Give the newest frame and leave out older ones that were not taken. Auto: yes for live
     /// sources, no for recordings. A recording whose newest frame is wanted plays in real time.
     pub latest: Auto<bool>,
-    /// Frames that are decoded ahead where `latest` is off. 0: one of a live source, four of a
-    /// recording.
+    /// Frames that are decoded ahead where `latest` is off. 0: one of a live source, four to
+    /// sixteen of a recording, by their size.
     pub buffer: usize,
     /// Open a source again that is lost. Auto: yes for live sources, no for recordings. A
     /// refused password is never tried again.

@@ -17,8 +17,17 @@ use source::{Error as SourceError, Phase, Stop};
 use crate::flow::Flow;
 use crate::{Error, Info, Kind, Options, Seek, State, Stats};
 
-/// Frames that are decoded ahead unless another number is asked for.
-const AHEAD: usize = 4;
+/// Frames that are decoded ahead unless another number is asked for: the least, and the most, as
+/// far as there is [`ROOM`] for them.
+const AHEAD: std::ops::RangeInclusive<usize> = 4..=16;
+/// Bytes of frames beyond the least that are decoded ahead.
+const ROOM: u64 = 8 << 20;
+
+/// Frames of `size` that are decoded ahead where nobody says how many.
+fn ahead(size: media::Size) -> usize {
+    let most = ROOM / (size.pixels() * 3 / 2).max(1);
+    usize::try_from(most).unwrap_or(usize::MAX).clamp(*AHEAD.start(), *AHEAD.end())
+}
 
 pub(crate) struct Recording {
     shared: Arc<Shared>,

@@ -3,11 +3,12 @@
 //! What a conversion needs is kept from one picture to the next and shared by all frames of a
 //! capture, whichever threads convert them.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use ffmpeg::{ColorSpace, Frame, Scaler, jpeg};
-use media::Size;
+use ffmpeg::{ColorSpace, Decoder, DecoderOptions, Frame, Scaler, jpeg};
+use media::{Size, Timestamp, Track};
 
 use crate::{Colors, Crop, Error, Format, Kind, Options};
 
@@ -23,6 +24,9 @@ pub(crate) struct Shaper {
     colors: Colors,
     pub(crate) format: Format,
     scalers: Mutex<Vec<(Format, Scaler)>>,
+    decoders: Mutex<Vec<jpeg::Decoder>>,
+    /// Frames that were found damaged only when somebody wanted their pixels.
+    pub(crate) damaged: AtomicU64,
 }
 
 /// What becomes of a picture.
@@ -50,7 +54,17 @@ impl Shape {
 impl Shaper {
     pub(crate) fn new(url: &str, options: &Options) -> Self {
         let Options { crop, size, rotate, colors, format, .. } = *options;
-        Self { url: url.into(), crop, size, rotate, colors, format, scalers: Mutex::default() }
+        Self {
+            url: url.into(),
+            crop,
+            size,
+            rotate,
+            colors,
+            format,
+            scalers: Mutex::default(),
+            decoders: Mutex::default(),
+            damaged: AtomicU64::new(0),
+        }
     }
 
     /// What becomes of a picture whose source calls its size `own` and wants it turned.
@@ -143,6 +157,27 @@ impl Shaper {
         jpeg::Decoder::new().decode(data, None).map_err(|error| self.failed(&error))
     }
 
+    /// The picture of a JPEG of `own` size in the pixels, and at least in the size, that are wanted.
+    pub(crate) fn decode_as_wanted(&self, data: &Bytes, own: Size) -> Result<Frame, Error> {
+        let lock = || self.decoders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decoder = lock().pop().unwrap_or_else(jpeg::Decoder::new);
+        let decoded = jpeg_as(&mut decoder, data, self.least(own), self.format);
+        let mut kept = lock();
+        if kept.len() < MOST_KEPT {
+            kept.push(decoder);
+        }
+        drop(kept);
+        decoded.or_else(|error| self.decode_by_libavcodec(data, own).ok_or(error)).map_err(|error| self.failed(&error))
+    }
+
+    /// What libjpeg-turbo refuses libavcodec can often make something of.
+    fn decode_by_libavcodec(&self, data: &Bytes, own: Size) -> Option<Frame> {
+        let options = DecoderOptions { threads: 1, low_delay: true };
+        let mut decoder = Decoder::new(&Track::mjpeg(own), &options).ok()?;
+        decoder.send(data, Timestamp::ZERO, true).and_then(|()| decoder.drain()).ok()?;
+        decoder.receive().ok()?
+    }
+
     /// What swscale is to convert, where that is not the picture itself.
     fn source(&self, picture: &Frame, shape: Shape) -> Result<Option<Frame>, Error> {
         let part = self.part(picture, shape)?;
@@ -202,6 +237,19 @@ impl Shaper {
             _ => Kind::Broken,
         };
         Error::new(kind, &self.url, error.to_string())
+    }
+}
+
+/// The picture of a JPEG in `format`, straight from libjpeg-turbo.
+pub(crate) fn jpeg_as(
+    decoder: &mut jpeg::Decoder,
+    data: &[u8],
+    least: Option<Size>,
+    format: Format,
+) -> Result<Frame, ffmpeg::Error> {
+    match format {
+        Format::Jpeg | Format::Yuv420p | Format::Luma8 => decoder.decode(data, least),
+        format => decoder.decode_to(data, least, format.name()),
     }
 }
 

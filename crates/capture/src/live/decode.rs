@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::every::Gate;
 use crate::flow::{Flow, Pushed};
 use crate::frame::Facts;
+use crate::shape::jpeg_as;
 use crate::{Corrupt, Format, Frame, Options, Skip};
 
 /// How often a thread without packets looks whether the capture still exists, though the feed of
@@ -20,6 +21,9 @@ use crate::{Corrupt, Format, Frame, Options, Skip};
 const LOOK: Duration = Duration::from_secs(1);
 /// Packets that may wait before those in front of them count as old.
 const MOST_IN_A_BURST: u64 = 4;
+
+/// The last bytes of a JPEG: EOI.
+const JPEG_END: [u8; 2] = [0xFF, 0xD9];
 
 pub(super) fn start(
     supervisor: &Supervisor,
@@ -58,6 +62,8 @@ struct Worker {
     format: Format,
     skip: Skip,
     keep_corrupt: bool,
+    /// A JPEG was decoded without damage.
+    proven: bool,
     gate: Gate,
     /// The feed's number of the last packet of video.
     last: Option<u64>,
@@ -86,6 +92,7 @@ impl Worker {
             format: options.format,
             skip: options.skip,
             keep_corrupt: options.corrupt == Corrupt::Keep,
+            proven: false,
             gate: Gate::new(options.every),
             last: None,
             next: 0,
@@ -157,11 +164,16 @@ impl Worker {
     /// Gives a JPEG without a way through libavcodec; nothing if that cannot be done.
     fn jpeg(&mut self, packet: &Packet) -> Option<Pushed> {
         let Some(place) = self.place(packet.pts) else { return Some(Pushed::Taken) };
+        if let Some(own) = self.later(packet) {
+            let came = Came { received: packet.received, captured: packet.captured, key: true, corrupt: false };
+            let (facts, data) = (self.facts(&place, &came, own), packet.data.clone());
+            self.shown = Some(place.pts);
+            return Some(self.leave(Frame::undecoded(facts, data, &self.flow.shaper)));
+        }
         let least = self.flow.shaper.least(self.declared().0);
         let decoded = match self.format {
             Format::Jpeg => None,
-            Format::Yuv420p | Format::Luma8 => Some(self.jpeg.decode(&packet.data, least)),
-            format => Some(self.jpeg.decode_to(&packet.data, least, format.name())),
+            format => Some(jpeg_as(&mut self.jpeg, &packet.data, least, format)),
         };
         let picture = match decoded.transpose() {
             Ok(picture) => picture,
@@ -172,8 +184,20 @@ impl Worker {
             }
         };
         let corrupt = packet.corrupt || picture.as_ref().is_some_and(ffmpeg::Frame::corrupt);
+        self.proven |= !corrupt;
         let came = Came { received: packet.received, captured: packet.captured, key: true, corrupt };
         Some(self.hand_out(place, came, picture, Some(packet)))
+    }
+
+    /// The size of a JPEG that can be left undecoded until somebody wants its pixels: most
+    /// pictures that a slow reader leaves out are never decoded then. Not before one was decoded
+    /// well, not where damage decides, and not one that shows damage by itself.
+    fn later(&self, packet: &Packet) -> Option<Size> {
+        let may = self.latest && self.proven && self.keep_corrupt && self.format != Format::Jpeg && !packet.corrupt;
+        if !may || !packet.data.ends_with(&JPEG_END) {
+            return None;
+        }
+        formats::jpeg::info(&packet.data).ok().map(|info| info.size).filter(|size| size.pixels() > 0)
     }
 
     fn give(&mut self, decoded: Decoded) -> Pushed {
@@ -193,24 +217,41 @@ impl Worker {
     }
 
     fn hand_out(&mut self, place: Place, came: Came, picture: Option<ffmpeg::Frame>, jpeg: Option<&Packet>) -> Pushed {
-        let (Place { index, pts }, Came { received, captured, key, corrupt }) = (place, came);
-        if corrupt {
+        if came.corrupt {
             self.flow.lock().corrupt += 1;
         }
-        if corrupt && !self.keep_corrupt {
+        if came.corrupt && !self.keep_corrupt {
             return Pushed::Taken;
         }
-        self.shown = Some(pts);
-        let (declared, rotation) = self.declared();
+        self.shown = Some(place.pts);
+        let declared = self.declared().0;
         // Where there is nothing to tell what it was scaled down from, it is what it is.
         let own = match &picture {
             Some(picture) if jpeg.is_none() || declared.pixels() == 0 => picture.size(),
             _ => declared,
         };
-        let discontinuity = std::mem::take(&mut self.discontinuity);
-        let facts = Facts { index, pts, received, captured, key, corrupt, discontinuity, own, rotation };
+        let facts = self.facts(&place, &came, own);
         let jpeg = jpeg.map(|packet| packet.data.clone());
-        let frame = Frame::new(facts, picture, jpeg, &self.flow.shaper).with_dropped(std::mem::take(&mut self.missed));
+        self.leave(Frame::new(facts, picture, jpeg, &self.flow.shaper))
+    }
+
+    fn facts(&mut self, place: &Place, came: &Came, own: Size) -> Facts {
+        Facts {
+            index: place.index,
+            pts: place.pts,
+            received: came.received,
+            captured: came.captured,
+            key: came.key,
+            corrupt: came.corrupt,
+            discontinuity: std::mem::take(&mut self.discontinuity),
+            own,
+            rotation: self.declared().1,
+        }
+    }
+
+    /// Leaves a frame for the readers.
+    fn leave(&mut self, frame: Frame) -> Pushed {
+        let frame = frame.with_dropped(std::mem::take(&mut self.missed));
         if self.latest { self.flow.replace(frame) } else { self.flow.push(frame, self.most, 0) }
     }
 

@@ -11,7 +11,7 @@ use source::{Error, Phase, Stop};
 
 use super::numbering::Numbering;
 use super::places::{MOST_FAILURES, Places, Start, video};
-use super::{AHEAD, Shared};
+use super::{Shared, ahead};
 use crate::every::Gate;
 use crate::flow::{Flow, Pushed};
 use crate::frame::Facts;
@@ -320,7 +320,7 @@ impl Playing<'_> {
                 known.fps = index as f64 / pts.as_secs_f64();
             }
         }
-        let most = if options.buffer == 0 { AHEAD } else { options.buffer };
+        let most = if options.buffer == 0 { ahead(own) } else { options.buffer };
         flow.push(make(facts, &flow.shaper), most, self.generation)
     }
 
