@@ -10,6 +10,7 @@ mod ask;
 mod auth;
 mod body;
 mod connect;
+mod other;
 mod pictures;
 mod session;
 pub(crate) mod sniff;
@@ -21,6 +22,7 @@ use crate::scheme::{Connection, Request, Scheme, scheme_of, with_host};
 use crate::{Error, Phase, Sink};
 
 pub(crate) use self::ask::AGENT;
+use self::other::Other;
 use self::session::{Fetched, Session};
 use self::sniff::Verdict;
 
@@ -57,39 +59,53 @@ fn port_of(location: &Location) -> u16 {
     location.port.unwrap_or_else(|| usual_port(location))
 }
 
+/// What others are to open.
+enum Elsewhere {
+    /// Another protocol's, or libavformat's if it is `http` or `https`.
+    At(Location),
+    /// The body that has begun, for libavformat.
+    Here(Box<Other>),
+}
+
 fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
         match run(&request, &sink).await {
-            Ok(elsewhere) => {
-                let request = Request { url: elsewhere.to_url().into(), ..request };
+            Ok(Elsewhere::At(location)) => {
+                let request = Request { url: location.to_url().into(), ..request };
                 match scheme_of(&request.url) {
-                    Some(scheme) if !matches!(&*elsewhere.scheme, "http" | "https") => {
+                    Some(scheme) if !matches!(&*location.scheme, "http" | "https") => {
                         (scheme.connect)(request, sink).await
                     }
                     _ => crate::libav::connect(request, sink).await,
                 }
             }
+            Ok(Elsewhere::Here(other)) => other.run(&request, sink).await,
             Err(error) => error,
         }
     })
 }
 
-/// Runs the connection to its end, or tells what others are to open: libavformat if it is
-/// `http` or `https`.
-async fn run(request: &Request, sink: &Sink) -> Result<Location, Error> {
+/// Runs the connection to its end, or tells what others are to open.
+async fn run(request: &Request, sink: &Sink) -> Result<Elsewhere, Error> {
     let mut session = Session::new(Location::parse(&request.url)?, request.options.access.clone());
     let mut answer = match session.get(sink, None).await? {
         Fetched::Answer(answer) => answer,
-        Fetched::Elsewhere(location) => return Ok(location),
+        Fetched::Elsewhere(location) => return Ok(Elsewhere::At(location)),
     };
     sink.phase(Phase::FirstFrame);
     let mut reader = Reader::new();
+    let verdict = sniff::watch(&mut answer, &mut reader, session.location()).await?;
+    // What is said to libavformat is meant for all of it, its own way to the server too.
+    let is_ours = request.options.libav.is_empty() && Other::is_one(&answer, reader.buffer());
     // Where others go on, our own socket is closed first: some cameras serve only one client.
-    match sniff::watch(&mut answer, &mut reader, session.location()).await? {
+    match verdict {
         Verdict::Mjpeg => Err(pictures::run(session, answer, reader, request.options.poll, sink).await),
         Verdict::Asf => Err(asf::run(session, answer, reader.buffer().split(), request, sink).await),
-        Verdict::WindowsMedia => Ok(Location { scheme: "mmsh".into(), ..session.location().clone() }),
-        Verdict::Other => Ok(session.location().clone()),
+        Verdict::WindowsMedia => Ok(Elsewhere::At(Location { scheme: "mmsh".into(), ..session.location().clone() })),
+        Verdict::Other if is_ours => {
+            Ok(Elsewhere::Here(Box::new(Other { session, answer, first: reader.buffer().split() })))
+        }
+        Verdict::Other => Ok(Elsewhere::At(session.location().clone())),
     }
 }
 

@@ -59,7 +59,7 @@ const PLAYLISTS: &[&str] = &["hls", "dash"];
 struct Way {
     url: String,
     options: InputOptions,
-    /// What `status` calls the protocol.
+    /// What libavformat calls the protocol.
     protocol: &'static str,
     /// A file: it has an end and no pace of its own.
     paced: bool,
@@ -161,8 +161,32 @@ pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
     let way = Way::of(request);
     sink.phase(Phase::Connect);
     match open(&way, stop) {
-        Ok(input) => pump(input, &way, &request.options, sink, stop),
+        Ok(input) => {
+            let protocol = tls::protocol(way.protocol, &request.options.access.trust);
+            pump(input, &way, protocol, &request.options, sink, stop)
+        }
         Err(error) => error,
+    }
+}
+
+/// Reads what `body` hands out to its end, on this thread. `place` is where it comes from, and
+/// `protocol` how, for whom it may concern.
+pub(crate) fn play_from(
+    body: impl std::io::Read + Send + 'static,
+    place: &str,
+    protocol: String,
+    options: &Options,
+    sink: &Sink,
+    stop: &Stop,
+) -> Error {
+    let opening = InputOptions { low_delay: true, analyze: Some(ANALYZE), ..InputOptions::default() };
+    let way = Way { url: place.into(), options: opening, protocol: "http", paced: false };
+    let interrupt = stop.clone();
+    // There is no way back to its begin.
+    let once = Options { repeat_files: false, ..options.clone() };
+    match Input::from_read(body, &way.options, move || interrupt.is_set()) {
+        Ok(input) => pump(input, &way, protocol, &once, sink, stop),
+        Err(error) => way.explain(error),
     }
 }
 
@@ -207,8 +231,7 @@ fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
 }
 
 /// Reads `input` into `sink` until it ends, fails, or nobody wants it.
-fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop) -> Error {
-    let trust = &options.access.trust;
+fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: &Sink, stop: &Stop) -> Error {
     if input.is_encrypted() {
         let place = Redacted(way.url.strip_prefix("file:").unwrap_or(&way.url));
         let what = format!(
@@ -217,7 +240,7 @@ fn pump(mut input: Input, way: &Way, options: &Options, sink: &Sink, stop: &Stop
         return Error::Unsupported { what };
     }
     let about = About {
-        protocol: tls::protocol(way.protocol, trust),
+        protocol,
         container: input.container(),
         server: None,
         title: input.title(),

@@ -327,15 +327,72 @@ async fn a_snapshot_that_stays_the_same_is_alive() {
 }
 
 #[tokio::test]
-async fn other_containers_go_to_libavformat_with_a_url_by_the_book() {
-    for first in ["#EXTM3U\n", "FLV\x01\x05", "\0\0\0\x18ftypisom"] {
-        let address = serve(move |_, _| vec![Some(format!("HTTP/1.1 200 OK\r\n\r\n{first}").into_bytes())]).await;
+async fn lists_and_recordings_go_to_libavformat_with_a_url_by_the_book() {
+    for answer in ["\r\n#EXTM3U\n", "\r\n<?xml version=\"1.0\"?><MPD>", "Content-Length: 99\r\n\r\nFLV\x01\x05"] {
+        let address = serve(move |_, _| vec![Some(format!("HTTP/1.1 200 OK\r\n{answer}").into_bytes())]).await;
         let url = format!("http://u:p@ss@{address}/x");
         let request = Request { url: url.into(), options: Arc::default() };
         let (publisher, _feed) = Feed::new(request.options.limits);
         let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
         let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()), feed::Limits::default());
-        let elsewhere = run(&request, &sink).await.unwrap();
-        assert_eq!(elsewhere.to_url(), format!("http://u:p%40ss@{address}/x"));
+        match run(&request, &sink).await.unwrap() {
+            Elsewhere::At(location) => assert_eq!(location.to_url(), format!("http://u:p%40ss@{address}/x")),
+            Elsewhere::Here(_) => panic!("{answer:?} is read here"),
+        }
     }
+}
+
+/// What ffmpeg makes of its test picture.
+fn made_by_ffmpeg(arguments: &[&str]) -> Vec<u8> {
+    let mut command = std::process::Command::new("ffmpeg");
+    command.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25", "-frames:v", "50"]);
+    let made = command.args(arguments).arg("-").output().expect("apt install ffmpeg");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    made.stdout
+}
+
+#[tokio::test]
+async fn containers_without_end_are_read_from_the_one_connection() {
+    let h264 = ["-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10"];
+    for (format, codec) in
+        [("mpegts", "h264"), ("flv", "h264"), ("h264", "h264"), ("matroska", "h264"), ("mp4", "h264")]
+    {
+        let fragments: &[&str] = if format == "mp4" { &["-movflags", "frag_keyframe+empty_moov"] } else { &[] };
+        let film = made_by_ffmpeg(&[&h264[..], fragments, &["-f", format]].concat());
+        let asked = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&asked);
+        let address = serve(move |_, request| {
+            *count.lock().unwrap() += 1;
+            assert!(request.contains("X-Key: 1"));
+            // In two chunks, and no more after it.
+            let (first, rest) = film.split_at(film.len() / 3);
+            let chunks =
+                [first, rest].map(|piece| [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+            let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            vec![Some(head), Some(chunks.concat()), Some(b"0\r\n\r\n".to_vec())]
+        })
+        .await;
+        let mut options = Options::default();
+        options.access.headers.add("X-Key", "1").unwrap();
+        options.limits.history = PATIENCE;
+        let attempt = attempt(&format!("http://{address}/live"), options);
+        let progress = Arc::clone(&attempt.progress);
+        let (pictures, error) = attempt.run().await;
+        assert_eq!(error, Error::Ended { what: None }, "{format}");
+        assert_eq!((pictures.len(), *asked.lock().unwrap()), (50, 1), "{format}");
+        let status = progress.status().borrow().clone();
+        assert_eq!(status.tracks.video().unwrap().codec.name(), codec, "{format}");
+        assert_eq!(status.about.protocol, "http", "{format}");
+    }
+}
+
+#[tokio::test]
+async fn noise_is_told_with_the_place_it_came_from() {
+    let address = serve(|_, _| {
+        let noise: Vec<u8> = (0..200_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8 | 1).collect();
+        vec![Some(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n\x01\x02".to_vec()), Some(noise)]
+    })
+    .await;
+    let (pictures, error) = open(&format!("http://{address}/live")).run().await;
+    assert!(pictures.is_empty() && error.to_string().contains(&format!("http://{address}/live")), "{error}");
 }
