@@ -19,6 +19,8 @@
 //! * **Recordings** (files) are decoded ahead, as fast as they are read. A reader gets every
 //!   frame in order, can [`Capture::seek`], and is told [`Kind::Ended`] at the end.
 //!
+//! [`Capture::open_async`] and [`Capture::next`] do the same on any executor.
+//!
 //! [`Options`] changes each of these choices. Pixels are converted to what [`Options::format`],
 //! [`Options::size`] and [`Options::crop`] say when they are asked for, straight into the
 //! caller's memory if need be ([`Frame::bgr_into`]).
@@ -35,6 +37,7 @@ mod options;
 mod recording;
 mod runtime;
 mod shape;
+mod waiting;
 
 use std::fmt;
 use std::sync::atomic::Ordering;

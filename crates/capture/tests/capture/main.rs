@@ -17,6 +17,7 @@ mod conversions;
 mod live;
 mod recordings;
 mod refused;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
