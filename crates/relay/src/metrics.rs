@@ -93,6 +93,14 @@ fn text(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
     );
     sheet.gauge("viewers", "Clients of the source's streams", None, sources().map(|(l, s)| (l, s.viewers as f64)));
 
+    let recordings = || sources().filter_map(|(labels, source)| Some((labels, source.recording.as_ref()?)));
+    sheet.counter("recording_packets", "Packets recorded", recordings().map(|(l, r)| (l, r.written)));
+    sheet.counter("recording_dropped", "Packets that could not be recorded", recordings().map(|(l, r)| (l, r.dropped)));
+    let bytes = recordings().map(|(l, r)| (l, r.bytes as f64));
+    sheet.gauge("recording_size", "Bytes of the recording on disk", Some(Unit::Bytes), bytes);
+    let up = recordings().map(|(l, r)| (l, f64::from(u8::from(r.error.is_none()))));
+    sheet.gauge("recording_up", "1 unless nothing can be recorded", None, up);
+
     let variants = || {
         let labels = |source: &str, variant: &str| vec![("source", source.to_owned()), ("variant", variant.to_owned())];
         snapshot.sources.iter().flat_map(move |s| s.variants.iter().map(move |v| (labels(&s.name, &v.variant), v)))

@@ -19,7 +19,7 @@ use crate::archive::{Archive, LOOK, Since};
 
 /// Most packets, and bytes of them, that are read ahead for one reader.
 const BATCH: usize = 64;
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 256 << 10;
 
 type Batch = (Reader, Result<Vec<ring::Entry>, ring::Error>);
 

@@ -69,6 +69,9 @@ fn a_stream_begins_in_the_past_and_goes_on_live_without_a_gap() {
     assert_eq!(size(&small[0].data), (160, 120));
     in_a_row(&small);
     server.stream("/cam.mjpeg?buffer=0").parts(1);
+    let metrics = server.get("/metrics").text();
+    assert!(metrics.contains("headwater_recording_up{source=\"cam\"} 1"), "{metrics}");
+    assert!(metrics.contains("headwater_recording_dropped_total{source=\"cam\"} 0"), "{metrics}");
 }
 
 #[test]
@@ -116,6 +119,33 @@ fn a_clip_of_h264_begins_at_a_keyframe_and_plays() {
     let pictures = server.stream("/cam.mjpeg?date=00:00:00").parts(25);
     assert_eq!(number(&pictures[0].data), Some(0));
     in_a_row(&pictures);
+}
+
+#[test]
+fn a_client_that_the_recording_overtakes_goes_on_at_a_keyframe_and_is_told() {
+    let record = folder("past-lapped").join("rings");
+    let _ = std::fs::remove_dir_all(&record);
+    let record = format!("--record={}", record.display());
+    // A ring of some fifty pictures.
+    let source = "cam=pattern:?size=640x480&fps=60&quality=90";
+    let server = Server::start(["--always-on", &record, "--record-size=4M", source]);
+    until_written(&server, 60);
+    let mut stream = server.stream("/cam.mjpeg?buffer=1");
+    let mut last = number(&stream.part().unwrap().data).unwrap();
+    // It takes nothing while the ring goes round some times.
+    let written = server.source("cam")["recording"]["written"].as_u64().unwrap();
+    until_written(&server, written + 400);
+    let mut jumped = 0;
+    for _ in 0..300 {
+        // Each is whole, which the reader checks, and none comes twice.
+        let next = number(&stream.part().unwrap().data).unwrap();
+        jumped += u32::from(next != last + 1);
+        assert!(next > last, "{next} after {last}");
+        last = next;
+    }
+    assert!(jumped >= 1, "it was overtaken");
+    let dropped = server.status()["clients"][0]["dropped"].as_u64().unwrap();
+    assert!(dropped > 0, "and told");
 }
 
 #[test]

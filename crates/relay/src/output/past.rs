@@ -57,6 +57,7 @@ static KINDS: &[Kind] = &[
     kind("ts", "video/MP2T", Packing::Container("mpegts")),
     kind("mp4", "video/mp4", Packing::Container("mp4")),
     kind("mkv", "video/x-matroska", Packing::Container("matroska")),
+    kind("flv", "video/x-flv", Packing::Container("flv")),
     kind("avi", "video/x-msvideo", Packing::Container("avi")),
     kind("nut", "video/x-nut", Packing::Container("nut")),
 ];
@@ -82,6 +83,18 @@ impl Supply {
             Self::Since(packets) => packets.next().await.map(Some),
             Self::Clip(clip) => clip.next().await,
         }
+    }
+}
+
+/// Whether what a configured stream is of is there as `kind` without being coded anew, as far as
+/// is known of it.
+pub(crate) fn fits(ask: &Ask, kind: &Kind) -> bool {
+    let status = ask.source.status().borrow().clone();
+    match (kind.packing, status.tracks.video()) {
+        (Packing::Container(name), Some(video)) => {
+            ffmpeg::Container::find(name).is_ok_and(|container| container.holds(video))
+        }
+        _ => true,
     }
 }
 

@@ -127,8 +127,8 @@ async fn stream(
     // As in ffserver, what is not recorded begins live.
     let start = start.filter(|_| ask.source.variants().recorded().is_some() && !past::is_mmsh(&ask));
     let response = match start.zip(past::kind_of(format.extension)) {
-        Some((start, kind)) => past::serve(ask, kind, start).await,
-        None => (format.serve)(ask).await,
+        Some((start, kind)) if past::fits(&ask, kind) => past::serve(ask, kind, start).await,
+        _ => (format.serve)(ask).await,
     };
     let response = response.unwrap_or_else(IntoResponse::into_response);
     told(response, &visit)
