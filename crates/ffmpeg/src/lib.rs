@@ -12,6 +12,7 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod abi;
+mod audio;
 mod bitstream;
 mod colour;
 mod decoder;
@@ -37,8 +38,9 @@ use std::sync::Once;
 
 use ffmpeg_sys_next as ffi;
 
+pub use audio::{Sound, SoundCoder};
 pub use decoder::{Decoder, DecoderOptions, Skip};
-pub use encoder::{Coded, Encoder};
+pub use encoder::{Coded, Encoder, EncoderOptions};
 pub use error::Error;
 pub use frame::{ColorSpace, Frame, Plane, PlaneMut};
 pub use input::{Input, InputOptions, Read};

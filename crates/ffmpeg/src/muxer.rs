@@ -48,6 +48,8 @@ pub struct MuxerOptions {
     pub metadata: Vec<(String, String)>,
     /// Write nothing that tells the version of the library or the time.
     pub bit_exact: bool,
+    /// What is the container's zero; its first packet's time when absent.
+    pub zero: Option<Timestamp>,
     /// Further options of the muxer by FFmpeg's names. Unknown ones are logged and left out.
     pub private: Vec<(String, String)>,
 }
@@ -200,6 +202,7 @@ impl Muxer {
         }
         self.has_video = self.lanes.iter().any(|lane| lane.track.video().is_some());
         let base = packets.front().map_or(first, |packet| packet.dts);
+        let base = self.options.zero.map_or(base, |zero| zero.min(base));
         self.state = State::Open(Open::new(self.container, &mut self.lanes, &self.options, base)?);
         packets.iter().try_for_each(|packet| self.write(packet))
     }

@@ -111,7 +111,12 @@ impl Scaler {
     /// # Errors
     /// As [`Scaler::to_jpeg_planes`].
     pub fn to_video(&mut self, frame: &Frame, size: Size) -> Result<Frame, Error> {
-        let mut made = self.to(frame, size, "yuv420p")?;
+        self.video_as(frame, size, "yuv420p")
+    }
+
+    /// The same in another format of three planes of bytes, as `yuv422p`.
+    pub(crate) fn video_as(&mut self, frame: &Frame, size: Size, format: &str) -> Result<Frame, Error> {
+        let mut made = self.to(frame, size, format)?;
         if made.is_full_range() {
             for index in 0..3 {
                 let plane = made.plane_mut(index).ok_or(Error::NoMemory)?;

@@ -1,25 +1,29 @@
 //! What a source's URLs give: a row per extension.
 
 pub(crate) mod asf;
+mod container;
 mod fan;
 mod mjpeg;
+pub(crate) mod packer;
 pub(crate) mod past;
+pub(crate) mod player;
 mod query;
 mod sdp;
 mod snapshot;
+pub(crate) mod tape;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use media::Variant;
+use media::{Encoding, Variant};
 use source::{Error, State, Supervisor};
 use tokio::sync::watch;
 
-pub(crate) use asf::Tapes;
 pub(crate) use fan::Fans;
 pub(crate) use snapshot::Desks;
+pub(crate) use tape::Tapes;
 
 use crate::Relay;
 use crate::paths::Visit;
@@ -43,6 +47,8 @@ pub(crate) struct Ask {
     pub(crate) old: bool,
     /// The pictures that a configuration says; the query has no say then.
     pub(crate) fixed: Option<Variant>,
+    /// The same with everything that is said of sound and encoders, for containers.
+    pub(crate) encoding: Option<Encoding>,
     /// It is answered at once, and waits for as long as there is nothing to see.
     pub(crate) is_patient: bool,
     /// The request, where a configuration is served.
@@ -62,7 +68,12 @@ impl Ask {
     /// When a parameter is unknown or wrong.
     fn wishes(&self, known: query::Known) -> Result<Wishes, Refusal> {
         match self.fixed {
-            Some(variant) => Ok(Wishes { variant, ..Wishes::default() }),
+            Some(variant) => {
+                let coded = variant != Variant::default();
+                let video = if coded { media::Wish::Coded(variant) } else { media::Wish::Fit };
+                let encoding = self.encoding.unwrap_or(Encoding { video, keep: true, ..Encoding::default() });
+                Ok(Wishes { variant, encoding, ..Wishes::default() })
+            }
             None => Wishes::read(&self.query, known),
         }
     }
@@ -107,6 +118,23 @@ pub(crate) static FORMATS: &[Format] = &[
     asf::FORMAT,
     asf::FORMAT_ASX,
     sdp::FORMAT,
+    container::TS,
+    container::MP4,
+    container::MKV,
+    container::WEBM,
+    container::FLV,
+    container::OGG,
+    container::AVI,
+    container::MPG,
+    container::NUT,
+    container::MP3,
+    container::MP2,
+    container::AAC,
+    container::WAV,
+    container::AU,
+    container::GIF,
+    container::SWF,
+    container::RM,
 ];
 
 /// Those that only a configuration knows.

@@ -14,12 +14,16 @@
 //! | a lower rate than the source's | pictures that are due, and those they refer to |
 //! | everything | everything |
 //!
+//! Sound is coded by a thread of its own for each way it is wanted ([`audio`]).
+//!
 //! Live decoding uses no frame threads: each would add one picture of delay.
 
+mod audio;
 mod decode;
 mod encode;
 mod job;
 
+pub(crate) use audio::{AudioLease, Shared as SharedSound, Sounds, lease as lease_audio};
 pub(crate) use decode::start;
 pub(crate) use encode::Maker;
 pub(crate) use job::{Demand, Job, Lease};

@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use feed::Feed;
-use media::Variant;
+use media::{AudioCoding, Variant};
 use tokio::sync::Notify;
 
 use crate::Error;
 use crate::archive::{Archive, Recorded, Since};
+use crate::mixed::{Mixed, Planner};
 use crate::packets::Packets;
 use crate::past::{Clip, Past};
 use crate::picture::Pictures;
 use crate::progress::Progress;
 use crate::recode::{Place, Recode, Supply};
-use crate::transcode::{self, Demand, Job, Lease};
+use crate::transcode::{self, AudioLease, Demand, Job, Lease, Sounds};
 
 /// What `status` shows of a variant that is being made.
 #[derive(Clone, Debug)]
@@ -60,6 +61,7 @@ pub struct Variants {
     archive: Option<Arc<Archive>>,
     /// Readers of the past whose pictures are made for them alone.
     recoding: Arc<AtomicUsize>,
+    sounds: Sounds,
     /// Wakes the decoder thread when there is a new job.
     pub(crate) new_job: Notify,
 }
@@ -74,8 +76,16 @@ pub(crate) struct Jobs {
 
 impl Variants {
     pub(crate) fn new(name: &str, feed: Feed, progress: Arc<Progress>, archive: Option<Arc<Archive>>) -> Self {
-        let recoding = Arc::default();
-        Self { name: name.into(), feed, progress, jobs: Mutex::default(), archive, recoding, new_job: Notify::new() }
+        Self {
+            name: name.into(),
+            feed,
+            progress,
+            jobs: Mutex::default(),
+            sounds: Sounds::default(),
+            archive,
+            recoding: Arc::default(),
+            new_job: Notify::new(),
+        }
     }
 
     /// A reader of every picture of `variant`.
@@ -160,6 +170,13 @@ impl Variants {
         Ok(Past::new(archive, self.feed.clone(), since))
     }
 
+    /// A reader of pictures and sound in order, each as it is or coded anew, as `planner` says
+    /// when it is shown the source's tracks.
+    #[must_use]
+    pub fn mixed(self: &Arc<Self>, planner: Planner) -> Mixed {
+        Mixed::new(Arc::clone(self), planner)
+    }
+
     /// What is being made now.
     #[must_use]
     pub fn making(&self) -> Vec<Making> {
@@ -180,6 +197,15 @@ impl Variants {
 
     pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn sounds(&self) -> MutexGuard<'_, BTreeMap<AudioCoding, Arc<transcode::SharedSound>>> {
+        self.sounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A share in the making of sound like `coding`, which starts with the first one.
+    pub(crate) fn lease_audio(self: &Arc<Self>, coding: AudioCoding) -> Result<AudioLease, Error> {
+        transcode::lease_audio(self, coding)
     }
 
     /// A share in the making of `variant`, which starts with the first one.

@@ -98,8 +98,12 @@ static ROWS: &[Row] = &[
     Row { name: "mp2", holds: &["mp2"], ..PLAIN },
     Row { name: "adts", holds: &["aac"], ..PLAIN },
     Row { name: "ac3", holds: &["ac3"], ..PLAIN },
-    Row { name: "wav", ..PLAIN },
-    Row { name: "au", ..PLAIN },
+    Row {
+        name: "wav",
+        holds: &["pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_u8", "pcm_mulaw", "pcm_alaw"],
+        ..PLAIN
+    },
+    Row { name: "au", holds: &["pcm_s16be", "pcm_s24be", "pcm_mulaw", "pcm_alaw"], ..PLAIN },
     Row { name: "rm", holds: &["rv10", "rv20", "ac3"], video: &["rv10"], audio: &["ac3"], constant_rate: true, ..PLAIN },
     // What describes the stream is in front of the first picture.
     Row { name: "swf", holds: &["flv1", "mp3"], constant_rate: true, joinable: false, ..PLAIN },
@@ -187,7 +191,10 @@ impl Container {
         // What it holds, by name: where the muxer's own choice has no encoder in this build.
         let others = self.row.holds.iter().map(|name| Codec::from_name(name));
         let others = others.filter(|codec| track::is_video(*codec) == video);
-        let can = |codec: &Codec| track::codec_id(*codec).is_some_and(|id| track::find_encoder(id).is_some());
+        let can = |codec: &Codec| {
+            let holds = self.row.holds.is_empty() || self.row.holds.contains(&codec.name());
+            holds && track::codec_id(*codec).is_some_and(|id| track::find_encoder(id).is_some())
+        };
         wished.chain(own).chain(others).find(can)
     }
 

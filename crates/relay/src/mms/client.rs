@@ -17,7 +17,10 @@ use tokio::time::{sleep_until, timeout};
 
 use super::Inboxes;
 use crate::Relay;
-use crate::output::asf::{self, FAREWELL, Place, Reader, Reel, write_all};
+use crate::output::asf;
+use crate::output::packer;
+use crate::output::player::{self, FAREWELL, Place, write_all};
+use crate::output::tape::{Reader, Reel};
 use crate::server::{self, stopped};
 use crate::session::{Counts, Entered, Session};
 
@@ -188,7 +191,7 @@ impl Client {
         self.open = Some(Open {
             source: source.clone(),
             variant: wish.map(|wish| wish.to_string()).unwrap_or_default(),
-            reader: self.relay.tapes.read(source, wish),
+            reader: self.relay.tapes.read(source, packer::Content::Asf(wish)),
             reel: None,
             place: Place::default(),
             listed: None,
@@ -250,7 +253,7 @@ impl Client {
             // The player asks for the packets of the new header, or gets them after a while.
             return Ok(self.session.change(now, content(reel))?);
         }
-        self.session.send_packet(asf::location(entry), &entry.packet.data)?;
+        self.session.send_packet(player::location(entry), &entry.packet.data)?;
         listed.counts.sent(1, entry.packet.data.len() as u64, entry.packet.received);
         Ok(())
     }

@@ -5,9 +5,6 @@
 //! client gets the same packets as an ASF file without end. `/NAME.asx` is the playlist
 //! that such players are given a link to.
 
-mod player;
-mod tape;
-
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use axum::http::{Method, StatusCode, header};
@@ -17,11 +14,10 @@ use media::{Codec, Variant};
 use mms::http::server::{self, Answer, Kind, Request};
 use source::{Error, Supervisor};
 
-pub(crate) use player::{FAREWELL, Place, left, location, write_all};
-pub(crate) use tape::{Reader, Reel, Tapes};
-
-use self::player::{Framing, Player};
+use super::packer::Content;
+use super::player::{self, Framing, Player};
 use super::query::{Known, Wishes};
+use super::tape::{Reader, Reel};
 use super::{Ask, Format, failed};
 use crate::server::{Refusal, Socket};
 
@@ -58,7 +54,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     if ask.method == Method::HEAD {
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE), NO_STORE]).into_response());
     }
-    let mut reader = ask.relay.tapes.read(&ask.source, wish);
+    let mut reader = ask.relay.tapes.read(&ask.source, Content::Asf(wish));
     let reel = first_reel(&mut reader, &ask.source).await;
     let reel = reel.map_err(|error| Refusal::source(ask.source.name(), &error))?;
     let answer = Answer { client_id: request.client_id.unwrap_or_else(new_id), broadcast: true, seekable: false };

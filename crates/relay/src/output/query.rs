@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media::{Codec, Variant};
+use media::{AudioCoding, Codec, Encoding, Variant, Wish};
 
 use crate::server::{Refusal, unescape};
 
@@ -10,6 +10,8 @@ use crate::server::{Refusal, unescape};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Wishes {
     pub(crate) variant: Variant,
+    /// The same with what is said of sound, for containers.
+    pub(crate) encoding: Encoding,
     /// No picture older than this is to arrive.
     pub(crate) max_age: Option<Duration>,
     /// A picture that says so, while there is none.
@@ -32,6 +34,7 @@ impl Wishes {
     /// are let through.
     pub(crate) fn read(query: &str, known: Known) -> Result<Self, Refusal> {
         let mut wishes = Self::default();
+        let (mut audio, mut no_video, mut no_audio) = (AudioCoding::default(), false, false);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (key, value) = (&*unescape(key)?, &*unescape(value)?);
@@ -47,12 +50,38 @@ impl Wishes {
             match key {
                 "max_age" => wishes.max_age = Some(duration("max_age", value)?),
                 "timeout" => wishes.timeout = Some(duration("timeout", value)?.min(MOST_TIMEOUT)),
+                "codec" if known.contains(&"acodec") => wishes.variant.codec = Some(one_of(key, value, VIDEO)?),
                 "codec" => wishes.variant.codec = Some(codec(value)?),
-                "placeholder" => wishes.placeholder = switch(value)?,
+                "acodec" => audio.codec = Some(one_of(key, value, AUDIO)?),
+                "abitrate" => audio.bit_rate = Some(bits(key, value)?),
+                "channels" => audio.channels = Some(number(key, value, 1, 8)?),
+                "samplerate" => audio.sample_rate = Some(number(key, value, 4000, 192_000)?),
+                "aquality" => audio.quality = Some(hundredths(key, value)?),
+                "bitrate" => wishes.variant.coding.bit_rate = Some(bits(key, value)?),
+                "minrate" => wishes.variant.coding.min_rate = Some(bits(key, value)?),
+                "maxrate" => wishes.variant.coding.max_rate = Some(bits(key, value)?),
+                "tolerance" => wishes.variant.coding.tolerance = Some(bits(key, value)?),
+                "bufsize" => wishes.variant.coding.buffer = Some(bits(key, value)?),
+                "qmin" => wishes.variant.coding.qmin = Some(number(key, value, 1, 1024)?),
+                "qmax" => wishes.variant.coding.qmax = Some(number(key, value, 1, 1024)?),
+                "qdiff" => wishes.variant.coding.qdiff = Some(number(key, value, 1, 1024)?),
+                "qscale" => wishes.variant.coding.qscale = Some(hundredths(key, value)?),
+                "gop" => wishes.variant.coding.gop = Some(number(key, value, 1, 600)?),
+                "video" => no_video = !switch(key, value)?,
+                "audio" => no_audio = !switch(key, value)?,
+                "placeholder" => wishes.placeholder = switch(key, value)?,
                 "newer_than" => wishes.newer_than = Some(sequence(value)?),
                 _ => return Err(unknown(key, known)),
             }
         }
+        fn wish<T: Default + PartialEq>(off: bool, coded: T) -> Wish<T> {
+            match off {
+                true => Wish::Off,
+                false if coded == T::default() => Wish::Fit,
+                false => Wish::Coded(coded),
+            }
+        }
+        wishes.encoding = Encoding { video: wish(no_video, wishes.variant), audio: wish(no_audio, audio), keep: false };
         Ok(wishes)
     }
 }
@@ -78,15 +107,67 @@ fn duration(key: &str, text: &str) -> Result<Duration, Refusal> {
     seconds.map(Duration::from_secs_f64).ok_or_else(|| wrong(key, text, "a time such as 500ms or 2s"))
 }
 
-fn switch(text: &str) -> Result<bool, Refusal> {
+fn switch(key: &str, text: &str) -> Result<bool, Refusal> {
     match text {
         "1" | "true" | "yes" | "on" | "" => Ok(true),
         "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err(wrong("placeholder", text, "1 or 0")),
+        _ => Err(wrong(key, text, "1 or 0")),
     }
 }
 
-/// The codecs that can be asked for.
+/// The codecs of pictures that a container can be asked for; not each holds each.
+const VIDEO: &[&str] = &[
+    "h264",
+    "hevc",
+    "mpeg4",
+    "mpeg2video",
+    "mpeg1video",
+    "mjpeg",
+    "vp8",
+    "vp9",
+    "theora",
+    "flv1",
+    "h263",
+    "msmpeg4v2",
+    "msmpeg4v3",
+    "wmv1",
+    "wmv2",
+    "rv10",
+    "rv20",
+    "gif",
+];
+/// The same of sound.
+const AUDIO: &[&str] =
+    &["aac", "mp3", "mp2", "opus", "vorbis", "ac3", "flac", "wmav2", "pcm_s16le", "pcm_s16be", "pcm_mulaw", "pcm_alaw"];
+
+fn one_of(key: &str, text: &str, all: &'static [&'static str]) -> Result<Codec, Refusal> {
+    let known = all.iter().find(|name| **name == text);
+    known.map(|name| Codec::from_name(name)).ok_or_else(|| wrong(key, text, &format!("one of {}", all.join(", "))))
+}
+
+/// `64000`, `500k`, `2M`: bits, or bits a second.
+fn bits(key: &str, text: &str) -> Result<u32, Refusal> {
+    let (number, unit) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1e3),
+        Some(b'M') => (&text[..text.len() - 1], 1e6),
+        _ => (text, 1.0),
+    };
+    let bits = number.parse().ok().map(|number: f64| number * unit).filter(|bits| (1000.0..=1e9).contains(bits));
+    bits.map(|bits| bits as u32).ok_or_else(|| wrong(key, text, "bits, as 64000, 500k or 2M"))
+}
+
+fn number<T: TryFrom<u32>>(key: &str, text: &str, least: u32, most: u32) -> Result<T, Refusal> {
+    let number: Option<u32> = text.parse().ok().filter(|number| (least..=most).contains(number));
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| wrong(key, text, &format!("a number from {least} to {most}")))
+}
+
+fn hundredths(key: &str, text: &str) -> Result<u16, Refusal> {
+    let number = text.parse().ok().map(|number: f64| number * 100.0).filter(|n| (1.0..=25_500.0).contains(n));
+    number.map(|n| n as u16).ok_or_else(|| wrong(key, text, "a number from 0.01 to 255"))
+}
+
+/// The codecs that ASF can be asked for.
 const CODECS: &[&str] = &["wmv2", "wmv1"];
 
 fn codec(text: &str) -> Result<Codec, Refusal> {

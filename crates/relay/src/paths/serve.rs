@@ -121,6 +121,7 @@ async fn stream(
         old: parts.version < Version::HTTP_11,
         relay: Arc::clone(relay),
         fixed,
+        encoding: None,
         is_patient: out.is_patient(),
         visit: Some(Arc::clone(&visit)),
     };

@@ -18,7 +18,8 @@ use super::press::{Reader, Sheet};
 use super::sending::{Datagrams, Line, Way};
 use super::{Host, RtspStream, describe};
 use crate::Relay;
-use crate::output::asf::{FAREWELL, UNSENT, write_all};
+use crate::output::asf::UNSENT;
+use crate::output::player::{FAREWELL, write_all};
 use crate::server::{self, stopped};
 use crate::session::{Counts, Entered, Session};
 

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::sleep;
 
 use super::press::Sheet;
-use crate::output::asf::write_all;
+use crate::output::player::write_all;
 
 /// Datagrams sent in one go: a keyframe at once would overflow the buffers of its receiver.
 const BURST: usize = 32;

@@ -117,6 +117,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         old: parts.version < Version::HTTP_11,
         relay,
         fixed: None,
+        encoding: None,
         is_patient: false,
         visit: None,
     };

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ffmpeg::{Scaler, jpeg};
+use ffmpeg::{EncoderOptions, Scaler, jpeg};
 use media::{Codec, Packet, Size, Timestamp, Track, TrackId, Tracks, Variant};
 
 use super::job::Job;
@@ -40,7 +40,8 @@ fn run(job: &Job) {
             Ok(Some(made)) => made,
             // The codec found nothing to say.
             Ok(None) => continue,
-            Err(error @ ffmpeg::Error::EncoderNotFound { .. }) => {
+            // It will not be opened for the next picture either.
+            Err(error) if maker.is_shut() => {
                 return job.end(Some(Error::Unsupported { what: error.to_string() }));
             }
             Err(error) => {
@@ -92,6 +93,10 @@ pub(crate) struct Running {
     encoder: ffmpeg::Encoder,
     /// When the last keyframe was.
     key: Timestamp,
+    /// Pictures from it on.
+    since: u32,
+    /// Its track was told.
+    declared: bool,
 }
 
 impl Maker {
@@ -100,6 +105,11 @@ impl Maker {
             None => Self::Jpeg { scaler: Scaler::new(), jpeg: jpeg::Encoder::new(), declared: None },
             Some(codec) => Self::Video { scaler: Scaler::new(), codec, encoder: None },
         }
+    }
+
+    /// It could not be opened.
+    fn is_shut(&self) -> bool {
+        matches!(self, Self::Video { encoder: None, .. })
     }
 
     pub(crate) fn make(&mut self, decoded: &Decoded, variant: Variant) -> Result<Option<Made>, ffmpeg::Error> {
@@ -113,22 +123,33 @@ impl Maker {
                 Ok(Some(Made { data, key: true, new_track }))
             }
             Self::Video { scaler, codec, encoder } => {
-                // Old players show the last column or row of an odd size as garbage.
-                let even = |side: u32| side.next_multiple_of(2);
-                let size = Size::new(even(size.width), even(size.height));
+                let size = ffmpeg::Encoder::fit(*codec, size);
                 let new = encoder.as_ref().is_none_or(|running| running.size != size);
                 if new {
-                    let made = ffmpeg::Encoder::new(*codec, fourcc(*codec), size, quality)?;
-                    *encoder = Some(Running { size, encoder: made, key: decoded.pts });
+                    let options = EncoderOptions {
+                        tag: fourcc(*codec),
+                        quality,
+                        rate: variant.rate.map_or(25.0, media::Rate::per_second),
+                        coding: variant.coding,
+                    };
+                    let made = ffmpeg::Encoder::open(*codec, size, &options)?;
+                    *encoder = Some(Running { size, encoder: made, key: decoded.pts, since: 0, declared: false });
                 }
                 let Some(running) = encoder else { return Ok(None) };
-                let due = decoded.pts.saturating_since(running.key) >= KEY_INTERVAL || decoded.pts < running.key;
-                let coded = running.encoder.encode(&scaler.to_video(&decoded.frame, size)?, new || due)?;
+                running.since += 1;
+                let due = match variant.coding.gop {
+                    Some(gop) => running.since > u32::from(gop),
+                    None => decoded.pts.saturating_since(running.key) >= KEY_INTERVAL,
+                };
+                let due = due || decoded.pts < running.key;
+                let picture = running.encoder.prepare(scaler, &decoded.frame)?;
+                let coded = running.encoder.encode(&picture, new || due)?;
                 let Some(coded) = coded else { return Ok(None) };
                 if coded.key {
-                    running.key = decoded.pts;
+                    (running.key, running.since) = (decoded.pts, 1);
                 }
-                let new_track = new.then(|| running.encoder.track());
+                // An encoder may keep its first picture for a while.
+                let new_track = (!std::mem::replace(&mut running.declared, true)).then(|| running.encoder.track());
                 Ok(Some(Made { data: coded.data, key: coded.key, new_track }))
             }
         }

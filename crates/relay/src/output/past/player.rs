@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::Supply;
 use super::pack::Pack;
-use crate::output::asf::{FAREWELL, left, write_all};
+use crate::output::player::{FAREWELL, left, write_all};
 use crate::server::stopped;
 use crate::session::{Counts, Entered};
 

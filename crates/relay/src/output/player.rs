@@ -30,6 +30,8 @@ pub(super) enum Framing {
     Mmsh,
     /// None: an ASF file that has no end. Packets are as long as its header says.
     Plain,
+    /// None: any other container.
+    Bare,
 }
 
 /// Why the sending ends.
@@ -123,11 +125,18 @@ impl Player {
 
     /// Another header, that of `entry`, in the middle of the stream.
     async fn change(&mut self, entry: &Entry) -> Result<(), End> {
-        if self.framing == Framing::Plain {
+        let reel = Reel::of(entry);
+        match self.framing {
+            Framing::Mmsh => {}
+            // What has no header goes on: its packets tell what they are.
+            Framing::Bare if reel.header.is_empty() && self.reel.header.is_empty() => {
+                self.reel = reel;
+                return Ok(());
+            }
             // A file has one header only: the player opens it again.
-            return Err(End::Told);
+            Framing::Plain | Framing::Bare => return Err(End::Told),
         }
-        self.reel = Reel::of(entry);
+        self.reel = reel;
         let mut head = BytesMut::new();
         head.extend_from_slice(&server::frame_end(1));
         head.extend_from_slice(&server::frame_change(0));
@@ -138,7 +147,7 @@ impl Player {
     fn put_header(&self, out: &mut BytesMut) {
         match self.framing {
             Framing::Mmsh => server::frame_header(&self.reel.header, out),
-            Framing::Plain => out.extend_from_slice(&self.reel.header),
+            Framing::Plain | Framing::Bare => out.extend_from_slice(&self.reel.header),
         }
     }
 
@@ -148,10 +157,10 @@ impl Player {
         }
         let heads: Vec<[u8; 12]> = match self.framing {
             Framing::Mmsh => batch.iter().map(|entry| place.head(entry)).collect(),
-            Framing::Plain => Vec::new(),
+            Framing::Plain | Framing::Bare => Vec::new(),
         };
         let padded: Vec<Bytes> = match self.framing {
-            Framing::Mmsh => Vec::new(),
+            Framing::Mmsh | Framing::Bare => Vec::new(),
             Framing::Plain => {
                 batch.iter().map(|entry| asf::padding::padded(&entry.packet.data, self.reel.packet_size)).collect()
             }
@@ -161,6 +170,7 @@ impl Player {
                 heads.iter().zip(&*batch).flat_map(|(head, entry)| [&head[..], &entry.packet.data]).collect()
             }
             Framing::Plain => padded.iter().map(|packet| &packet[..]).collect(),
+            Framing::Bare => batch.iter().map(|entry| &entry.packet.data[..]).collect(),
         };
         write_all(&self.socket, &slices).await?;
         if let Some(last) = batch.last() {

@@ -1,10 +1,10 @@
-//! The packets of a source as ASF, made once for all who read them.
+//! The packets of a source in a container, made once for all who read them.
 //!
-//! A tape is a task that reads a source's packets in order, packs them into ASF packets,
-//! and publishes these into a feed of its own. So whoever reads it has what every reader
+//! A tape is a task that reads a source's packets in order, packs them ([`Packer`]), and
+//! publishes the pieces into a feed of its own. So whoever reads it has what every reader
 //! of a feed has: it joins at a keyframe, is told what it lost, and holds nobody up. The
-//! ASF file header is the declaration of the feed's one track: another header (codec or
-//! size changed) is another declaration.
+//! container's header is the declaration of the feed's one track: another header (codec or
+//! size changed) is another declaration, a *reel*.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use feed::{Cursor, Entry, Feed, Limits, Publisher, Start};
-use media::{Codec, Kind, Packet, Timestamp, Track, TrackId, Tracks, Variant};
-use source::{Error, Packets, Supervisor};
+use media::{Codec, Kind, Packet, Track, TrackId, Tracks};
+use source::{Error, Supervisor};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::packer::{Content, Packer, Supply};
 use crate::session::Counts;
 
 /// How long a tape goes on after its last reader: players ask for the header on one
@@ -25,15 +26,15 @@ const LINGER: Duration = Duration::from_secs(3);
 /// A packet this old is passed over for a newer keyframe.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Whose packets, and in which codec.
-type Key = (String, Option<Variant>);
+/// Whose packets, and what is made of them.
+type Key = (String, Content);
 type Map = Arc<Mutex<HashMap<Key, Arc<Tape>>>>;
 
 /// The tapes in use.
 #[derive(Default)]
 pub(crate) struct Tapes(Map);
 
-/// The ASF packets of one source.
+/// One source's packets in one container.
 pub(crate) struct Tape {
     feed: Feed,
     reel: watch::Receiver<Reel>,
@@ -44,9 +45,10 @@ pub(crate) struct Tape {
 pub(crate) struct Reel {
     /// The declaration in the tape's feed; see [`Tracks::same`].
     tracks: Tracks,
-    /// The ASF Header Object and the first 50 bytes of the Data Object.
+    /// What is in front of all packets; of ASF, the Header Object and the first 50 bytes of the
+    /// Data Object. Empty where there is nothing.
     pub(crate) header: Bytes,
-    /// In bytes; every packet is at most so long.
+    /// Of ASF, in bytes; every packet is at most so long.
     pub(crate) packet_size: u32,
     /// In bit/s, 0 when nobody knows.
     pub(crate) bit_rate: u64,
@@ -64,7 +66,8 @@ impl Reel {
     fn declared(tracks: &Tracks) -> Self {
         let track = tracks.iter().next();
         let header = track.map(|track| track.extradata.clone()).unwrap_or_default();
-        let packet_size = asf::Header::parse(&header).map_or(0, |header| header.packet_size());
+        let is_asf = track.is_some_and(|track| track.codec == ASF);
+        let packet_size = if is_asf { asf::Header::parse(&header).map_or(0, |header| header.packet_size()) } else { 0 };
         Self {
             tracks: tracks.clone(),
             packet_size: u32::try_from(packet_size).unwrap_or(0),
@@ -85,11 +88,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Tapes {
-    /// The tape of `source`, coded as `wish` says, and a reader of it: the tape runs while
-    /// there is one.
-    pub(crate) fn read(&self, source: &Supervisor, wish: Option<Variant>) -> Reader {
+    /// The tape of `source` with that content, and a reader of it: the tape runs while there
+    /// is one.
+    pub(crate) fn read(&self, source: &Supervisor, content: Content) -> Reader {
         let mut tapes = lock(&self.0);
-        let key = (source.name().to_owned(), wish);
+        let key = (source.name().to_owned(), content);
         // Under the lock: a tape that ends looks for readers under it too.
         if let Some(tape) = tapes.get(&key) {
             return Reader::of(tape);
@@ -99,9 +102,10 @@ impl Tapes {
         let tape = Arc::new(Tape { feed, reel: seen });
         tapes.insert(key.clone(), Arc::clone(&tape));
         let reader = Reader::of(&tape);
-        let packets = source.variants().packets(wish);
-        let winding = Winding { publisher, reel, muxer: None, key, tape, tapes: Arc::clone(&self.0) };
-        tokio::spawn(winding.run(packets));
+        let supply = Supply::of(source, &key.1);
+        let packer = Packer::new(&key.0, &key.1);
+        let winding = Winding { publisher, reel, packer, of: None, told: None, key, tape, tapes: Arc::clone(&self.0) };
+        tokio::spawn(winding.run(supply));
         reader
     }
 }
@@ -140,7 +144,7 @@ impl Reader {
     /// Waits for a reel: a header, or the reason why there is none.
     pub(crate) async fn first_reel(&mut self) -> Result<Reel, Error> {
         let ended = || Error::Ended { what: None };
-        let there = |reel: &Reel| !reel.header.is_empty() || reel.over.is_some();
+        let there = |reel: &Reel| !reel.tracks.is_empty() || reel.over.is_some();
         let reel = self.reel.wait_for(there).await.map(|reel| reel.clone()).map_err(|_| ended())?;
         match reel.over {
             Some(error) => Err(error),
@@ -153,20 +157,26 @@ impl Reader {
 struct Winding {
     publisher: Publisher,
     reel: watch::Sender<Reel>,
-    /// With the declaration of the source that it was made for.
-    muxer: Option<(Tracks, asf::mux::Muxer)>,
+    packer: Packer,
+    /// The declaration of the source that is being packed.
+    of: Option<Tracks>,
+    /// The header that was declared for it.
+    told: Option<Bytes>,
     key: Key,
     tape: Arc<Tape>,
     tapes: Map,
 }
 
+/// The codec of a track whose packets are ASF's.
+const ASF: Codec = Codec::from_name("asf");
+
 impl Winding {
-    async fn run(mut self, mut packets: Packets) {
+    async fn run(mut self, mut supply: Supply) {
         let readers = self.publisher.readers();
         let mut unwanted = std::pin::pin!(unread(readers.clone()));
         let over = loop {
             tokio::select! {
-                entry = packets.next() => {
+                entry = supply.next() => {
                     if let Err(error) = entry.and_then(|entry| self.take(&entry)) {
                         break error;
                     }
@@ -186,31 +196,31 @@ impl Winding {
     }
 
     fn take(&mut self, entry: &Entry) -> Result<(), Error> {
-        if self.muxer.as_ref().is_none_or(|(of, _)| !of.same(&entry.tracks)) {
+        if self.of.as_ref().is_none_or(|of| !of.same(&entry.tracks)) {
             // What is begun for the old header ends with it.
-            if let Some((_, muxer)) = &mut self.muxer {
-                muxer.flush();
-            }
+            self.packer.flush();
             self.publish(&entry.packet);
-            let options = asf::mux::Options { title: Some(self.key.0.clone()), ..asf::mux::Options::default() };
-            let muxer = asf::mux::Muxer::new(&entry.tracks, &options);
-            let muxer = muxer.map_err(|error| Error::Unsupported { what: error.to_string() })?;
-            self.declare(&muxer, &entry.tracks);
-            self.muxer = Some((entry.tracks.clone(), muxer));
+            self.packer.begin(&entry.tracks)?;
+            self.of = Some(entry.tracks.clone());
+            self.told = None;
         }
-        if let Some((_, muxer)) = &mut self.muxer {
-            muxer.push(&entry.packet);
+        let pushed = self.packer.push(&entry.packet);
+        if self.told.is_none()
+            && let Some(header) = self.packer.header()
+        {
+            self.declare(header.clone(), &entry.tracks);
+            self.told = Some(header);
         }
         self.publish(&entry.packet);
-        Ok(())
+        pushed
     }
 
-    fn declare(&self, muxer: &asf::mux::Muxer, tracks: &Tracks) {
+    fn declare(&self, header: Bytes, tracks: &Tracks) {
         let track = Track {
             id: TrackId(0),
-            codec: Codec::from_name("asf"),
+            codec: self.packer.codec(),
             tag: 0,
-            extradata: muxer.header(),
+            extradata: header,
             bits_per_sample: 0,
             bit_rate: tracks.iter().map(|track| track.bit_rate).sum(),
             kind: tracks.video().map_or(Kind::Data, |track| track.kind.clone()),
@@ -220,25 +230,23 @@ impl Winding {
         self.publisher.declare(declared);
     }
 
-    /// Publishes the ASF packets that are complete, as having come with `of`.
+    /// Publishes the pieces that are complete, as having come with `of`.
     fn publish(&mut self, of: &Packet) {
-        let Some((_, muxer)) = &mut self.muxer else { return };
-        while let Some(made) = muxer.poll_packet() {
-            let at = Timestamp::from_nanos(i64::try_from(made.send_time.as_nanos()).unwrap_or(i64::MAX));
+        while let Some(piece) = self.packer.poll(of) {
             let packet = Packet {
                 track: TrackId(0),
-                pts: at,
-                dts: at,
+                pts: piece.at,
+                dts: piece.at,
                 duration: None,
-                key: made.key,
+                key: piece.key,
                 corrupt: of.corrupt,
                 discontinuity: of.discontinuity,
                 received: of.received,
                 captured: of.captured,
-                data: made.data,
+                data: piece.data,
             };
             if let Err(error) = self.publisher.publish(packet) {
-                tracing::warn!(%error, "ASF packet dropped");
+                tracing::warn!(%error, "a piece of a container dropped");
             }
         }
     }

@@ -1,0 +1,153 @@
+//! `/NAME.ts`, `.mp4`, `.mkv` and their kin: a source in a container that players know.
+//!
+//! Pictures and sound go into it as they are wherever it has a place for them. What it has
+//! none for is coded anew in the codec that the container is usually filled with, once for
+//! all who ask for the same. One muxer serves all readers of a format; each joins at the
+//! newest keyframe.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use media::Encoding;
+
+use super::asf::{UNSENT, first_reel};
+use super::packer::Content;
+use super::player::{Framing, Player};
+use super::query::Known;
+use super::{Ask, Format};
+use crate::server::{Refusal, Socket};
+
+/// A container on the wire.
+pub(crate) struct Kind {
+    /// The extension of its URLs.
+    extension: &'static str,
+    /// The name of FFmpeg's muxer.
+    muxer: &'static str,
+    /// As ffserver said it.
+    content_type: &'static str,
+}
+
+/// A row of the formats for a container.
+macro_rules! row {
+    ($name:ident, $extension:literal, $muxer:literal, $content_type:literal, $doc:literal) => {
+        pub(super) const $name: Format = Format {
+            extension: $extension,
+            doc: $doc,
+            other_methods: false,
+            serve: |ask| {
+                static KIND: Kind = Kind { extension: $extension, muxer: $muxer, content_type: $content_type };
+                Box::pin(serve(ask, &KIND))
+            },
+        };
+    };
+}
+
+row!(TS, "ts", "mpegts", "video/MP2T", "MPEG-TS, for players and set-top boxes");
+row!(MP4, "mp4", "mp4", "video/mp4", "MP4 in fragments, for browsers and players");
+row!(MKV, "mkv", "matroska", "video/x-matroska", "Matroska, for players; holds nearly every codec");
+row!(WEBM, "webm", "webm", "video/webm", "WebM: VP8, VP9 or AV1, for browsers");
+row!(FLV, "flv", "flv", "video/x-flv", "Flash Video");
+row!(OGG, "ogg", "ogg", "application/ogg", "Ogg: Theora or VP8 with Vorbis, Opus or FLAC");
+row!(AVI, "avi", "avi", "video/x-msvideo", "AVI");
+row!(MPG, "mpg", "mpeg", "video/mpeg", "MPEG program stream: MPEG-1 or MPEG-2");
+row!(NUT, "nut", "nut", "video/x-nut", "NUT, FFmpeg's own container");
+row!(MP3, "mp3", "mp3", "audio/mpeg", "MP3, the sound alone");
+row!(MP2, "mp2", "mp2", "audio/mpeg", "MPEG audio layer 2, the sound alone");
+row!(AAC, "aac", "adts", "audio/aac", "AAC, the sound alone");
+row!(WAV, "wav", "wav", "audio/x-wav", "WAV, the sound alone");
+row!(AU, "au", "au", "audio/basic", "Sun's AU, the sound alone");
+row!(GIF, "gif", "gif", "image/gif", "an animated GIF without end");
+row!(SWF, "swf", "swf", "application/x-shockwave-flash", "Flash: Sorenson H.263");
+row!(RM, "rm", "rm", "application/vnd.rn-realmedia", "RealMedia: RealVideo 1.0");
+
+const KNOWN: Known = &[
+    "codec",
+    "bitrate",
+    "minrate",
+    "maxrate",
+    "tolerance",
+    "bufsize",
+    "qmin",
+    "qmax",
+    "qdiff",
+    "qscale",
+    "gop",
+    "video",
+    "audio",
+    "acodec",
+    "abitrate",
+    "channels",
+    "samplerate",
+    "aquality",
+];
+
+async fn serve(ask: Ask, kind: &'static Kind) -> Result<Response, Refusal> {
+    if ask.method != Method::GET && ask.method != Method::HEAD {
+        return Err(Refusal::method("GET, HEAD"));
+    }
+    let encoding = ask.wishes(KNOWN)?.encoding;
+    give(ask, kind, encoding).await
+}
+
+/// Serves a source as `kind`, coded as `encoding` says.
+pub(crate) async fn give(ask: Ask, kind: &'static Kind, encoding: Encoding) -> Result<Response, Refusal> {
+    let container = ffmpeg::Container::find(kind.muxer);
+    let container = container.map_err(|error| Refusal::bad_request(error.to_string()))?;
+    check(&container, &encoding)?;
+    if ask.method == Method::HEAD {
+        let headers = [(header::CONTENT_TYPE, kind.content_type), (header::CACHE_CONTROL, "no-store")];
+        return Ok((StatusCode::OK, headers).into_response());
+    }
+    static READERS: AtomicU64 = AtomicU64::new(0);
+    let reader = (!container.joinable()).then(|| READERS.fetch_add(1, Relaxed));
+    let content = Content::Container { name: kind.muxer, encoding, reader };
+    let mut reader = ask.relay.tapes.read(&ask.source, content);
+    let reel = first_reel(&mut reader, &ask.source).await;
+    let reel = reel.map_err(|error| Refusal::source(ask.source.name(), &error))?;
+    let session = ask.enter(kind.extension, encoding.to_string(), None);
+    let stopping = ask.stopping.clone();
+    let greeting = head(kind, ask.old);
+    let order = move |socket: Socket| {
+        if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {
+            tracing::debug!(%error, "the kernel may hold packets back for this client");
+        }
+        tokio::spawn(async move {
+            // Its connection counts for as long as it plays.
+            let _place = socket.place;
+            let framing = Framing::Bare;
+            Player { socket: socket.stream, session, reader, reel, framing, stopping }.run(greeting).await;
+        });
+    };
+    Ok(ask.takeover.give(Box::new(order)).await)
+}
+
+/// Refuses codecs that the container has no place for, before anything is opened.
+fn check(container: &ffmpeg::Container, encoding: &Encoding) -> Result<(), Refusal> {
+    let video = encoding.video.coded().and_then(|variant| variant.codec).map(|codec| ("codec", codec));
+    let audio = encoding.audio.coded().and_then(|coding| coding.codec).map(|codec| ("acodec", codec));
+    for (key, codec) in video.into_iter().chain(audio) {
+        let track = media::Track { codec, ..media::Track::mjpeg(media::Size::default()) };
+        if !container.holds(&track) {
+            let (name, holds) = (container.name(), container.tell());
+            return Err(Refusal::bad_request(format!("{key}={codec}: {name} has no place for it; it holds {holds}")));
+        }
+    }
+    Ok(())
+}
+
+/// The head of an answer without end.
+fn head(kind: &Kind, old: bool) -> Vec<u8> {
+    let version = if old { "1.0" } else { "1.1" };
+    format_head(version, kind.content_type).into_bytes()
+}
+
+fn format_head(version: &str, content_type: &str) -> String {
+    format!(
+        "HTTP/{version} 200 OK\r\n\
+         Content-Type: {content_type}\r\n\
+         Cache-Control: no-store\r\n\
+         X-Accel-Buffering: no\r\n\
+         Connection: close\r\n\r\n"
+    )
+}
