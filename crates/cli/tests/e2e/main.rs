@@ -13,6 +13,7 @@ mod bad_requests;
 mod bad_sources;
 mod colours;
 mod commands;
+mod containers;
 mod crowd;
 mod damage;
 mod doctor;

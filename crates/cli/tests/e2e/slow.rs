@@ -13,7 +13,7 @@ use crate::harness::{Part, Server, Stream, number};
 const PATTERN: &str = "test=pattern:?size=800x600&fps=25&quality=85";
 
 /// A connection that holds next to nothing on the client's side, as a slow link does.
-fn narrow(address: SocketAddr) -> TcpStream {
+pub fn narrow(address: SocketAddr) -> TcpStream {
     let narrow = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     set_socket_recv_buffer_size(&narrow, 8 << 10).unwrap();
     connect(&narrow, &address).unwrap();
