@@ -179,7 +179,9 @@ impl Packetizer {
             Payload::Vp8(vp8) => vp8.pack(writer, unit),
             Payload::Aac(aac) => aac.pack(writer, unit).map_err(|what| Error::Unit { codec: self.codec, what })?,
             Payload::MpegAudio => mpeg::pack_audio(writer, unit),
-            Payload::Sound(sound) => sound.pack(writer, unit),
+            Payload::Sound(sound) => {
+                sound.pack(writer, unit).map_err(|what| Error::Unit { codec: self.codec, what })?;
+            }
         }
         Ok(self.writer.end())
     }

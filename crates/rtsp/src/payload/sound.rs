@@ -6,6 +6,10 @@ use super::{Format, Payload};
 use crate::Error;
 use crate::rtp::Writer;
 
+/// Most bytes of a unit that is sent whole, whatever the network makes of it: the longest of Opus
+/// are far shorter.
+const MOST_WHOLE: usize = 60_000;
+
 #[derive(Debug)]
 pub(super) enum Sound {
     /// A unit is a packet.
@@ -54,8 +58,14 @@ impl Sound {
         }
     }
 
-    pub(super) fn pack(&self, writer: &mut Writer, unit: &[u8]) {
+    pub(super) fn pack(&self, writer: &mut Writer, unit: &[u8]) -> Result<(), String> {
         match self {
+            Self::Whole if unit.len() > MOST_WHOLE => {
+                return Err(format!(
+                    "{} bytes; RFC 7587 knows no pieces, and a packet has room for {MOST_WHOLE}",
+                    unit.len()
+                ));
+            }
             Self::Whole => writer.put(&[unit]),
             Self::Samples { bytes_per_tick, swap } => {
                 // Half a second of the slowest codec is a packet at most; some sources have more
@@ -72,6 +82,7 @@ impl Sound {
                 }
             }
         }
+        Ok(())
     }
 }
 
