@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::harness::clips::{H264, MJPEG, made};
 use crate::harness::rtsp::Client;
+use crate::harness::server::headwater;
+use crate::harness::tools::folder;
 use crate::harness::{SOON, Server, eventually, run, tool};
 
 const TCP: &str = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
@@ -300,4 +302,87 @@ fn a_group_is_sent_to_and_told_of_by_rtsp_and_http() {
     let other = serve();
     let refused = Client::connect(other.rtsp(), "cam2").ask("SETUP", "/streamid=0", "Transport: RTP/AVP;multicast\r\n");
     assert_eq!((refused.status, other.get("/cam2.sdp").status), (461, 404));
+}
+
+const CONFIGURATION: &str = "HTTPPort 8090\nRTSPPort 5554\nMaxClients 2\nMaxBandwidth 1000000\n\
+    <Feed cam2.ffm>\nSource pattern:?size=320x240&fps=10\n</Feed>\n\
+    <Stream cam2.mpg>\nFeed cam2.ffm\nFormat rtp\nACL allow 127.0.0.1\n</Stream>\n\
+    <Stream secret.mpg>\nFeed cam2.ffm\nFormat rtp\nACL allow 127.0.0.77\n</Stream>\n\
+    <Stream cam2.mjpeg>\nFeed cam2.ffm\nFormat mpjpeg\n</Stream>\n";
+
+#[test]
+fn a_configuration_is_served_by_its_rules_limits_and_names() {
+    let folder = folder("rtsp-configured");
+    let (file, log) = (folder.join("ffserver.conf"), folder.join("log"));
+    std::fs::write(&file, format!("CustomLog {}\n{CONFIGURATION}", log.display())).unwrap();
+    let mut command = headwater();
+    command.args(["serve", "--listen=127.0.0.1:0", "--rtsp=127.0.0.1:0", "--file"]).arg(&file);
+    let server = Server::run(command);
+    let connect = |name: &str| Client::connect(server.rtsp(), name);
+    // Denied, of another format, not there: all the same.
+    let refused: Vec<_> = ["secret.mpg", "cam2.mjpeg", "nope.mpg"]
+        .map(|name| connect(name).ask("DESCRIBE", "", ""))
+        .map(|reply| (reply.head, reply.body))
+        .into();
+    assert!(refused[0].0.contains(" 404 ") && refused.iter().all(|reply| *reply == refused[0]), "{refused:?}");
+    let mut clients: Vec<_> = (0..2).map(|_| connect("cam2.mpg")).collect();
+    clients.iter_mut().for_each(|client| _ = client.play());
+    assert!(clients[0].packet(0).data.len() > 20);
+    let mut third = connect("cam2.mpg");
+    third.ask("SETUP", "/streamid=0", TCP);
+    let full = third.ask("PLAY", "", "");
+    assert_eq!(full.status, 453);
+    assert_eq!(clients[1].ask("TEARDOWN", "", "").status, 200);
+    assert_eq!(
+        eventually("a place", || Some(third.ask("PLAY", "", "")).filter(|reply| reply.status == 200)).status,
+        200
+    );
+    // What was played is logged with its bytes.
+    let line =
+        eventually("a line in the log", || std::fs::read_to_string(&log).ok().filter(|log| log.contains("PLAY")));
+    assert!(line.contains("[PLAY] \"/cam2.mpg RTSP/1.0\" 200 "), "{line}");
+    // Its description by HTTP, under the name without the ending.
+    let sdp = server.get("/cam2.sdp");
+    assert_eq!((sdp.status, sdp.header("content-type")), (200, "application/sdp"));
+    assert!(sdp.text().contains("m=video 0 RTP/AVP 26\r\n"), "{}", sdp.text());
+    assert_eq!(server.get("/secret.sdp").status, 404);
+    // A reload without the stream ends those who play it.
+    std::fs::write(&file, CONFIGURATION.replace("cam2.mpg", "other.mpg")).unwrap();
+    server.signal(rustix::process::Signal::HUP);
+    let mut rest = Vec::new();
+    std::io::Read::read_to_end(&mut clients[0].socket, &mut rest).unwrap();
+    assert!(rest.windows(2).any(|two| two == [0x81, 203]), "a BYE");
+    assert_eq!(connect("other.mpg").ask("DESCRIBE", "", "").status, 200);
+}
+
+#[test]
+fn a_stream_of_a_configuration_goes_to_its_group() {
+    let (rtp, rtcp) = ports();
+    let port = rtp.local_addr().unwrap().port();
+    drop((rtp, rtcp));
+    let group = Ipv4Addr::new(239, 255, 77, 8);
+    let folder = folder("rtsp-group");
+    let file = folder.join("ffserver.conf");
+    // A TTL of 0: nothing leaves this machine.
+    let text = format!(
+        "HTTPPort 8090\nRTSPPort 5554\n<Stream film.sdp>\nFile {}\nFormat rtp\nMulticastAddress {group}\n\
+         MulticastPort {port}\nMulticastTTL 0\n</Stream>\n",
+        H264.path().display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = headwater();
+    command.args(["serve", "--listen=127.0.0.1:0", "--rtsp=127.0.0.1:0", "--file"]).arg(&file);
+    let server = Server::run(command);
+    let listener = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
+    listener.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).unwrap();
+    listener.set_read_timeout(Some(SOON)).unwrap();
+    let mut datagram = [0; 2048];
+    let first = listener.recv(&mut datagram).unwrap();
+    assert!(first > 12 && datagram[0] == 0x80 && datagram[1] & 0x7F == 96);
+    let sdp = server.get("/film.sdp");
+    assert_eq!(sdp.status, 200, "{}", sdp.text());
+    assert!(sdp.text().contains(&format!("c=IN IP4 {group}/0\r\n")), "{}", sdp.text());
+    let mut client = Client::connect(server.rtsp(), "film.sdp");
+    let set_up = client.ask("SETUP", "/streamid=0", "Transport: RTP/AVP;multicast\r\n");
+    assert!(set_up.header("Transport").unwrap().contains(&format!("destination={group};port={port}-")));
 }

@@ -88,7 +88,12 @@ async fn stream(
     takeover: Takeover,
 ) -> Response {
     let Some(format) = out.format else {
-        return told(by_rtsp(paths, entry, &parts).into_response(), &visit);
+        // One that is called as its description would be.
+        let response = match is_read(&parts.method) && entry.name.ends_with(".sdp") {
+            true => sdp(relay, entry, &parts).await,
+            false => by_rtsp(paths, entry, &parts).into_response(),
+        };
+        return told(response, &visit);
     };
     if !is_read(&parts.method) && !format.other_methods {
         return told(Refusal::method("GET, HEAD").into_response(), &visit);
