@@ -61,6 +61,14 @@ impl Location {
         Ok(Self { scheme: scheme.to_ascii_lowercase(), user, password, host, port, path_and_query })
     }
 
+    /// The host of a URL in whose password stands what ends it by the book (RFC 3986 section
+    /// 3.2), so that it is worth telling how it was understood.
+    pub(crate) fn guessed(url: &str) -> Option<String> {
+        let (userinfo, _) = split(url.trim().split_once("://")?.1);
+        userinfo.filter(|text| text.contains(['@', '/', '?', '#']))?;
+        Self::parse(url).ok().map(|location| location.host)
+    }
+
     /// Where a `Location` header or another reference leads to from here (RFC 3986
     /// section 5.2). User and password go along on the same host only, and not from TLS to none.
     ///
@@ -275,6 +283,19 @@ mod tests {
             ("http://host/a@10.0.0.7", "-|-|host|-|/a@10.0.0.7"),
         ] {
             assert_eq!(parts(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_was_typed_as_it_is_is_worth_telling() {
+        for (url, host) in [
+            ("rtsp://admin:p@ss/w:rd#1@10.0.0.7/h264", Some("10.0.0.7")),
+            ("rtsp://admin:p@ss@cam/x", Some("cam")),
+            ("rtsp://admin:p%40ss@cam/x", None),
+            ("rtsp://cam/a@b", None),
+            ("clip@home.wmv", None),
+        ] {
+            assert_eq!(Location::guessed(url).as_deref(), host, "{url}");
         }
     }
 

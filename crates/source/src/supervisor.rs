@@ -73,6 +73,9 @@ impl Supervisor {
             what: format!("{}: not a URL, a file or a device", Redacted(url)),
             hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
         })?;
+        if let Some(host) = Location::guessed(url).filter(|_| scheme.port.is_some()) {
+            tracing::info!(source = name, %host, "everything before the last @ is taken for user and password");
+        }
         let url = options.access.applied_to(url)?;
         (scheme.check)(&url)?;
         if options.access.trust == Trust::Anybody && scheme.port.is_some() {

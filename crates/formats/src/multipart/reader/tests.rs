@@ -206,3 +206,28 @@ proptest::proptest! {
         let _ = wall_clock(&text);
     }
 }
+
+#[test]
+fn a_date_is_the_cameras_clock_where_there_is_no_better_one() {
+    let of = |lines: &str| {
+        let mut reader = Reader::new();
+        reader.handle_bytes(&[b"--b\r\n", lines.as_bytes(), b"\r\n\r\n", data::SMALL].concat());
+        let taken = reader.poll_part().unwrap().timestamp;
+        taken.map(|taken| taken.duration_since(UNIX_EPOCH).unwrap().as_secs_f64())
+    };
+    for (lines, seconds) in [
+        ("Date: Tue, 14 Nov 2023 22:13:20 GMT", Some(1_700_000_000.0)),
+        ("date : Thu, 29 Feb 2024 00:00:00 GMT", Some(1_709_164_800.0)),
+        ("Date: Fri, 01 Mar 2024 23:59:59 UTC", Some(1_709_337_599.0)),
+        ("Date: Tue, 14 Nov 2023 22:13:20 GMT\r\nX-Timestamp: 1700000001.5", Some(1_700_000_001.5)),
+        ("Date: Thu, 01 Jan 1970 00:00:10 GMT", None),
+        ("Date: Tue, 14 Nov 2023 22:13:20 +0100", None),
+        ("Date: Tue, 32 Nov 2023 22:13:20 GMT", None),
+        ("Date: Tue, 14 Nov 99999999999999999999 22:13:20 GMT", None),
+        ("Date: Tue, 14 Nov 2023 22:13 GMT", None),
+        ("Date: ,", None),
+        ("Date: yesterday", None),
+    ] {
+        assert_eq!(of(lines), seconds, "{lines}");
+    }
+}
