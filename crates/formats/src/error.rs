@@ -43,6 +43,14 @@ pub enum Error {
         /// The limit that was passed.
         limit: &'static str,
     },
+    /// A frame that no WebSocket server may send (RFC 6455 sections 5.1, 5.2, 5.5).
+    #[error("byte {at}: found {what}")]
+    WebSocket {
+        /// Offset behind the handshake.
+        at: u64,
+        /// What it is.
+        what: &'static str,
+    },
     /// A chunk of a chunked body has no length.
     #[error("byte {at} of the body: expected the length of a chunk in hexadecimal, found {found:02x}")]
     Chunk {

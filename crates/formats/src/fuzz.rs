@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets in `fuzz/`; a test replays their corpus.
 
+use crate::http::websocket::{Deframer, Frame, MAX_CONTROL, pong};
 use crate::http::{Dechunker, HeadParser};
 use crate::jpeg::{self, Scanner};
 use crate::multipart::{Part, Reader};
@@ -86,4 +87,31 @@ pub fn http_head(input: &[u8]) {
         Ok::<_, crate::Error>((data, dechunker.is_ended()))
     };
     assert_eq!(dechunk(size), dechunk(answer.len().max(1)), "slices of {size}");
+}
+
+/// Messages of a WebSocket come out the same in any slices, and no more bytes than went in.
+///
+/// # Panics
+/// When that is not so.
+pub fn websocket(input: &[u8]) {
+    let Some((size, stream)) = sliced(input) else { return };
+    let read = |size: usize| {
+        let mut deframer = Deframer::new();
+        let (mut data, mut pings) = (Vec::new(), Vec::new());
+        for mut slice in stream.chunks(size) {
+            while let Some(frame) = deframer.next(&mut slice)? {
+                match frame {
+                    Frame::Data(bytes) => data.extend_from_slice(bytes),
+                    Frame::Ping(bytes) => pings.push(bytes),
+                }
+            }
+        }
+        Ok::<_, crate::Error>((data, pings, deframer.is_ended()))
+    };
+    let whole = read(stream.len().max(1));
+    assert_eq!(read(size), whole, "slices of {size}");
+    if let Ok((data, pings, _)) = whole {
+        assert!(data.len() + pings.iter().map(Vec::len).sum::<usize>() <= stream.len());
+        assert!(pings.iter().all(|ping| pong(ping, [1, 2, 3, 4]).len() <= MAX_CONTROL + 6));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod chunked;
 mod head;
+pub mod websocket;
 
 pub use chunked::Dechunker;
 pub use head::{Head, HeadParser, MAX_HEAD, MAX_HEADERS};

@@ -18,3 +18,8 @@ fn multipart_reader() {
 fn http_head() {
     replay("http_head", formats::fuzz::http_head);
 }
+
+#[test]
+fn websocket() {
+    replay("websocket", formats::fuzz::websocket);
+}

@@ -49,9 +49,27 @@ pub(crate) static SECURE: Scheme = Scheme {
     connect,
 };
 
+pub(crate) static SOCKET: Scheme = Scheme {
+    names: &["ws"],
+    example: "ws://host/stream",
+    doc: "MJPEG, fragmented MP4, MPEG-TS in the binary messages of a WebSocket",
+    port: Some(PORT),
+    check: with_host,
+    connect,
+};
+
+pub(crate) static SECURE_SOCKET: Scheme = Scheme {
+    names: &["wss"],
+    example: "wss://user:password@host/stream",
+    doc: "the same over TLS",
+    port: Some(TLS_PORT),
+    check: with_host,
+    connect,
+};
+
 /// The port of a URL that has none.
 fn usual_port(location: &Location) -> u16 {
-    if location.scheme == "https" { TLS_PORT } else { PORT }
+    if matches!(&*location.scheme, "https" | "wss") { TLS_PORT } else { PORT }
 }
 
 /// The port that a URL means.
@@ -95,8 +113,10 @@ async fn run(request: &Request, sink: &Sink) -> Result<Elsewhere, Error> {
     sink.phase(Phase::FirstFrame);
     let mut reader = Reader::new();
     let verdict = sniff::watch(&mut answer, &mut reader, session.location()).await?;
-    // What is said to libavformat is meant for all of it, its own way to the server too.
-    let is_ours = request.options.libav.is_empty() && Other::is_one(&answer, reader.buffer());
+    // What is said to libavformat is meant for all of it, its own way to the server too, where it
+    // has one.
+    let is_ours =
+        answer.head.status == 101 || request.options.libav.is_empty() && Other::is_one(&answer, reader.buffer());
     // Where others go on, our own socket is closed first: some cameras serve only one client.
     match verdict {
         Verdict::Mjpeg => Err(pictures::run(session, answer, reader, request.options.poll, sink).await),

@@ -60,6 +60,8 @@ pub(crate) fn with_host(url: &str) -> Result<(), Error> {
 pub static SCHEMES: &[&Scheme] = &[
     &http::SCHEME,
     &http::SECURE,
+    &http::SOCKET,
+    &http::SECURE_SOCKET,
     &rtsp::SCHEME,
     &libav::RTSPS,
     &mms::SCHEME,

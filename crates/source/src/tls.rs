@@ -42,7 +42,7 @@ pub(crate) async fn secure(
 
 /// What `About::protocol` adds where nobody has checked who the server is.
 pub(crate) fn protocol(scheme: &'static str, trust: &Trust) -> String {
-    match (scheme.ends_with('s'), trust) {
+    match (scheme.ends_with('s') && scheme != "ws", trust) {
         (true, Trust::Anybody) => format!("{scheme} (certificate not checked)"),
         _ => scheme.into(),
     }

@@ -1,5 +1,9 @@
 //! The head of a request.
 
+use std::hash::{BuildHasher, RandomState};
+
+use base64::Engine as _;
+
 use super::body::Answer;
 use super::connect::Way;
 use super::session::Session;
@@ -20,6 +24,11 @@ impl Known {
         let header = |name| answer.head.header(name).map(str::to_owned);
         Self { etag: header("etag"), modified: header("last-modified") }
     }
+}
+
+/// A number that nobody can foresee well enough to plan a request within a frame.
+pub(super) fn random() -> u32 {
+    RandomState::new().hash_one(0) as u32
 }
 
 impl Session {
@@ -43,7 +52,17 @@ impl Session {
         for (name, value) in [("Host", &*authority), ("User-Agent", agent), ("Accept", "*/*")] {
             add(name, Some(value).filter(|_| !is_own(name)));
         }
-        add("Connection", Some(if way.keeps { "keep-alive" } else { "close" }));
+        if location.scheme.starts_with("ws") {
+            // RFC 6455 section 4.1.
+            let key: Vec<u8> =
+                [random(), random(), random(), random()].into_iter().flat_map(u32::to_ne_bytes).collect();
+            let key = base64::engine::general_purpose::STANDARD.encode(key);
+            let upgrade = [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", &key)];
+            add("Connection", Some("Upgrade"));
+            upgrade.into_iter().for_each(|(name, value)| add(name, Some(value)));
+        } else {
+            add("Connection", Some(if way.keeps { "keep-alive" } else { "close" }));
+        }
         if let (Some(user), Some(password), false) = (&location.user, &location.password, is_own("Authorization")) {
             add("Authorization", self.auth.header(user, password, location.target()).as_deref());
         }

@@ -4,15 +4,19 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use formats::http::websocket::{self, Deframer, Frame};
 use formats::http::{Dechunker, Head};
 use memchr::memmem;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::ask::random;
 use super::connect::Way;
 
 /// What is read of a chunked body at once, in bytes.
 const READ: usize = 64 << 10;
+/// The most bytes of answers to pings that come at once; further ones get none.
+const MOST_PONGS: usize = 4 << 10;
 /// How long a complaint is waited for.
 const COMPLAINT_WAIT: Duration = Duration::from_secs(1);
 
@@ -23,6 +27,7 @@ pub(super) struct Answer {
     /// What came with the head; of a chunked body, what comes.
     raw: BytesMut,
     dechunker: Option<Dechunker>,
+    deframer: Option<Deframer>,
     /// Bytes still to come by the head, as long as that seems to be right.
     left: Option<u64>,
 }
@@ -30,11 +35,12 @@ pub(super) struct Answer {
 impl Answer {
     /// `raw` is what came behind the head.
     pub(super) fn new(head: Head, way: Way, raw: BytesMut) -> Self {
-        let dechunker = head.is_chunked().then(Dechunker::new);
+        let deframer = (head.status == 101).then(Deframer::new);
+        let dechunker = (deframer.is_none() && head.is_chunked()).then(Dechunker::new);
         // Endless multipart bodies come with lengths of 0 and 2^31 - 1.
-        let bounded = dechunker.is_none() && !head.media_type().starts_with("multipart/");
+        let bounded = dechunker.is_none() && deframer.is_none() && !head.media_type().starts_with("multipart/");
         let left = head.content_length().filter(|length| bounded && *length > 0);
-        Self { head, way, raw, dechunker, left }
+        Self { head, way, raw, dechunker, deframer, left }
     }
 
     /// Whether a length in the head says that more was to come.
@@ -64,6 +70,39 @@ impl Answer {
         found(&text)
     }
 
+    /// As [`Answer::read`] of the binary messages of a WebSocket; pings are answered. A pong that
+    /// is cancelled half-way spoils what is sent after it, which nobody but a server that checks
+    /// pongs would notice.
+    async fn read_frames(&mut self, out: &mut BytesMut) -> io::Result<usize> {
+        let before = out.len();
+        let Some(deframer) = &mut self.deframer else { return Ok(0) };
+        loop {
+            let mut rest = &self.raw[..];
+            let mut pongs = Vec::new();
+            while let Some(frame) = deframer.next(&mut rest).map_err(io::Error::other)? {
+                match frame {
+                    Frame::Data(piece) => out.extend_from_slice(piece),
+                    Frame::Ping(payload) if pongs.len() <= MOST_PONGS => {
+                        pongs.extend(websocket::pong(&payload, random().to_ne_bytes()));
+                    }
+                    Frame::Ping(_) => {}
+                }
+            }
+            self.raw.clear();
+            if !pongs.is_empty() {
+                self.way.wire.write_all(&pongs).await?;
+                self.way.wire.flush().await?;
+            }
+            if out.len() > before || deframer.is_ended() {
+                return Ok(out.len() - before);
+            }
+            self.raw.reserve(READ);
+            if self.way.wire.read_buf(&mut self.raw).await? == 0 {
+                return Ok(0);
+            }
+        }
+    }
+
     /// Appends to `out` what comes next: one read of the socket, straight into `out`
     /// unless the body is chunked. 0 at the end of the body. Cancel-safe.
     ///
@@ -73,6 +112,9 @@ impl Answer {
     /// When the connection breaks, or a chunk has no length.
     pub(super) async fn read(&mut self, out: &mut BytesMut) -> io::Result<usize> {
         let before = out.len();
+        if self.deframer.is_some() {
+            return self.read_frames(out).await;
+        }
         if let Some(dechunker) = &mut self.dechunker {
             loop {
                 let mut rest = &self.raw[..];

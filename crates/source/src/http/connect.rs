@@ -80,6 +80,10 @@ pub(super) async fn open(
     let way = |wire| Way { wire, proxy: None, keeps: false };
     let way = match (&by, is_tls) {
         (None, false) => way(Wire::Plain(stream)),
+        (Some(proxy), false) if there.scheme == "ws" => {
+            tunnel(&mut stream, proxy, there).await?;
+            way(Wire::Plain(stream))
+        }
         (Some(proxy), false) => Way { wire: Wire::Plain(stream), proxy: Some(credentials(proxy)), keeps: false },
         (by, true) => {
             if let Some(proxy) = by {

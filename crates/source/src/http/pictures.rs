@@ -29,7 +29,8 @@ pub(super) async fn run(
             Ok(pictures) => pictures,
             Err(error) => return error,
         };
-        let single = !answer.head.media_type().starts_with("multipart/") && streamed == 1;
+        let endless = answer.head.status == 101 || answer.head.media_type().starts_with("multipart/");
+        let single = !endless && streamed == 1;
         if !single {
             return match (door.declared.is_some(), reader.is_within()) {
                 (false, _) => {

@@ -84,8 +84,8 @@ impl Session {
 
     /// For `About`.
     pub(super) fn protocol(&self) -> String {
-        let scheme = if self.location.scheme == "https" { "https" } else { "http" };
-        tls::protocol(scheme, &self.access.trust)
+        let scheme = ["https", "ws", "wss"].into_iter().find(|scheme| *scheme == self.location.scheme);
+        tls::protocol(scheme.unwrap_or("http"), &self.access.trust)
     }
 
     /// Takes the connection of an answer back for the next request, if it can have one.
@@ -101,7 +101,16 @@ impl Session {
         loop {
             let answer = self.exchange(sink, known).await?;
             let status = answer.head.status;
+            let is_socket = self.location.scheme.starts_with("ws");
             match status {
+                101 if is_socket => return Ok(Fetched::Answer(answer)),
+                200..=299 if is_socket => {
+                    let what = format!(
+                        "{} answered {status}, and not as a WebSocket; is it http:// that is meant?",
+                        self.location
+                    );
+                    return Err(Error::Server { status, what });
+                }
                 200..=299 | 304 if status != 204 => {
                     self.auth.told(&answer.head);
                     return Ok(Fetched::Answer(answer));

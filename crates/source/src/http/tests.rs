@@ -18,6 +18,7 @@ use crate::{Options, State, Status, Supervisor};
 
 mod forms;
 mod polite;
+mod socket;
 
 macro_rules! picture {
     ($name:literal) => {
