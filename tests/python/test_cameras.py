@@ -288,6 +288,60 @@ def test_the_cameras_clock_is_told(cameras):
         assert capture.read().captured.timestamp() == 1700000000.25
 
 
+@pytest.fixture(scope="module")
+def over_tls(tmp_path_factory):
+    """The port of a camera that has signed its certificate itself, the file of that, and its SHA-256."""
+    import hashlib
+    import shutil
+    import ssl
+    import subprocess
+
+    assert shutil.which("openssl"), "openssl is missing"
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=camera".split()
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    sha256 = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def serve(server):
+        with contextlib.suppress(OSError):
+            while True:
+                stream, _ = server.accept()
+                threading.Thread(target=talk, args=(stream,), daemon=True).start()
+
+    def talk(stream):
+        with contextlib.suppress(OSError), stream, context.wrap_socket(stream, server_side=True) as wrapped:
+            wrapped.recv(4096)
+            wrapped.sendall(HEAD + PART * 5)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        yield server.getsockname()[1], certificate, sha256
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_camera_that_signed_itself_is_refused_until_it_is_trusted(over_tls):
+    port, certificate, sha256 = over_tls
+    url = f"https://127.0.0.1:{port}/video"
+    error = failure(url, reconnect=False)
+    assert type(error) is headwater.Unreachable and error.phase == "tls", error
+    assert "the server has signed its certificate itself" in str(error) and error.hint.endswith(f"--tls-pin {sha256}")
+    for trust in [f"sha256:{sha256}", certificate, str(certificate), False]:
+        with headwater.open(url, tls_verify=trust, latest=False, reconnect=False) as capture:
+            assert sum(1 for _ in capture) == 5
+            assert ("not checked" in capture.info.protocol) is (trust is False)
+    error = failure(url, tls_verify="sha256:" + "0" * 64, reconnect=False)
+    assert "has another SHA-256 than 0000" in str(error)
+    error = failure(f"http://127.0.0.1:{port}/video", reconnect=False)
+    # This server is as likely to reset the connection as to say that it speaks TLS.
+    assert isinstance(error, ConnectionError)
+    with pytest.raises(ValueError, match="tls_verify"):
+        headwater.open(url, tls_verify="sha256:abc")
+
+
 def memory_kib():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
