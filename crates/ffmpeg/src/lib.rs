@@ -76,6 +76,22 @@ pub fn has_protocol(url: &str) -> bool {
     !unsafe { ffi::avio_find_protocol_name(url.as_ptr()) }.is_null()
 }
 
+/// The codec that an encoder or a codec of this name makes: `h264` for `libx264` and for `h264`.
+#[must_use]
+pub fn codec_of(name: &str) -> Option<media::Codec> {
+    let c_name = std::ffi::CString::new(name).ok()?;
+    // SAFETY: a zero-terminated string; the answers are null or constants of the library. The
+    // codec's number is read as the integer it is.
+    unsafe {
+        let encoder = ffi::avcodec_find_encoder_by_name(c_name.as_ptr());
+        if !encoder.is_null() {
+            return Some(track::codec_name(int_of!((*encoder).id) as std::ffi::c_uint));
+        }
+        let descriptor = ffi::avcodec_descriptor_get_by_name(c_name.as_ptr());
+        (!descriptor.is_null()).then(|| media::Codec::from_name(static_str((*descriptor).name)))
+    }
+}
+
 /// Whether a decoder of `codec` is built into the libavcodec in use.
 #[must_use]
 pub fn has_decoder(codec: media::Codec) -> bool {

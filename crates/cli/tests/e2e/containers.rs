@@ -224,3 +224,26 @@ fn opencv_reads_them() {
         run(python().args(["-c", script, &server.url(path)])).succeeded();
     }
 }
+
+#[test]
+fn an_ffserver_conf_says_how_they_are_coded() {
+    let text = format!(
+        "HTTPPort 8090\nMaxBandwidth 1000000\nMaxClients 50\n\
+         <Feed cam.ffm>\nSource {}\n</Feed>\n\
+         <Stream as-it-is.ts>\nFeed cam.ffm\nFormat mpegts\nVideoCodec libx264\nVideoSize 320x240\n\
+         VideoBitRate 128\nAudioCodec aac\n</Stream>\n\
+         <Stream small.flv>\nFeed cam.ffm\nFormat flv\nVideoCodec flv\nVideoSize 160x128\nVideoBitRate 200\n\
+         VideoGopSize 12\nNoAudio\n</Stream>\n\
+         <Stream sound>\nFeed cam.ffm\nFormat mp3\nAudioBitRate 64\nAudioSampleRate 22050\nAudioChannels 1\n\
+         NoVideo\n</Stream>\n",
+        with_sound().display()
+    );
+    let server = Server::configured("containers", &text);
+    let streams = "stream=codec_name,width,height,sample_rate,channels";
+    let text = probed(&server.url("/as-it-is.ts"), streams, "%+2");
+    assert!(text.contains("h264,320,240") && text.contains("aac,44100,2"), "{text}");
+    let text = probed(&server.url("/small.flv"), streams, "%+2");
+    assert_eq!(text.trim(), "flv1,160,128");
+    let text = probed(&server.url("/sound"), streams, "%+2");
+    assert_eq!(text.trim(), "mp3,22050,1");
+}

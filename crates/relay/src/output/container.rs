@@ -103,7 +103,10 @@ pub(crate) async fn give(ask: Ask, kind: &'static Kind, encoding: Encoding) -> R
     let reader = (!container.joinable()).then(|| READERS.fetch_add(1, Relaxed));
     let content = Content::Container { name: kind.muxer, encoding, reader };
     let mut reader = ask.relay.tapes.read(&ask.source, content);
-    let reel = first_reel(&mut reader, &ask.source).await;
+    let reel = match ask.is_patient {
+        true => reader.first_reel().await,
+        false => first_reel(&mut reader, &ask.source).await,
+    };
     let reel = reel.map_err(|error| Refusal::source(ask.source.name(), &error))?;
     let session = ask.enter(kind.extension, encoding.to_string(), None);
     let stopping = ask.stopping.clone();

@@ -190,8 +190,11 @@ fn plan(name: &'static str, encoding: &Encoding, tracks: &Tracks) -> Result<Plan
                 let plain = wish == Variant { codec, ..Variant::default() };
                 let sized = wish.size == media::SizeWish::Own
                     || track.video().is_some_and(|video| wish.size.of(video.size) == video.size);
+                // What was encoded elsewhere for this stream is what it is to be.
+                let kept = encoding.keep && sized && wish.rate.is_none() && container.holds(track);
                 match codec {
-                    Some(codec) if track.codec == codec && (plain || encoding.keep && sized) => Fate::Pass,
+                    _ if kept && variant.codec.is_none_or(|codec| codec == track.codec) => Fate::Pass,
+                    Some(codec) if track.codec == codec && plain => Fate::Pass,
                     Some(_) => Fate::Coded(wish),
                     None => Fate::Off,
                 }
@@ -213,8 +216,10 @@ fn plan(name: &'static str, encoding: &Encoding, tracks: &Tracks) -> Result<Plan
                 let like = matches!(&track.kind, Kind::Audio(audio)
                     if wish.channels.is_none_or(|channels| channels == audio.channels)
                         && wish.sample_rate.is_none_or(|rate| rate == audio.sample_rate));
+                let kept = encoding.keep && like && container.holds(track);
                 match codec {
-                    Some(codec) if track.codec == codec && (plain || encoding.keep && like) => Fate::Pass,
+                    _ if kept && coding.codec.is_none_or(|codec| codec == track.codec) => Fate::Pass,
+                    Some(codec) if track.codec == codec && plain => Fate::Pass,
                     Some(_) => Fate::Coded(wish),
                     None => Fate::Off,
                 }

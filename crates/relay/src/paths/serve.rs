@@ -111,7 +111,7 @@ async fn stream(
         Ok(source) => source,
         Err(error) => return told(Refusal::source(&entry.name, &error).into_response(), &visit),
     };
-    let fixed = Some(out.variant(&source));
+    let variant = out.variant(&source);
     let start = match past::configured(parts.uri.query().unwrap_or(""), out.stream.preroll) {
         Ok(start) => start,
         Err(refusal) => return told(refusal.into_response(), &visit),
@@ -125,8 +125,8 @@ async fn stream(
         takeover,
         old: parts.version < Version::HTTP_11,
         relay: Arc::clone(relay),
-        fixed,
-        encoding: None,
+        fixed: Some(variant),
+        encoding: Some(out.encoding(variant)),
         is_patient: out.is_patient(),
         visit: Some(Arc::clone(&visit)),
     };

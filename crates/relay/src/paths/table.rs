@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use ::config::{Acl, Config, Feed, Origin, Problem, Severity, Stream};
-use media::{Rate, SizeWish, Variant};
+use media::{Encoding, Rate, SizeWish, Variant, Wish};
 use source::Supervisor;
 
 use super::access::{Access, lookup};
+use super::encoding::encoding;
 use crate::output::{FORMATS, Format, OTHERS};
 
 /// Everything that has a path.
@@ -73,6 +74,24 @@ const WORDS: &[(&str, &str)] = &[
     ("jpeg", "jpg"),
     ("asf", "asf"),
     ("asf_stream", "asf"),
+    ("mpegts", "ts"),
+    ("mp4", "mp4"),
+    ("matroska", "mkv"),
+    ("webm", "webm"),
+    ("flv", "flv"),
+    ("ogg", "ogg"),
+    ("avi", "avi"),
+    ("mpeg", "mpg"),
+    ("vob", "mpg"),
+    ("nut", "nut"),
+    ("mp3", "mp3"),
+    ("mp2", "mp2"),
+    ("adts", "aac"),
+    ("wav", "wav"),
+    ("au", "au"),
+    ("gif", "gif"),
+    ("swf", "swf"),
+    ("rm", "rm"),
 ];
 
 /// What only RTSP serves.
@@ -145,6 +164,15 @@ impl Out {
         };
         let is_slower = |rate: &Rate| video.sane_frame_rate().is_some_and(|fps| fps <= rate.per_second());
         Variant { size, rate: self.variant.rate.filter(|rate| !is_slower(rate)), ..self.variant }
+    }
+
+    /// How a container of it is coded, for viewers who get `fixed` of its pictures.
+    pub(crate) fn encoding(&self, fixed: Variant) -> Encoding {
+        let mut encoding = encoding(&self.stream);
+        if let Wish::Coded(variant) = &mut encoding.video {
+            (variant.size, variant.rate) = (fixed.size, fixed.rate);
+        }
+        encoding
     }
 
     /// Whether it is there for viewers who come before there is anything to see.
