@@ -1,6 +1,8 @@
 """Cameras and servers as they are: every form of MJPEG, every failure, one line each."""
 
+import base64
 import contextlib
+import os
 import pathlib
 import socket
 import sys
@@ -247,8 +249,6 @@ def test_a_password_may_be_typed_as_it_is(cameras, password):
     ]:
         asked.clear()
         headwater.open(url, **options).close()
-        import base64
-
         sent = asked[1].split("Authorization: Basic ")[1].split("\r\n")[0]
         assert base64.b64decode(sent).decode() == f"me:{password}"
 
@@ -348,26 +348,32 @@ def memory_kib():
 
 
 def files():
-    import os
-
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_stalls_and_reconnects_leave_nothing_behind(cameras):
-    """The short form of scripts/soak."""
-    url = cameras.url("/again", HEAD, PART * 3, PART[:700])
+#: How often sources are opened; a fifth as often one is lost and comes back.
+CYCLES = int(os.environ.get("HEADWATER_CYCLES", "50"))
+
+
+def test_opening_and_losing_sources_leaves_nothing_behind(cameras):
+    """The short form of scripts/soak; HEADWATER_CYCLES=1000 makes it long."""
+    again = cameras.url("/again", HEAD, PART * 3, PART[:700])
+    once = cameras.url("/once", HEAD, PART)
+    refused = cameras.url("/refused", *say("404 Not Found", "Content-Length: 0"))
 
     def cycles(count):
-        with headwater.open(url, reconnect=True, timeout=20) as capture:
-            while capture.stats.reconnects < count:
+        for _ in range(count):
+            headwater.open(once, reconnect=False).close()
+            with pytest.raises(headwater.NotFound):
+                headwater.open(refused, reconnect=False)
+        with headwater.open(again, reconnect=True, timeout=20) as capture:
+            while capture.stats.reconnects < count // 5:
                 capture.read()
-                cut = cameras.url("/gone", HEAD, PART)
-                headwater.open(cut, reconnect=False).close()
 
-    cycles(3)
+    cycles(20)
     time.sleep(0.2)
     before = memory_kib(), files()
-    cycles(10)
+    cycles(CYCLES)
     deadline = time.monotonic() + 10
     while files() > before[1] and time.monotonic() < deadline:
         time.sleep(0.05)
