@@ -320,6 +320,9 @@ impl Input {
             return Err(Error::from_code("avformat_seek_file", ffi::AVERROR(libc::ESPIPE)));
         }
         self.ahead.clear();
+        // Their demuxers look for the time at which the first picture is shown among those at
+        // which packets are decoded, and find the second packet.
+        let by_bytes = matches!(self.container().as_str(), "mpegts" | "mpeg");
         let context = self.context.as_ptr();
         // SAFETY: our open context and plain numbers.
         let rc = unsafe {
@@ -327,7 +330,10 @@ impl Input {
                 ffi::AV_NOPTS_VALUE => 0,
                 start => start,
             };
-            let rc = ffi::avformat_seek_file(context, -1, i64::MIN, start, start, 0);
+            let rc = match by_bytes {
+                true => -1,
+                false => ffi::avformat_seek_file(context, -1, i64::MIN, start, start, 0),
+            };
             // Bare streams (an .mjpeg file) have no times to look for.
             if rc < 0 { ffi::avformat_seek_file(context, -1, 0, 0, 0, ffi::AVSEEK_FLAG_BYTE as c_int) } else { rc }
         };

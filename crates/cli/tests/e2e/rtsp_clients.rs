@@ -10,7 +10,7 @@ use crate::harness::{Server, run, tool};
 /// RTP has no place for Huffman tables of a picture's own.
 const JPEG: Clip = Clip { file: "plain.avi", options: &["-c:v", "mjpeg", "-q:v", "4", "-huffman", "default"] };
 const MPEG4: Clip = Clip { file: "mpeg4.mp4", options: &["-c:v", "mpeg4", "-q:v", "5"] };
-const MPEG2: Clip = Clip { file: "mpeg2.mkv", options: &["-c:v", "mpeg2video", "-q:v", "5", "-g", "10"] };
+const MPEG2: Clip = Clip { file: "mpeg2-p.ts", options: &["-c:v", "mpeg2video", "-q:v", "5", "-g", "10"] };
 const VP8: Clip = Clip { file: "vp8.webm", options: &["-c:v", "libvpx", "-b:v", "1M", "-g", "10"] };
 
 fn serve(path: PathBuf) -> (Server, String) {
