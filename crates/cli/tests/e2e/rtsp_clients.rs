@@ -113,8 +113,10 @@ fn gstreamer_gets_every_frame() {
                     out.display()
                 );
                 let mut gst = tool("gst-launch-1.0");
-                run(gst.arg("-q").args(pipeline.split_whitespace())).succeeded();
-                let numbers = read(&std::fs::read(&out).unwrap());
+                // On a busy machine it fails as it leaves, when all frames are there: "Could not send
+                // message" of its own PAUSE.
+                let said = run(gst.arg("-q").args(pipeline.split_whitespace())).err;
+                let numbers = read(&std::fs::read(&out).unwrap_or_else(|error| panic!("{error}: {said}")));
                 // The last ones are cut off in the middle of what refers to each other.
                 let whole = numbers.get(..34).unwrap_or(&numbers);
                 assert_whole(whole, 34, &format!("{} over {protocol}", clip.file));
