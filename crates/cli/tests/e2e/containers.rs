@@ -247,3 +247,56 @@ fn an_ffserver_conf_says_how_they_are_coded() {
     let text = probed(&server.url("/sound"), streams, "%+2");
     assert_eq!(text.trim(), "mp3,22050,1");
 }
+
+/// A page with a `<video>`, which tells how many frames it has shown; answers until it is dropped.
+fn page(video: &str) -> (std::net::SocketAddr, std::sync::mpsc::Receiver<u32>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (told, frames) = std::sync::mpsc::channel();
+    let html = format!(
+        "<video id=v muted autoplay src=\"{video}\"></video><script>setInterval(() => {{ new Image().src = \
+         `/frames/${{v.getVideoPlaybackQuality().totalVideoFrames}}?${{Date.now()}}` }}, 200)</script>"
+    );
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut request = vec![0; 4096];
+            let len = socket.read(&mut request).unwrap_or(0);
+            let line = String::from_utf8_lossy(&request[..len]).into_owned();
+            let count = line.split("/frames/").nth(1).and_then(|rest| rest.split(['?', ' ']).next()?.parse().ok());
+            if let Some(count) = count
+                && told.send(count).is_err()
+            {
+                return;
+            }
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n";
+            let _ = write!(socket, "{head}Content-Length: {}\r\n\r\n{html}", html.len());
+        }
+    });
+    (address, frames)
+}
+
+#[test]
+fn chromium_plays_mp4_and_webm_that_others_have_read_for_a_while() {
+    let server = sounding();
+    for extension in ["mp4", "webm"] {
+        let mut before = connect(server.address).unwrap();
+        before.write_all(format!("GET /cam.{extension} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        before.read_exact(&mut [0; 20_000]).unwrap();
+        let (address, frames) = page(&server.url(&format!("/cam.{extension}")));
+        let profile = folder(&format!("chromium-{extension}"));
+        let mut chromium = tool("chromium");
+        chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]);
+        chromium.arg("--remote-debugging-port=0").arg(format!("--user-data-dir={}", profile.display()));
+        chromium.arg(format!("http://{address}/"));
+        chromium.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = chromium.spawn().unwrap();
+        let mut most = 0;
+        let deadline = std::time::Instant::now() + Duration::from_secs(40);
+        while most < 30 && std::time::Instant::now() < deadline {
+            most = most.max(frames.recv_timeout(Duration::from_secs(20)).unwrap_or(most));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(most >= 30, "{extension}: {most} frames shown");
+    }
+}

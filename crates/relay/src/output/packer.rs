@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use feed::Entry;
-use media::{AudioCoding, Codec, Encoding, Kind, Packet, Timestamp, Tracks, Variant, Wish};
+use media::{AudioCoding, Codec, Encoding, Kind, Packet, Timestamp, Track, Tracks, Variant, Wish};
 use source::{Error, Fate, Mixed, Packets, Plan, Supervisor};
 
 /// What is on a tape.
@@ -176,11 +176,13 @@ fn plan(name: &'static str, encoding: &Encoding, tracks: &Tracks) -> Result<Plan
     let unsupported = |what: String| Error::Unsupported { what };
     let container = ffmpeg::Container::find(name).map_err(|error| unsupported(error.to_string()))?;
     let audio = tracks.iter().find(|track| matches!(track.kind, Kind::Audio(_)));
+    // Demuxers give RealVideo in another form than muxers take.
+    let holds = |track: &Track| container.holds(track) && !track.codec.name().starts_with("rv");
     let plan = Plan {
         video: match (tracks.video(), &encoding.video) {
             (None, _) | (_, Wish::Off) => Fate::Off,
             (Some(track), Wish::Fit) => match container.default_video() {
-                _ if container.holds(track) => Fate::Pass,
+                _ if holds(track) => Fate::Pass,
                 Some(codec) => Fate::Coded(Variant { codec: Some(codec), ..Variant::default() }),
                 None => Fate::Off,
             },
@@ -191,10 +193,10 @@ fn plan(name: &'static str, encoding: &Encoding, tracks: &Tracks) -> Result<Plan
                 let sized = wish.size == media::SizeWish::Own
                     || track.video().is_some_and(|video| wish.size.of(video.size) == video.size);
                 // What was encoded elsewhere for this stream is what it is to be.
-                let kept = encoding.keep && sized && wish.rate.is_none() && container.holds(track);
+                let kept = encoding.keep && sized && wish.rate.is_none() && holds(track);
                 match codec {
                     _ if kept && variant.codec.is_none_or(|codec| codec == track.codec) => Fate::Pass,
-                    Some(codec) if track.codec == codec && plain => Fate::Pass,
+                    Some(codec) if track.codec == codec && plain && holds(track) => Fate::Pass,
                     Some(_) => Fate::Coded(wish),
                     None => Fate::Off,
                 }
@@ -203,7 +205,7 @@ fn plan(name: &'static str, encoding: &Encoding, tracks: &Tracks) -> Result<Plan
         audio: match (audio, &encoding.audio) {
             (None, _) | (_, Wish::Off) => Fate::Off,
             (Some(track), Wish::Fit) => match container.default_audio() {
-                _ if container.holds(track) => Fate::Pass,
+                _ if holds(track) => Fate::Pass,
                 Some(codec) if ffmpeg::has_decoder(track.codec) => {
                     Fate::Coded(AudioCoding { codec: Some(codec), ..AudioCoding::default() })
                 }
@@ -216,7 +218,7 @@ fn plan(name: &'static str, encoding: &Encoding, tracks: &Tracks) -> Result<Plan
                 let like = matches!(&track.kind, Kind::Audio(audio)
                     if wish.channels.is_none_or(|channels| channels == audio.channels)
                         && wish.sample_rate.is_none_or(|rate| rate == audio.sample_rate));
-                let kept = encoding.keep && like && container.holds(track);
+                let kept = encoding.keep && like && holds(track);
                 match codec {
                     _ if kept && coding.codec.is_none_or(|codec| codec == track.codec) => Fate::Pass,
                     Some(codec) if track.codec == codec && plain => Fate::Pass,
