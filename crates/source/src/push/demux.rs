@@ -1,14 +1,14 @@
 //! From the bytes of a feeder to the sink, on a thread of its own.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use asf::{Header, Item};
 use bytes::Bytes;
 use ffmpeg::{Input, InputOptions, Read};
 use formats::jpeg;
 use formats::multipart;
-use media::{Track, TrackId, Unit};
+use media::{Timestamp, Track, TrackId, Unit};
 
 use super::Hint;
 use super::lead::Lead;
@@ -44,6 +44,7 @@ pub(super) fn run(mut reader: Reader, job: &Job, sink: &Sink, stop: &Stop) -> Re
     match sniff::kind(&mut reader)? {
         Kind::Jpeg => pictures(&mut reader, &mut door)?,
         Kind::Asf => windows_media(&mut reader, &options.streams, &mut door)?,
+        Kind::Ffm => ffserver_feed(&mut reader, &mut door)?,
         Kind::Other(unknown) => {
             let format = hint.content_type.as_deref().and_then(sniff::format_of).filter(|_| unknown);
             libavformat(reader, format, options, &mut door)?;
@@ -170,6 +171,37 @@ fn windows_media(reader: &mut Reader, rule: &Rule, door: &mut Door<'_>) -> Resul
         }
     }
     Ok(())
+}
+
+/// FFM of an ffmpeg that means to feed an ffserver, each frame handed on with its last packet.
+fn ffserver_feed(reader: &mut Reader, door: &mut Door<'_>) -> Result<(), Error> {
+    door.about.container = "ffm".into();
+    let mut demuxer = ffm::Demuxer::new();
+    while let Some(piece) = reader.piece() {
+        let result = demuxer.handle_bytes(&piece);
+        while let Some(item) = demuxer.poll() {
+            match item {
+                ffm::Item::Tracks(tracks) => door.declare(tracks)?,
+                ffm::Item::Unit(unit) => {
+                    if !door.publish(Unit { captured: unit.pts.and_then(wall_clock), ..unit }) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        result.map_err(|error| match error {
+            ffm::Error::Codec { .. } => Error::Unsupported { what: error.to_string() },
+            error => Error::Broken { what: error.to_string() },
+        })?;
+    }
+    Ok(())
+}
+
+/// The wall clock of a feeder that counts from 1970: a time before 2001 is none.
+fn wall_clock(at: Timestamp) -> Option<SystemTime> {
+    const EARLIEST_SECS: u64 = 1_000_000_000;
+    let since = u64::try_from(at.as_nanos()).ok().map(Duration::from_nanos)?;
+    (since.as_secs() >= EARLIEST_SECS).then(|| SystemTime::UNIX_EPOCH.checked_add(since)).flatten()
 }
 
 /// Everything else.

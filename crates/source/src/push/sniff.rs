@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Jpeg,
     /// Our own demuxer of ASF.
     Asf,
+    /// Our own demuxer of FFM.
+    Ffm,
     /// libavformat; `true` when not even a magic was seen.
     Other(bool),
 }
@@ -58,6 +60,9 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 fn look_at(begin: &[u8]) -> Option<Kind> {
+    if begin.starts_with(b"FFM1") || begin.starts_with(b"FFM2") {
+        return Some(Kind::Ffm);
+    }
     if MAGIC.iter().any(|(at, magic)| begin.get(*at..).is_some_and(|rest| rest.starts_with(magic))) {
         return Some(Kind::Other(false));
     }
@@ -120,6 +125,7 @@ mod tests {
             (b"nut/multimedia container\0 \xFF\xD8\xFF", Kind::Other(false)),
             (b"\x1A\x45\xDF\xA3", Kind::Other(false)),
             (b"FLV\x01", Kind::Other(false)),
+            (b"FFM2\0\0\x10\0 \xFF\xD8\xFF", Kind::Ffm),
             (b"\x01\x02\x03", Kind::Other(true)),
         ] {
             assert_eq!(kind_of(bytes), Ok(expected), "{:?}", String::from_utf8_lossy(bytes));

@@ -50,6 +50,31 @@ async fn what_is_fed_is_published_and_the_feeder_is_told_what_came() {
 }
 
 #[tokio::test]
+async fn an_old_ffmpeg_feeds_in_ffm_and_its_wall_clock_is_kept() {
+    let feed = pushed(Options::default());
+    let mut cursor = feed.feed().cursor(Start::Keyframe);
+    let feeder = feed.feeder(hint("me")).await.unwrap();
+    let header = ffm::Header { streams: vec![ffm::Stream::new("mjpeg").unwrap()], write_index: 0 };
+    assert!(feeder.write(header.write().unwrap().into()).await);
+    let mut muxer = ffm::Muxer::new();
+    let at = 1_700_000_000_000_000;
+    for (number, picture) in [SMALL, GREY].into_iter().enumerate() {
+        assert!(muxer.frame(0, true, at + 40_000 * number as i64, at + 40_000 * number as i64, 40_000, picture));
+        muxer.flush();
+        while let Some(packet) = muxer.poll_packet() {
+            assert!(feeder.write(packet).await);
+        }
+        // Handed on before the next one comes.
+        let packet = next(&mut cursor).await.packet;
+        assert_eq!(packet.data, picture);
+        let captured = packet.captured.unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(captured, Duration::from_micros(1_700_000_000_000_000 + 40_000 * number as u64));
+    }
+    let taken = timeout(PATIENCE, feeder.finish(Ending::Whole)).await.unwrap();
+    assert_eq!((taken.pictures, &*taken.container, taken.error), (2, "ffm", None));
+}
+
+#[tokio::test]
 async fn a_second_feeder_is_refused_while_the_first_one_feeds() {
     let feed = pushed(Options::default());
     let first = feed.feeder(hint("10.0.0.1:5")).await.unwrap();
