@@ -9,6 +9,7 @@
 //! its source and its viewers; whose stream changed, or is gone, is let go.
 
 mod access;
+mod dialogue;
 mod encoding;
 mod log;
 mod meter;

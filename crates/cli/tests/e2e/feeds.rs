@@ -292,3 +292,69 @@ fn a_feed_of_a_configuration_is_fed_by_todays_ffmpeg() {
     assert_eq!(put("/closed.ffm"), put("/nothing.ffm"));
     assert_eq!(put("/closed.ffm").0, 404);
 }
+
+/// Pictures as ffmpeg 3.4 puts them into packets of 4096 bytes, the last one filled up; written
+/// by hand, not by the crate that reads it.
+fn ffm(pictures: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let (mut stream, mut begins) = (Vec::new(), Vec::new());
+    for (at, picture) in pictures.iter().enumerate() {
+        let pts = 1_700_000_000_000_000_u64 + 100_000 * at as u64;
+        begins.push((stream.len(), pts));
+        let (size, duration) = (picture.len() as u32, 100_000_u32);
+        stream.extend([&[0, 1], &size.to_be_bytes()[1..], &duration.to_be_bytes()[1..], &pts.to_be_bytes()].concat());
+        stream.extend(picture);
+    }
+    let packets = stream.chunks(4082).enumerate().map(|(at, payload)| {
+        let begin = at * 4082;
+        let first = begins.iter().find(|(place, _)| (begin..begin + payload.len()).contains(place));
+        let last = begins.iter().rev().find(|(place, _)| *place < begin).unwrap_or(&begins[0]);
+        let offset = first.map_or(0, |(place, _)| (place - begin + 14) as u16) | if at == 0 { 0x8000 } else { 0 };
+        let fill = (4082 - payload.len()) as u16;
+        let dts = first.unwrap_or(last).1.to_be_bytes();
+        let mut packet = [b"fm", &fill.to_be_bytes()[..], &dts, &offset.to_be_bytes(), payload].concat();
+        packet.resize(4096, 0);
+        packet
+    });
+    packets.collect()
+}
+
+#[test]
+fn an_old_ffmpeg_asks_how_to_encode_and_feeds_in_ffm() {
+    let server = Server::configured("ffm", HOW_TO);
+    let mut stream = server.stream("/cam2.mjpeg");
+    // As libavformat 57.83.100 asks.
+    let asks = b"GET /cam2.ffm HTTP/1.1\r\nUser-Agent: Lavf/57.83.100\r\nAccept: */*\r\nRange: bytes=0-\r\n\
+        Connection: close\r\nHost: 127.0.0.1:8090\r\nIcy-MetaData: 1\r\n\r\n";
+    let told = ask(server.address, asks).unwrap();
+    assert_eq!((told.status, told.header("content-type")), (200, "application/x-octet-stream"));
+    assert_eq!(told.body.len(), 4096);
+    assert!(told.body.starts_with(b"FFM2\0\0\x10\0\0\0\0\0\0\0\0\0MAIN\0\0\0\x08\0\0\0\x01"), "{:?}", &told.body[..32]);
+    assert!(told.body.windows(18).any(|window| window == b"video_size=160x128"), "ffserver's default");
+
+    let pictures = clips::jpegs();
+    let header = [
+        &b"FFM2\0\0\x10\0\0\0\0\0\0\0\0\0MAIN\0\0\0\x08\0\0\0\x01\0\0\0\0COMM\0\0\0\x15\0\0\0\x08\0"[..],
+        &[0; 16],
+        b"S2VI\0\0\0\x13video_size=320x240\0",
+    ]
+    .concat();
+    let head = "POST /cam2.ffm HTTP/1.1\r\nTransfer-Encoding: chunked\r\nUser-Agent: Lavf/57.83.100\r\nAccept: */*\r\n\
+        Connection: close\r\nHost: 127.0.0.1:8090\r\nIcy-MetaData: 1\r\n\r\n";
+    let mut first = header;
+    first.resize(4096, 0);
+    let mut socket = connect(server.address).unwrap();
+    socket.write_all(head.as_bytes()).unwrap();
+    for packet in [first].iter().chain(&ffm(&pictures)) {
+        socket.write_all(&[b"1000\r\n", &packet[..], b"\r\n"].concat()).unwrap();
+    }
+    socket.write_all(b"0\r\n\r\n").unwrap();
+    let answer = answer(socket);
+    assert!(answer.contains(&format!("took {FRAMES} pictures of mjpeg in ffm, ")), "{answer}");
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&(FRAMES - 1)) {
+        let part = stream.part().expect("the viewer is kept");
+        assert!(pictures.contains(&part.data), "a picture that was not sent");
+        numbers.extend(number(&part.data));
+    }
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}

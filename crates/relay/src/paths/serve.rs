@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::table::{Entry, Out, What};
 use super::visit::{Caller, Visit};
-use super::{Paths, pages, report};
+use super::{Paths, dialogue, pages, report};
 use crate::output::{Ask, past};
 use crate::server::{Refusal, Takeover, unescape};
 use crate::{Relay, feeds};
@@ -50,7 +50,10 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
                 let request = Request::from_parts(parts, body);
                 return feeds::receive(feed, request, Some(visit)).await.unwrap_or_else(IntoResponse::into_response);
             }
-            What::Feed(feed) if feed.is_pushed() => (Refusal::method("PUT, POST").into_response(), visit),
+            What::Feed(feed) if feed.is_pushed() && is_read(&parts.method) => {
+                (dialogue::answer(&paths.table().config, &entry.name), visit)
+            }
+            What::Feed(feed) if feed.is_pushed() => (Refusal::method("GET, HEAD, PUT, POST").into_response(), visit),
             // It reads its Source by itself: there is nothing here for anybody.
             What::Feed(_) => (pages::missing(&path), visit),
         },

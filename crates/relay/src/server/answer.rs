@@ -16,7 +16,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, what: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, what: impl Into<String>) -> Self {
         Self { status, what: what.into(), retry_after_s: None, allow: None }
     }
 

@@ -77,6 +77,11 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
     {
         return feeds::receive(&feed.clone(), request, None).await;
     }
+    if file.ends_with(".ffm") && feeds::at(&relay, file).is_some() {
+        return Err(Refusal::not_found(format!(
+            "{file}: nothing here says how to encode; send it with -f mpegts, or with -override_ffserver"
+        )));
+    }
     let (parts, _) = request.into_parts();
     let split = file.rsplit_once('.');
     let format = split.and_then(|(_, extension)| FORMATS.iter().find(|format| format.extension == extension));
