@@ -11,6 +11,7 @@
 mod access;
 mod dialogue;
 mod encoding;
+mod launch;
 mod log;
 mod meter;
 mod pages;
@@ -29,6 +30,7 @@ pub(crate) use serve::answer;
 pub(crate) use table::record;
 pub(crate) use visit::Visit;
 
+use self::launch::Launches;
 use self::log::Log;
 use self::meter::Meter;
 use self::table::{Table, What};
@@ -39,6 +41,7 @@ pub(crate) struct Paths {
     table: RwLock<Arc<Table>>,
     log: Mutex<Arc<Log>>,
     meter: Meter,
+    launches: Launches,
     /// Viewers of streams at the moment.
     viewers: AtomicUsize,
 }
@@ -54,6 +57,7 @@ impl Paths {
             table: RwLock::new(Arc::new(Table::build(config, None)?)),
             log: Mutex::new(Arc::new(log)),
             meter: Meter::default(),
+            launches: Launches::default(),
             viewers: AtomicUsize::new(0),
         })
     }
@@ -67,6 +71,7 @@ impl Paths {
         let table = Arc::new(Table::build(config, Some(&*self.table()))?);
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&table);
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(log);
+        self.launches.follow(config);
         for session in sessions.open() {
             if let Some(visit) = &session.visit
                 && !table.holds(visit.entry())
@@ -80,6 +85,12 @@ impl Paths {
     /// The present table.
     pub(crate) fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs the programs of `Launch`, now that this server is at `base`, as
+    /// `http://127.0.0.1:8090`. Needs a tokio runtime.
+    pub(crate) fn launch(&self, base: String) {
+        self.launches.begin(base, &self.table().config);
     }
 
     /// Where requests are logged.

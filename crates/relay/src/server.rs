@@ -14,7 +14,7 @@ mod routes;
 mod takeover;
 
 use std::io::{Error as IoError, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,6 +203,13 @@ impl Server {
     /// Serves until `stop` is ready, then closes every client in order; that takes less
     /// than a second.
     pub async fn run(self, stop: impl Future<Output = ()>) {
+        let base = self.addresses().first().map(|address| {
+            let host = match address.ip() {
+                ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+                ip => ip,
+            };
+            format!("http://{}", SocketAddr::new(host, address.port()))
+        });
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
             accepting.spawn(accept(listener, Arc::clone(&self.shared)));
@@ -210,8 +217,11 @@ impl Server {
         for listener in self.mms {
             accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
         }
-        if self.relay.paths().is_some() {
+        if let Some(paths) = self.relay.paths() {
             accepting.spawn(measure(Arc::clone(&self.relay)));
+            if let Some(base) = base {
+                paths.launch(base);
+            }
         }
         for listener in self.rtsp {
             accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::clips::{self, MJPEG};
 use crate::harness::http::{ask, connect, get};
@@ -452,4 +452,32 @@ fn rtsp_has_the_streams_of_format_rtp_with_their_rules_and_limits() {
     // And is let go after its time.
     eventually("its end", || (report(&server)["connections"] == 0).then_some(()));
     server.stream("/cam2.mjpeg").part().unwrap();
+}
+
+#[test]
+fn a_launched_program_feeds_and_is_run_again_however_short_it_lived() {
+    let clip = MJPEG.path().display().to_string();
+    let launch = format!("ffmpeg -nostdin -v error -re -stream_loop -1 -i \"{clip}\" -c:v copy -f mpjpeg");
+    let feeds = format!("HTTPPort 8090\nMaxBandwidth 100000\n<Feed cam2.ffm>\nLaunch {launch}\n</Feed>\n");
+    let text = [&feeds, STREAM, STATUS].concat();
+    let mut server = Server::configured("launch", &text);
+    let mut pictures = server.stream("/cam2.mjpeg");
+    let pid = || report(&server)["feeds"][0]["pid"].as_i64();
+    number(&pictures.part().unwrap().data).unwrap();
+    let first = pid().unwrap();
+    assert!(server.get("/stat.html").text().contains(&format!("Running as pid {first}.")));
+    kill_process(Pid::from_raw(i32::try_from(first).unwrap()).unwrap(), Signal::KILL).unwrap();
+    let second = eventually("the next one", || pid().filter(|pid| *pid != first));
+    // Who watches stays.
+    eventually("its pictures", || {
+        pictures.part().unwrap();
+        (report(&server)["feeds"][0]["state"] == "live").then_some(())
+    });
+    server.signal(Signal::TERM);
+    server.ended(Duration::from_secs(10));
+    eventually("its program's end", || {
+        rustix::process::test_kill_process(Pid::from_raw(i32::try_from(second).unwrap()).unwrap())
+            .is_err()
+            .then_some(())
+    });
 }

@@ -53,6 +53,7 @@ struct FeedRow {
     fps: f64,
     bytes: u64,
     launch: String,
+    pid: Option<u32>,
     streams: Vec<String>,
 }
 
@@ -142,7 +143,7 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
     Report {
         version: env!("CARGO_PKG_VERSION"),
         streams: streams.collect(),
-        feeds: table.config.feeds.iter().filter_map(|feed| feed_row(feed, table)).collect(),
+        feeds: table.config.feeds.iter().filter_map(|feed| feed_row(feed, paths, table)).collect(),
         connections: paths.viewers(),
         max_clients: table.config.max_clients,
         bandwidth_kbit: (paths.meter.total(&relay.sessions) / 1000.0) as u64,
@@ -151,7 +152,7 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
     }
 }
 
-fn feed_row(feed: &Feed, table: &Table) -> Option<FeedRow> {
+fn feed_row(feed: &Feed, paths: &Paths, table: &Table) -> Option<FeedRow> {
     let source = table.feeds().find(|source| source.name() == feed.name)?;
     let status = source.status().borrow().clone();
     let counters = source.counters();
@@ -169,6 +170,7 @@ fn feed_row(feed: &Feed, table: &Table) -> Option<FeedRow> {
         fps: counters.fps,
         bytes: counters.bytes,
         launch: feed.launch.first().cloned().unwrap_or_default(),
+        pid: paths.launches.pid(&feed.name),
         streams: streams.map(|stream| stream.name.clone()).collect(),
     })
 }
@@ -255,6 +257,9 @@ fn page(report: &Report, favicon: Option<&str>, table: &Table) -> String {
         }
         if let Some(codec) = &feed.codec {
             let _ = write!(html, ", {codec} {}x{}, {:.1} fps", feed.width, feed.height, feed.fps);
+        }
+        if let Some(pid) = feed.pid {
+            let _ = write!(html, ". Running as pid {pid}.");
         }
         html.push_str("</p>\n");
         let of_feed = table.config.streams.iter().filter(|stream| feed.streams.contains(&stream.name));

@@ -219,13 +219,6 @@ fn options(feed: &Feed) -> source::Options {
 
 /// What feeds `feed`.
 fn supervisor(feed: &Feed) -> Result<Supervisor, Problem> {
-    if !feed.launch.is_empty() {
-        tracing::warn!(
-            line = feed.line,
-            feed = feed.name,
-            "Launch is not run yet: start the program that feeds it yourself"
-        );
-    }
     let wrong = |what: String| error(feed.line, format!("<Feed {}>: {what}", feed.name));
     let url = feed.source.as_deref().unwrap_or("push:");
     Supervisor::new(&feed.name, url, options(feed)).map_err(|error| wrong(error.to_string()))
