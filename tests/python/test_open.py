@@ -248,3 +248,43 @@ def test_a_jpeg_that_nobody_looks_at_is_not_decoded(server):
     with headwater.open(server.url("/x", page), format="jpeg", timeout=60) as capture:
         assert [np.asarray(capture.read()).tobytes() for _ in range(3)] == [good, damaged, good]
         assert capture.stats.corrupt == 0
+
+
+def ranges(data, asked):
+    """A server of files that gives parts of them."""
+
+    def page(handler):
+        wanted = handler.headers.get("Range", "bytes=0-").partition("=")[2].partition("-")[0]
+        start = int(wanted or 0)
+        asked.append(start)
+        handler.send_response(206)
+        handler.send_header("Content-Type", "video/mp4")
+        handler.send_header("Accept-Ranges", "bytes")
+        handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        handler.send_header("Content-Length", str(len(data) - start))
+        handler.end_headers()
+        handler.wfile.write(data[start:])
+
+    return page
+
+
+def test_a_recording_on_a_server_gives_every_frame_and_can_be_sought_in(clips, server):
+    with open(clips("h264.mp4"), "rb") as file:
+        url = server.url("/clip.mp4", ranges(file.read(), []))
+    with headwater.open(url, latest=False) as capture:
+        assert len(capture) == FRAMES and capture.info.seekable and not capture.info.live
+        assert [frame.index for frame in capture] == list(range(FRAMES))
+        capture.seek(40)
+        assert capture.read().index == 40
+    there = headwater.VideoCapture(url, latest=False)
+    assert there.get(7) == FRAMES and there.set(1, 17) and there.read()[0] and there.get(1) == 18
+
+
+def test_what_is_not_there_on_a_server_is_said_as_of_cameras(server):
+    def missing(handler):
+        handler.send_error(404)
+
+    with pytest.raises(FileNotFoundError):
+        headwater.open(server.url("/clip.mp4", missing), latest=False)
+    with headwater.open(server.url("/live.mp4", mjpeg([picture()] * 2, "stall")), timeout=30) as capture:
+        assert capture.read().shape == (64, 160, 3) and capture.info.live

@@ -85,7 +85,23 @@ enum Engine {
     Recording(Recording),
 }
 
+/// The one that does.
+enum Running<'a> {
+    Live(&'a Live),
+    Recording(&'a Recording),
+}
+
 impl Capture {
+    fn engine(&self) -> Running<'_> {
+        match &self.engine {
+            Engine::Live(live) => Running::Live(live),
+            Engine::Recording(recording) => match recording.instead() {
+                Some(live) => Running::Live(live),
+                None => Running::Recording(recording),
+            },
+        }
+    }
+
     /// Opens `url` and waits for its first frame, which [`Capture::read`] then gives.
     ///
     /// ```
@@ -182,7 +198,10 @@ impl Capture {
         }
         let read_timeout = Mutex::new(options.read_timeout);
         let in_real_time = options.real_time || options.latest.unwrap_or(false);
-        let engine = match !in_real_time && source::Recording::is_one(url) {
+        // To find out whether it has an end takes a live one time: only who wants every frame waits.
+        let every = options.latest == Auto::Is(false) && source::Recording::may_be_remote(url);
+        let recorded = every || source::Recording::is_one(url);
+        let engine = match !in_real_time && recorded {
             true => Recording::start(url, &options, &flow).map(Engine::Recording),
             false => Live::start(url, &options, &flow).map(Engine::Live),
         };
@@ -193,9 +212,9 @@ impl Capture {
 
     /// Whether a live source has sent pictures, decoded or not.
     fn has_brought_pictures(&self) -> bool {
-        match &self.engine {
-            Engine::Live(live) => live.pictures() > 0,
-            Engine::Recording(_) => false,
+        match self.engine() {
+            Running::Live(live) => live.pictures() > 0,
+            Running::Recording(_) => false,
         }
     }
 
@@ -241,9 +260,9 @@ impl Capture {
     /// Why a wait of `waited` was in vain: what [`Capture::read`] says.
     #[must_use]
     pub fn reason(&self, waited: Duration) -> Error {
-        match &self.engine {
-            Engine::Live(live) => live.reason(&self.flow, waited),
-            Engine::Recording(recording) => recording.reason(&self.flow, waited),
+        match self.engine() {
+            Running::Live(live) => live.reason(&self.flow, waited),
+            Running::Recording(recording) => recording.reason(&self.flow, waited),
         }
     }
 
@@ -276,9 +295,9 @@ impl Capture {
     /// [`Kind::Unsupported`] for a source without places, [`Kind::Timeout`], [`Kind::Closed`], and
     /// what may be wrong with a file.
     pub fn seek(&self, to: Seek) -> Result<(), Error> {
-        match &self.engine {
-            Engine::Recording(recording) => recording.seek(&self.flow, to, self.timeout()),
-            Engine::Live(_) => Err(self.unsupported("a live source has no places to go to")),
+        match self.engine() {
+            Running::Recording(recording) => recording.seek(&self.flow, to, self.timeout()),
+            Running::Live(_) => Err(self.unsupported("a live source has no places to go to")),
         }
     }
 
@@ -287,9 +306,9 @@ impl Capture {
     /// # Errors
     /// [`Kind::Unsupported`] for a live source, and what may be wrong with a file.
     pub fn count_frames(&self) -> Result<u64, Error> {
-        match &self.engine {
-            Engine::Recording(recording) => recording.count(&self.flow, &self.flow.url, &self.opening),
-            Engine::Live(_) => Err(self.unsupported("a live source has no number of frames")),
+        match self.engine() {
+            Running::Recording(recording) => recording.count(&self.flow, &self.flow.url, &self.opening),
+            Running::Live(_) => Err(self.unsupported("a live source has no number of frames")),
         }
     }
 
@@ -326,9 +345,9 @@ impl Capture {
     /// What the source is, as far as it has told.
     #[must_use]
     pub fn info(&self) -> Info {
-        match &self.engine {
-            Engine::Live(live) => live.info(),
-            Engine::Recording(recording) => recording.info(),
+        match self.engine() {
+            Running::Live(live) => live.info(),
+            Running::Recording(recording) => recording.info(),
         }
     }
 
@@ -351,9 +370,9 @@ impl Capture {
                 since: SystemTime::now() - self.flow.opened.elapsed(),
             }
         };
-        match &self.engine {
-            Engine::Live(live) => live.fill(&mut stats, &self.flow),
-            Engine::Recording(recording) => recording.fill(&mut stats),
+        match self.engine() {
+            Running::Live(live) => live.fill(&mut stats, &self.flow),
+            Running::Recording(recording) => recording.fill(&mut stats),
         }
         if let Some(over) = *self.ended() {
             stats.since = over;
@@ -371,9 +390,9 @@ impl Capture {
         match (closed, over) {
             (true, _) => State::Closed,
             (_, true) => State::Ended,
-            _ => match &self.engine {
-                Engine::Live(live) => live.state(newest),
-                Engine::Recording(recording) => recording.state(),
+            _ => match self.engine() {
+                Running::Live(live) => live.state(newest),
+                Running::Recording(recording) => recording.state(),
             },
         }
     }

@@ -8,13 +8,14 @@ mod numbering;
 mod places;
 mod worker;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use source::{Error as SourceError, Phase, Stop};
 
 use crate::flow::Flow;
+use crate::live::Live;
 use crate::{Error, Info, Kind, Options, Seek, State, Stats};
 
 /// Frames that are decoded ahead unless another number is asked for: the least, and the most, as
@@ -38,6 +39,8 @@ pub(crate) struct Recording {
 #[derive(Default)]
 struct Shared {
     known: Mutex<Known>,
+    /// What is open instead, where a server had no recording at this URL.
+    instead: OnceLock<Live>,
 }
 
 #[derive(Default)]
@@ -65,6 +68,9 @@ impl Recording {
         let flow = Arc::clone(flow);
         let run = move || {
             let ended = crate::unless_it_dies(|| worker.run());
+            if ended.is_ok() && worker.has_given_way() {
+                return;
+            }
             let error = ended.err().unwrap_or(SourceError::Ended { what: None });
             let phase = worker_phase(&flow);
             flow.end(Error::from_source(&flow.url, &error).at(phase).after(flow.opened.elapsed()));
@@ -76,6 +82,14 @@ impl Recording {
 
     pub(crate) fn close(&self) {
         self.stop.set();
+        if let Some(live) = self.instead() {
+            live.close();
+        }
+    }
+
+    /// What took its place, since it is no recording.
+    pub(crate) fn instead(&self) -> Option<&Live> {
+        self.shared.instead.get()
     }
 
     pub(crate) fn info(&self) -> Info {

@@ -315,6 +315,20 @@ pub(crate) fn one_video(mut tracks: Vec<Track>, nth: usize) -> Result<Vec<Track>
     Ok(tracks)
 }
 
+/// How a recording on a server of HTTP is put to libavformat: its URL and options.
+pub(crate) fn remote(url: &str, options: &Options) -> (String, InputOptions) {
+    let mut private = options.libav.clone();
+    let url = escaped(url);
+    let scheme = url.split_once("://").map(|(name, _)| name.to_ascii_lowercase()).unwrap_or_default();
+    tell::access(&scheme, &url, &options.access, &mut |name, value| {
+        // What the user said comes first.
+        if !private.iter().any(|(given, _)| given == name) {
+            private.push((name.into(), value.into()));
+        }
+    });
+    (url, InputOptions { private, ..InputOptions::default() })
+}
+
 /// An FFmpeg failure in our terms.
 pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
     let place = Redacted(url.strip_prefix("file:").unwrap_or(url));

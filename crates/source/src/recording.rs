@@ -10,7 +10,7 @@ use ffmpeg::{Input, InputOptions, Read};
 use media::{Timestamp, Track, TrackId};
 
 use crate::file::{asf, path};
-use crate::libav::{device, explain, file_path, one_video};
+use crate::libav::{device, explain, file_path, one_video, remote};
 use crate::mms::show::failure;
 use crate::{About, Error, Options};
 
@@ -21,8 +21,13 @@ const READ: usize = 64 << 10;
 pub struct Recording {
     input: Input,
     url: String,
+    protocol: &'static str,
     video_track: usize,
 }
+
+/// Ends of the paths of recordings on servers. What may as well be live (`.asf`, `.wmv`, `.ts`,
+/// `.m3u8`) is not among them; of the others some are, which is known when they are open.
+const REMOTE: &[&str] = &["mp4", "m4v", "mov", "mkv", "webm", "avi", "3gp", "ogv", "mpg", "mpeg"];
 
 impl Recording {
     /// Whether `url` is that of a plain file.
@@ -31,7 +36,18 @@ impl Recording {
         device(url).is_none() && path(url).is_some_and(|path| Path::new(path).is_file())
     }
 
-    /// Opens the file at `url`. `interrupt` is asked from within blocking calls, also later ones:
+    /// Whether `url` may be that of a recording on a server of HTTP: only opening it tells, by its
+    /// having a [`About::duration`].
+    #[must_use]
+    pub fn may_be_remote(url: &str) -> bool {
+        let Some((scheme, rest)) = url.split_once("://") else { return false };
+        let path = rest.split(['?', '#']).next().unwrap_or_default();
+        let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+        let end = path.rsplit_once('/').and_then(|(_, name)| name.rsplit_once('.'));
+        is_http && end.is_some_and(|(_, end)| REMOTE.iter().any(|known| end.eq_ignore_ascii_case(known)))
+    }
+
+    /// Opens the file at `url`, or the recording on a server. `interrupt` is asked from within blocking calls, also later ones:
     /// `true` = give up.
     ///
     /// # Errors
@@ -42,17 +58,22 @@ impl Recording {
         {
             refuse_encrypted(file, path, options)?;
         }
-        let opening = InputOptions { private: options.libav.clone(), ..InputOptions::default() };
-        let url = file_path(url);
+        let (url, opening, protocol) = if Self::may_be_remote(url) {
+            let (url, opening) = remote(url, options);
+            (url, opening, "http")
+        } else {
+            let opening = InputOptions { private: options.libav.clone(), ..InputOptions::default() };
+            (file_path(url), opening, "file")
+        };
         let input = Input::open(&url, &opening, interrupt).map_err(|error| explain(&url, error))?;
-        Ok(Self { input, url, video_track: options.video_track })
+        Ok(Self { input, url, protocol, video_track: options.video_track })
     }
 
     /// What is known of it besides its tracks.
     #[must_use]
     pub fn about(&self) -> About {
         About {
-            protocol: "file".into(),
+            protocol: self.protocol.into(),
             container: self.input.container(),
             title: self.input.title(),
             duration: self.input.duration(),
@@ -117,6 +138,26 @@ fn refuse_encrypted(mut file: File, path: &str, options: &Options) -> Result<(),
                 Err(error @ asf::Error::Encrypted { .. }) => Err(failure(&error, path)),
                 _ => Ok(()),
             };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recordings_on_servers_are_told_by_their_names() {
+        for (url, expected) in [
+            ("http://host/a/clip.mp4", true),
+            ("HTTPS://me:pass@host/clip.MKV?token=1", true),
+            ("http://host/video.mjpg", false),
+            ("http://host.mp4", false),
+            ("http://host/live?file=clip.mp4", false),
+            ("rtsp://host/clip.mp4", false),
+            ("clip.mp4", false),
+        ] {
+            assert_eq!(Recording::may_be_remote(url), expected, "{url}");
         }
     }
 }

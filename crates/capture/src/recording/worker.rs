@@ -15,6 +15,7 @@ use super::{Shared, ahead};
 use crate::every::Gate;
 use crate::flow::{Flow, Pushed};
 use crate::frame::Facts;
+use crate::live::Live;
 use crate::{Corrupt, Format, Frame, Info, Options, Seek, Skip};
 
 /// A seek that leads no further ahead decodes on instead of jumping.
@@ -39,13 +40,43 @@ impl Worker {
 
     /// Until the capture is closed or the recording cannot be read.
     pub(super) fn run(&self) -> Result<(), Error> {
-        self.open()?.run()
+        match self.open()? {
+            Some(playing) => playing.run(),
+            None => Ok(()),
+        }
     }
 
-    fn open(&self) -> Result<Playing<'_>, Error> {
+    /// Whether a live source was opened in its place.
+    pub(super) fn has_given_way(&self) -> bool {
+        self.shared.instead.get().is_some()
+    }
+
+    /// Opens what is no recording as a live source, by clients of our own, which can say more of
+    /// why it cannot be opened, too.
+    fn give_way(&self) -> Result<(), Error> {
+        let live = Live::start(&self.url, &self.options, &self.flow)?;
+        let live = self.shared.instead.get_or_init(|| live);
+        // Who closed it in between did not see it.
+        if self.stop.is_set() {
+            live.close();
+        }
+        Ok(())
+    }
+
+    /// Nothing where a live source was opened instead.
+    fn open(&self) -> Result<Option<Playing<'_>>, Error> {
         self.phase(Phase::Connect);
         let stop = self.stop.clone();
-        let mut recording = source::Recording::open(&self.url, &self.options.source, move || stop.is_set())?;
+        let opened = source::Recording::open(&self.url, &self.options.source, move || stop.is_set());
+        if source::Recording::may_be_remote(&self.url) && !self.stop.is_set() {
+            let has_end = opened.as_ref().is_ok_and(|recording| recording.about().duration.is_some());
+            if !has_end {
+                // A camera may take one connection only.
+                drop(opened);
+                return self.give_way().map(|()| None);
+            }
+        }
+        let mut recording = opened?;
         self.phase(Phase::Handshake);
         let tracks = recording.tracks()?;
         let about = recording.about();
@@ -71,7 +102,7 @@ impl Worker {
         self.shared.known().info = info;
         let decoder = self.decoder(&track)?;
         self.phase(Phase::FirstFrame);
-        Ok(Playing {
+        Ok(Some(Playing {
             of: self,
             recording,
             track,
@@ -88,7 +119,7 @@ impl Worker {
             jpegs: VecDeque::new(),
             discontinuity: false,
             drop_before: None,
-        })
+        }))
     }
 
     fn decoder(&self, track: &Track) -> Result<Decoder, Error> {
