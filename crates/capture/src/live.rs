@@ -145,8 +145,13 @@ impl Live {
             SourceState::Live if flow.lock().newest.is_none() => Phase::FirstFrame,
             _ => status.reached,
         };
-        let timeout = SourceError::Timeout { phase, after: waited, tried: None };
-        let error = status.error.unwrap_or(timeout);
+        let timeout = |tried| SourceError::Timeout { phase, after: waited, tried };
+        let error = match status.error {
+            // Whoever waits is not at the end of it: it is being opened again.
+            Some(ended @ SourceError::Ended { .. }) => timeout(Some(ended.what())),
+            Some(error) => error,
+            None => timeout(None),
+        };
         Error::from_source(&flow.url, &error).at(phase).after(waited)
     }
 }

@@ -64,6 +64,22 @@ fn a_camera_that_stalls_is_told_in_time_and_again_until_it_is_back() {
 }
 
 #[test]
+fn a_stream_that_ends_over_and_over_is_waited_for_and_not_over() {
+    let mut camera = Camera::start(Manner::Pictures { fps: 20 });
+    let capture = open(camera.url(), Options::new().timeout(Duration::from_millis(700)).reconnect(true));
+    let empty = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=x\r\n\r\n";
+    camera.switch_off();
+    camera.set(Manner::Says(empty.into()));
+    camera.switch_on();
+    let ended = |error: &capture::Error| error.to_string().contains("the stream ended");
+    let error = eventually("a read in vain", || capture.read().err().filter(ended));
+    assert_eq!(error.kind(), Kind::Timeout, "{error}");
+    assert!(!matches!(capture.state(), State::Ended | State::Closed), "{:?}", capture.state());
+    camera.set(Manner::Pictures { fps: 20 });
+    eventually("the camera is back", || capture.read().ok());
+}
+
+#[test]
 fn who_waits_for_ever_gets_a_camera_that_says_nothing_at_first() {
     let camera = Camera::start(Manner::Silent);
     let options = Options::new().timeout(None);
