@@ -10,6 +10,7 @@
 
 mod clock;
 mod feeds;
+mod launch;
 mod metrics;
 mod mms;
 mod name;

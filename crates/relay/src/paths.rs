@@ -11,10 +11,10 @@
 mod access;
 mod dialogue;
 mod encoding;
-mod launch;
 mod log;
 mod meter;
 mod pages;
+mod programs;
 mod report;
 mod rtsp;
 mod serve;
@@ -30,9 +30,9 @@ pub(crate) use serve::answer;
 pub(crate) use table::record;
 pub(crate) use visit::Visit;
 
-use self::launch::Launches;
 use self::log::Log;
 use self::meter::Meter;
+use self::programs::Programs;
 use self::table::{Table, What};
 use crate::session::Sessions;
 
@@ -41,7 +41,7 @@ pub(crate) struct Paths {
     table: RwLock<Arc<Table>>,
     log: Mutex<Arc<Log>>,
     meter: Meter,
-    launches: Launches,
+    programs: Programs,
     /// Viewers of streams at the moment.
     viewers: AtomicUsize,
 }
@@ -57,7 +57,7 @@ impl Paths {
             table: RwLock::new(Arc::new(Table::build(config, None)?)),
             log: Mutex::new(Arc::new(log)),
             meter: Meter::default(),
-            launches: Launches::default(),
+            programs: Programs::default(),
             viewers: AtomicUsize::new(0),
         })
     }
@@ -71,7 +71,6 @@ impl Paths {
         let table = Arc::new(Table::build(config, Some(&*self.table()))?);
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&table);
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(log);
-        self.launches.follow(config);
         for session in sessions.open() {
             if let Some(visit) = &session.visit
                 && !table.holds(visit.entry())
@@ -79,18 +78,13 @@ impl Paths {
                 visit.close();
             }
         }
+        self.follow_programs();
         Ok(())
     }
 
     /// The present table.
     pub(crate) fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Runs the programs of `Launch`, now that this server is at `base`, as
-    /// `http://127.0.0.1:8090`. Needs a tokio runtime.
-    pub(crate) fn launch(&self, base: String) {
-        self.launches.begin(base, &self.table().config);
     }
 
     /// Where requests are logged.

@@ -14,7 +14,7 @@ mod routes;
 mod takeover;
 
 use std::io::{Error as IoError, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,15 +201,9 @@ impl Server {
     }
 
     /// Serves until `stop` is ready, then closes every client in order; that takes less
-    /// than a second.
+    /// than a second. Programs of `Launch` lines, which run meanwhile, have three seconds.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let base = self.addresses().first().map(|address| {
-            let host = match address.ip() {
-                ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-                ip => ip,
-            };
-            format!("http://{}", SocketAddr::new(host, address.port()))
-        });
+        let first = self.addresses().first().copied();
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
             accepting.spawn(accept(listener, Arc::clone(&self.shared)));
@@ -217,11 +211,8 @@ impl Server {
         for listener in self.mms {
             accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
         }
-        if let Some(paths) = self.relay.paths() {
+        if self.relay.paths().is_some() {
             accepting.spawn(measure(Arc::clone(&self.relay)));
-            if let Some(base) = base {
-                paths.launch(base);
-            }
         }
         for listener in self.rtsp {
             accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
@@ -229,11 +220,18 @@ impl Server {
         for (sender, stream) in self.groups {
             accepting.spawn(sender.run(Arc::clone(&self.relay), stream));
         }
+        if let Some(paths) = self.relay.paths() {
+            paths.run_programs(first);
+        }
         stop.await;
         self.shared.stopping.send_replace(true);
         accepting.abort_all();
         // Each connection holds a receiver in its place for as long as it lives.
-        let _ = tokio::time::timeout(FAREWELL, self.shared.stopping.closed()).await;
+        let farewell = tokio::time::timeout(FAREWELL, self.shared.stopping.closed());
+        match self.relay.paths() {
+            Some(paths) => _ = tokio::join!(farewell, paths.end_programs()),
+            None => _ = farewell.await,
+        }
     }
 }
 

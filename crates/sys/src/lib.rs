@@ -9,6 +9,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::process::Command;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
@@ -38,4 +39,14 @@ pub struct SendState {
 /// What the system says; [`io::ErrorKind::Unsupported`] where it cannot know.
 pub fn send_state(socket: &impl AsFd) -> io::Result<SendState> {
     system::send_state(socket.as_fd())
+}
+
+/// Lets what `command` starts end with the thread that starts it, by SIGKILL, however that
+/// ends. The children of the child are not ended.
+///
+/// A process that ends takes its threads with it; a thread that ends while the process
+/// goes on does it as well, so start the child on one that lives as long as the child is to.
+/// On systems other than Linux nothing is done.
+pub fn end_with_thread(command: &mut Command) {
+    system::end_with_thread(command);
 }

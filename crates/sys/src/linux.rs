@@ -1,7 +1,9 @@
-//! Linux, tcp(7).
+//! Linux, tcp(7) and prctl(2).
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::SendState;
@@ -54,6 +56,25 @@ pub(crate) fn send_state(socket: BorrowedFd<'_>) -> io::Result<SendState> {
     })
 }
 
+pub(crate) fn end_with_thread(command: &mut Command) {
+    let parent = std::process::id();
+    let ask = move || {
+        // SAFETY: PR_SET_PDEATHSIG takes a number and touches no memory of ours.
+        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // Who has ended before the call is not noticed any more (prctl(2)).
+        // SAFETY: getppid only returns a number.
+        match u32::try_from(unsafe { libc::getppid() }) == Ok(parent) {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        }
+    };
+    // SAFETY: between fork and exec only prctl and getppid are called, which are system calls
+    // and no more; nothing is allocated or locked, and errors are numbers of the system's.
+    unsafe { command.pre_exec(ask) };
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -99,5 +120,26 @@ mod tests {
         writer.set_nonblocking(true).unwrap();
         while writer.write(&[0; 65_536]).is_ok() {}
         until(&writer, |state| state.unsent > 0 && state.in_flight == 0);
+    }
+
+    /// The state of a process, as proc(5) has it; nothing when there is none.
+    fn process_state(pid: u32) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    }
+
+    #[test]
+    fn a_child_ends_with_the_thread_that_started_it() {
+        let mut child = std::thread::spawn(|| {
+            let mut command = Command::new("sleep");
+            crate::end_with_thread(command.arg("600"));
+            let child = command.spawn().unwrap();
+            assert!(!matches!(process_state(child.id()), None | Some('Z')));
+            child
+        })
+        .join()
+        .unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL));
     }
 }

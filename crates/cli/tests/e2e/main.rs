@@ -21,6 +21,7 @@ mod end;
 mod examples;
 mod feeds;
 mod ffserver;
+mod launch;
 mod numbers;
 mod page;
 mod pass_through;

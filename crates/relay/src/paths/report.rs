@@ -54,6 +54,7 @@ struct FeedRow {
     bytes: u64,
     launch: String,
     pid: Option<u32>,
+    restarts: u64,
     streams: Vec<String>,
 }
 
@@ -157,6 +158,7 @@ fn feed_row(feed: &Feed, paths: &Paths, table: &Table) -> Option<FeedRow> {
     let status = source.status().borrow().clone();
     let counters = source.counters();
     let track = status.tracks.video();
+    let (pid, restarts) = paths.programs.of(&feed.name);
     let video = track.and_then(|track| track.video());
     let streams =
         table.config.streams.iter().filter(|stream| stream.origin == ::config::Origin::Feed(feed.name.clone()));
@@ -170,7 +172,8 @@ fn feed_row(feed: &Feed, paths: &Paths, table: &Table) -> Option<FeedRow> {
         fps: counters.fps,
         bytes: counters.bytes,
         launch: feed.launch.first().cloned().unwrap_or_default(),
-        pid: paths.launches.pid(&feed.name),
+        pid,
+        restarts,
         streams: streams.map(|stream| stream.name.clone()).collect(),
     })
 }
@@ -259,7 +262,11 @@ fn page(report: &Report, favicon: Option<&str>, table: &Table) -> String {
             let _ = write!(html, ", {codec} {}x{}, {:.1} fps", feed.width, feed.height, feed.fps);
         }
         if let Some(pid) = feed.pid {
-            let _ = write!(html, ". Running as pid {pid}.");
+            let _ = write!(html, "<br>\nRunning as pid {pid}.");
+        }
+        if feed.restarts > 0 {
+            let s = if feed.restarts == 1 { "" } else { "s" };
+            let _ = write!(html, " Started again {} time{s}.", feed.restarts);
         }
         html.push_str("</p>\n");
         let of_feed = table.config.streams.iter().filter(|stream| feed.streams.contains(&stream.name));
