@@ -307,9 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn every_size_with_a_name_may_be_asked_for() {
+    fn every_size_with_a_name_may_be_asked_for_up_to_the_bound() {
         for (name, size) in NAMED {
-            assert_eq!(variant(&format!("size={name}")).unwrap().to_string(), format!("size={size}"));
+            let asked = variant(&format!("size={name}"));
+            match size.pixels() <= Size::MAX_WISH {
+                true => assert_eq!(asked.unwrap().to_string(), format!("size={size}")),
+                false => assert_eq!(asked.unwrap_err(), format!("size={name}: expected no more pixels than 4096x2160")),
+            }
         }
     }
 
