@@ -51,7 +51,7 @@ static NOTICES: &[Row] = &[
         any,
         Notice {
             key: "dynamic-acl",
-            text: "a DynamicACL file that is missing or cannot be read lets nobody in; ffserver let everybody in",
+            text: "a DynamicACL file that is missing, cannot be read or has no rule lets nobody in; ffserver let everybody in",
         },
     ),
     (

@@ -76,6 +76,10 @@ impl Dynamic {
         }
         let mut acl = Acl::parse(&text)
             .map_err(|problems| problems.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        // One that was cut to be written anew is not one that lets everybody in.
+        if acl.rules.is_empty() {
+            return Err("no rule in it".into());
+        }
         match acl.resolve(lookup) {
             unknown if unknown.is_empty() => Ok(acl),
             unknown => Err(format!("unknown names: {}", unknown.join(", "))),
@@ -100,7 +104,11 @@ mod tests {
             ("ACL allow 10.0.0.1\n", [true, false]),
             ("# nobody else\nACL allow 10.0.0.22\n", [false, true]),
             ("ACL alow 10.0.0.1 a\n", [false, false]),
-            ("", [true, true]),
+            ("ACL allow 10.0.0.1\nACL allow 10.0.0.22\n", [true, true]),
+            // Cut to be written anew.
+            ("", [false, false]),
+            ("# only a remark\n", [false, false]),
+            ("ACL allow 0.0.0.0/0\n", [true, true]),
         ] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(allows(), may, "{text}");
