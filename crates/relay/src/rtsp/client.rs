@@ -52,6 +52,8 @@ pub(super) struct Client {
 /// A stream that a client has asked for.
 struct Open {
     path: String,
+    /// A configuration has it; whether it still does is asked again before it is played.
+    is_configured: bool,
     stream: RtspStream,
     reader: Reader,
     /// What is being played; nothing until the source tells.
@@ -260,8 +262,10 @@ impl Client {
         }
         self.close();
         let reader = self.relay.presses.read(&stream.source);
+        let is_configured = self.relay.paths().is_some_and(|paths| paths.has(name));
         let (lines, asked) = (Vec::new(), Some(asked));
-        self.open = Some(Open { path, stream, reader, sheet: None, asked, lines, first: None, keyed: false });
+        self.open =
+            Some(Open { path, is_configured, stream, reader, sheet: None, asked, lines, first: None, keyed: false });
     }
 
     /// Answers what waited for the sheet.
@@ -335,7 +339,7 @@ impl Client {
             return self.session.refuse(now, Status::SessionNotFound, "");
         };
         let path = open.path.split('?').next().unwrap_or_default();
-        let visit = match self.relay.paths().filter(|paths| paths.has(path)) {
+        let visit = match self.relay.paths().filter(|_| open.is_configured) {
             Some(paths) => match paths.play(&self.relay, self.peer, path, self.session.agent()) {
                 None => return self.session.refuse(now, Status::NotEnoughBandwidth, "the server is too busy"),
                 visit => visit,

@@ -8,14 +8,14 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use ::rtsp::rtp::Origin;
 use ::rtsp::{Clock, MTU, Media, Packetizer};
 use feed::{Cursor, Entry, Feed, Limits, Publisher, Start};
 use media::{Codec, Kind, Packet, Track, Tracks};
-use source::{Error, Packets, Supervisor};
+use source::{Error, Packets, Supervisor, Variants};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -36,6 +36,8 @@ pub(crate) struct Presses(Map);
 
 /// The RTP packets of one source.
 struct Press {
+    /// Which source: after a reload another one may have its name.
+    of: Weak<Variants>,
     feed: Feed,
     sheet: watch::Receiver<Sheet>,
 }
@@ -79,12 +81,13 @@ impl Presses {
     pub(crate) fn read(&self, source: &Supervisor) -> Reader {
         let mut presses = lock(&self.0);
         // Under the lock: a press that ends looks for readers under it too.
-        if let Some(press) = presses.get(source.name()) {
+        let is_its = |press: &&Arc<Press>| std::ptr::eq(press.of.as_ptr(), Arc::as_ptr(source.variants()));
+        if let Some(press) = presses.get(source.name()).filter(is_its) {
             return Reader::of(press);
         }
         let (publisher, feed) = Feed::new(Limits::default());
         let (sheet, seen) = watch::channel(Sheet::default());
-        let press = Arc::new(Press { feed, sheet: seen });
+        let press = Arc::new(Press { of: Arc::downgrade(source.variants()), feed, sheet: seen });
         presses.insert(source.name().to_owned(), Arc::clone(&press));
         let reader = Reader::of(&press);
         let packets = source.variants().packets(None);
@@ -178,7 +181,10 @@ impl Printing {
                 () = &mut unwanted => {
                     let mut presses = lock(&self.presses);
                     if *readers.borrow() == 0 {
-                        presses.remove(&self.name);
+                        // Where another source has the name by now, its press stays.
+                        if presses.get(&self.name).is_some_and(|press| Arc::ptr_eq(press, &self.press)) {
+                            presses.remove(&self.name);
+                        }
                         return;
                     }
                     // Somebody came between the last look and the lock.
