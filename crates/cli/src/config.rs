@@ -38,6 +38,12 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Check { file, quiet } => {
             let config = read(file, *quiet)?;
+            let unserved = relay::unserved(&config);
+            tell(file, &unserved, *quiet)?;
+            if !unserved.is_empty() {
+                let message = format!("{}: what it says cannot be served; mend it and try again", file.display());
+                return Err(Failure::Usage(message).into());
+            }
             if !quiet {
                 writeln!(out, "{}: {}", file.display(), summary(&config))?;
             }

@@ -146,6 +146,13 @@ pub struct Relay {
     started: Instant,
 }
 
+/// What streams of `config` ask for that is not served: formats and codecs. What can only be
+/// found out by serving it, such as the addresses of names, is not looked at.
+#[must_use]
+pub fn unserved(config: &::config::Config) -> Vec<Problem> {
+    paths::unserved(config)
+}
+
 impl Relay {
     /// Sets up the sources. Opens none of them yet, unless one is always on. Needs a
     /// tokio runtime.

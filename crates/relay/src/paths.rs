@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ::config::{Config, Problem};
 
 pub(crate) use serve::answer;
-pub(crate) use table::record;
+pub(crate) use table::{record, unserved};
 pub(crate) use visit::Visit;
 
 use self::log::Log;

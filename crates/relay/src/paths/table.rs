@@ -342,8 +342,25 @@ fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, O
     if stream.is_status() {
         return Ok(What::Status(Box::new(stream.clone())));
     }
+    let format = served(stream).map_err(Some)?;
+    let from = match &stream.origin {
+        Origin::Feed(feed) => From::Feed(feeds.get(feed).cloned().ok_or(None)?),
+        Origin::File { path, .. } => From::File(path.to_string_lossy().into_owned()),
+        Origin::Nothing => return Err(None),
+    };
+    Ok(What::Stream(Box::new(Out { variant: variant(stream), stream: stream.clone(), format, from })))
+}
+
+/// What streams of `config` ask for that is not served.
+pub(crate) fn unserved(config: &Config) -> Vec<Problem> {
+    let streams = config.streams.iter().filter(|stream| !stream.is_status());
+    streams.filter_map(|stream| served(stream).err()).collect()
+}
+
+/// The format of `stream`; nothing where only RTSP serves it.
+fn served(stream: &Stream) -> Result<Option<&'static Format>, Problem> {
     let word = stream.format.as_deref().unwrap_or_default();
-    let wrong = |what: String| Some(error(stream.line, format!("<Stream {}>: {what}", stream.name)));
+    let wrong = |what: String| error(stream.line, format!("<Stream {}>: {what}", stream.name));
     let format = match format(word) {
         None if word != RTP => {
             let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
@@ -355,10 +372,5 @@ fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, O
         format => format,
     };
     stream.encoding().map_err(wrong)?;
-    let from = match &stream.origin {
-        Origin::Feed(feed) => From::Feed(feeds.get(feed).cloned().ok_or(None)?),
-        Origin::File { path, .. } => From::File(path.to_string_lossy().into_owned()),
-        Origin::Nothing => return Err(None),
-    };
-    Ok(What::Stream(Box::new(Out { variant: variant(stream), stream: stream.clone(), format, from })))
+    Ok(format)
 }
