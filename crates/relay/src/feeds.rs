@@ -69,6 +69,10 @@ pub(crate) async fn receive(feed: &Supervisor, request: Request, visit: Option<V
         let ending = tokio::select! {
             ending = pour(body, &feeder) => ending,
             () = stopped(&mut stopping) => Some(Ending::Broken),
+            () = seen.gone() => {
+                feeder.finish(Ending::Broken).await;
+                return (Err(changed()), false, seen);
+            }
         };
         let taken = feeder.finish(ending.unwrap_or(Ending::Broken)).await;
         seen.taken(&taken);
@@ -127,6 +131,12 @@ async fn until_closed(socket: Socket, feeder: Feeder, seen: Seen) {
                 Err(_) => break Ending::Broken,
             },
             () = feeder.unwanted() => break Ending::Broken,
+            () = seen.gone() => {
+                feeder.finish(Ending::Broken).await;
+                let refusal = changed();
+                seen.answered(refusal.status().as_u16());
+                return say(stream, &refusal).await;
+            }
             () = stopped(&mut place.stopping) => return say(stream, &Refusal::stopping()).await,
         }
     };
@@ -169,6 +179,11 @@ fn answer(taken: &Taken) -> Result<Response, Refusal> {
     }
 }
 
+/// What is said to the feeder of a feed that a reload has changed.
+fn changed() -> Refusal {
+    Refusal::over("the configuration was read again, and has changed this feed; send to it anew")
+}
+
 /// What was taken, in a line.
 fn line(taken: &Taken) -> String {
     let Taken { bytes, pictures, container, .. } = taken;
@@ -200,6 +215,14 @@ impl Seen {
     fn answered(&self, status: u16) {
         if let Some(visit) = &self.0 {
             visit.answered(status);
+        }
+    }
+
+    /// Waits until a reload has changed the feed; for ever where there are none.
+    async fn gone(&self) {
+        match &self.0 {
+            Some(visit) => visit.over().await,
+            None => std::future::pending().await,
         }
     }
 

@@ -201,15 +201,15 @@ impl Relay {
         }
     }
 
-    /// Goes over to another configuration. Viewers of what did not change stay; the others
-    /// are let go. Addresses to listen on stay as they are. Needs a tokio runtime.
+    /// Goes over to another configuration. Viewers and feeders of what did not change stay;
+    /// the others are let go. Addresses to listen on stay as they are. Needs a tokio runtime.
     ///
     /// # Errors
     /// What of it cannot be served; then everything stays as it was. A relay without a
     /// configuration takes none.
     pub fn reload(&self, config: &::config::Config) -> Result<(), Vec<Problem>> {
         match &self.paths {
-            Some(paths) => paths.reload(config, &self.sessions),
+            Some(paths) => paths.reload(config),
             None => Ok(()),
         }
     }

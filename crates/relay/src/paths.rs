@@ -62,22 +62,18 @@ impl Paths {
         })
     }
 
-    /// Goes over to `config`. Viewers of what did not change stay; the others are let go.
+    /// Goes over to `config`. Viewers and feeders of what did not change stay; the others are let
+    /// go.
     ///
     /// # Errors
     /// What of it cannot be served; then everything stays as it was.
-    pub(crate) fn reload(&self, config: &Config, sessions: &Sessions) -> Result<(), Vec<Problem>> {
+    pub(crate) fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
         let log = Log::open(config).map_err(|problem| vec![problem])?;
-        let table = Arc::new(Table::build(config, Some(&*self.table()))?);
+        let before = self.table();
+        let table = Arc::new(Table::build(config, Some(&before))?);
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&table);
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(log);
-        for session in sessions.open() {
-            if let Some(visit) = &session.visit
-                && !table.holds(visit.entry())
-            {
-                visit.close();
-            }
-        }
+        before.retire(&table);
         self.follow_programs();
         Ok(())
     }

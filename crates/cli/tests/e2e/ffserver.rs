@@ -234,6 +234,40 @@ fn a_reload_lets_go_of_those_whose_stream_changed_and_of_nobody_else() {
     assert_eq!(server.get("/a.mjpeg").status, 404);
 }
 
+#[test]
+fn a_feeder_is_sent_away_by_a_reload_that_changes_its_feed_and_the_next_one_is_seen() {
+    let feed = |lines: &str| format!("HTTPPort 8090\n<Feed cam2.ffm>\n{lines}\n</Feed>\n{STREAM}{STATUS}");
+    let server = Server::configured("reload-fed", &feed(""));
+    let feeder = || {
+        let mut ffmpeg = tool("ffmpeg");
+        ffmpeg.args(["-nostdin", "-v", "quiet", "-re", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=10"]);
+        ffmpeg.args(["-c:v", "mjpeg", "-f", "matroska", &server.url("/cam2.ffm")]).spawn().unwrap()
+    };
+    let mut first = feeder();
+    eventually("pictures", || (report(&server)["feeds"][0]["state"] == "live").then_some(()));
+    std::fs::write(folder_of("reload-fed"), feed("ACL allow 127.0.0.0/8")).unwrap();
+    server.signal(Signal::HUP);
+    // It went on into nothing.
+    let status = eventually("the feeder's end", || first.try_wait().unwrap());
+    assert!(!status.success(), "{status}");
+    let mut next = feeder();
+    assert!(server.stream("/cam2.mjpeg").part().is_some());
+    next.kill().unwrap();
+    next.wait().unwrap();
+}
+
+#[test]
+fn a_check_finds_formats_and_codecs_that_are_not_served() {
+    let file = folder("check-unserved").join("a.conf");
+    let text = [FEED, &stream("a.ts", "mpegts", "VideoCodec nosuch"), &stream("b.rv", "mov", "")].concat();
+    std::fs::write(&file, text).unwrap();
+    let told = run(headwater().args(["config", "check"]).arg(&file));
+    let said = &told.err;
+    assert_eq!(told.status.code(), Some(2), "{said}");
+    assert!(said.contains("VideoCodec nosuch: unknown codec"), "{said}");
+    assert!(said.contains("Format mov is not served"), "{said}");
+}
+
 fn folder_of(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join("ffserver.conf")
 }

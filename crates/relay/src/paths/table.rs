@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use ::config::{Acl, Config, Feed, Origin, Problem, Severity, Stream};
 use media::{Encoding, Rate, SizeWish, Variant, Wish};
 use source::Supervisor;
+use tokio::sync::watch;
 
 use super::access::{Access, lookup};
 use super::encoding::encoding;
@@ -31,6 +32,8 @@ pub(crate) struct Entry {
     pub(crate) access: Access,
     pub(crate) what: What,
     pub(super) tally: Tally,
+    /// A reload has put something else in its place, or nothing.
+    gone: watch::Sender<bool>,
 }
 
 /// What happened at a path.
@@ -325,15 +328,29 @@ impl Table {
         self.feeds.values()
     }
 
-    /// Whether `entry` is one of its own.
-    pub(super) fn holds(&self, entry: Option<&Arc<Entry>>) -> bool {
-        entry.is_some_and(|entry| self.named(&entry.name).any(|own| Arc::ptr_eq(own, entry)))
+    /// Lets go of whoever visits what `newer` does not have.
+    pub(super) fn retire(&self, newer: &Self) {
+        let is_kept = |entry: &Arc<Entry>| newer.named(&entry.name).any(|own| Arc::ptr_eq(own, entry));
+        for entry in self.entries.iter().filter(|entry| !is_kept(entry)) {
+            entry.gone.send_replace(true);
+        }
     }
 }
 
 impl Entry {
     fn of(name: &str, (access, what): (Access, What)) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), access, what, tally: Tally::default() })
+        Arc::new(Self { name: name.into(), access, what, tally: Tally::default(), gone: watch::Sender::new(false) })
+    }
+
+    /// Whether it is in no table any more.
+    pub(super) fn is_gone(&self) -> bool {
+        *self.gone.borrow()
+    }
+
+    /// Waits until it is in no table any more.
+    pub(super) async fn gone(&self) {
+        // The sender is its own, so that there is one for as long as somebody waits.
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use axum::http::{HeaderMap, Method, Uri, Version, header};
-use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::log::Line;
@@ -26,7 +25,6 @@ pub(crate) struct Visit {
     entry: Option<Arc<Entry>>,
     is_viewer: bool,
     until: Option<Instant>,
-    closed: watch::Sender<bool>,
     status: AtomicU16,
     bytes: AtomicU64,
 }
@@ -55,7 +53,6 @@ impl Visit {
             entry,
             is_viewer: false,
             until: None,
-            closed: watch::Sender::new(false),
             status: AtomicU16::new(200),
             bytes: AtomicU64::new(0),
         }
@@ -74,7 +71,6 @@ impl Visit {
             entry: Some(entry),
             is_viewer: false,
             until: None,
-            closed: watch::Sender::new(false),
             status: AtomicU16::new(200),
             bytes: AtomicU64::new(0),
         }
@@ -113,19 +109,20 @@ impl Visit {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// Ends it: its stream is gone, or another one.
-    pub(super) fn close(&self) {
-        self.closed.send_replace(true);
-    }
-
-    /// Whether it has to end.
+    /// Whether it has to end: its time is up, or what it is a visit of is gone.
     pub(crate) fn is_over(&self) -> bool {
-        *self.closed.borrow() || self.until.is_some_and(|until| Instant::now() >= until)
+        self.entry.as_ref().is_some_and(|entry| entry.is_gone())
+            || self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// Waits until it has to end.
     pub(crate) async fn over(&self) {
-        let mut closed = self.closed.subscribe();
+        let gone = async {
+            match &self.entry {
+                Some(entry) => entry.gone().await,
+                None => std::future::pending().await,
+            }
+        };
         let late = async {
             match self.until {
                 Some(until) => sleep_until(until.into()).await,
@@ -133,7 +130,7 @@ impl Visit {
             }
         };
         tokio::select! {
-            _ = closed.wait_for(|closed| *closed) => {}
+            () = gone => {}
             () = late => {}
         }
     }
