@@ -173,6 +173,23 @@ fn one_viewer_too_many_is_told_in_ffservers_words_and_the_status_page_is_never_l
 }
 
 #[test]
+fn a_crowd_that_comes_at_once_gets_no_more_places_than_there_are() {
+    let text = [FEED, "MaxClients 3\n", STREAM, STATUS].concat();
+    let server = Server::configured("crowd", &text);
+    let crowd: Vec<_> = (0..40).map(|_| connect(server.address).unwrap()).collect();
+    for mut socket in &crowd {
+        socket.write_all(b"GET /cam2.mjpeg HTTP/1.1\r\nHost: cam\r\n\r\n").unwrap();
+    }
+    let status = |mut socket: &std::net::TcpStream| {
+        let mut line = [0; 12];
+        socket.read_exact(&mut line).unwrap();
+        String::from_utf8_lossy(&line).into_owned()
+    };
+    let let_in = crowd.iter().map(status).filter(|line| line == "HTTP/1.1 200").count();
+    assert_eq!(let_in, 3);
+}
+
+#[test]
 fn bandwidth_is_counted_as_it_is_sent() {
     // A picture of the pattern has some 8 KB: at 20 a second more than 1 Mbit/s a viewer.
     let nominal = "VideoBitRate 100000";

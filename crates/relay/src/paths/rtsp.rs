@@ -53,10 +53,8 @@ impl Paths {
     /// there is no room for it.
     pub(crate) fn play(&self, relay: &Arc<Relay>, peer: SocketAddr, path: &str, agent: &str) -> Option<Arc<Visit>> {
         let entry = Arc::clone(self.table().find(path, peer.ip())?);
-        if serve::no_room(relay, self, &entry).is_some() {
-            return None;
-        }
         let until = of(&entry)?.stream.max_time.map(|time| Instant::now() + time);
+        serve::take_place(relay, self, &entry).ok()?;
         Some(Arc::new(Visit::rtsp(relay, peer, path, agent, entry).viewer(until)))
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use axum::Router;
@@ -102,8 +103,8 @@ async fn stream(
         return told(Refusal::method("GET, HEAD").into_response(), &visit);
     }
     let is_viewer = parts.method == Method::GET;
-    if is_viewer && let Some(busy) = no_room(relay, paths, entry) {
-        return told(busy, &visit);
+    if is_viewer && let Err(busy) = take_place(relay, paths, entry) {
+        return told(*busy, &visit);
     }
     let visit = match is_viewer {
         true => visit.viewer(out.stream.max_time.map(|time| Instant::now() + time)),
@@ -168,16 +169,21 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Why there is no room for another viewer of `entry`, if there is none.
-pub(super) fn no_room(relay: &Arc<Relay>, paths: &Paths, entry: &Entry) -> Option<Response> {
+/// Takes a place among the viewers, which [`Visit::viewer`] gives back; or says why there is
+/// none for a viewer of `entry`.
+pub(super) fn take_place(relay: &Arc<Relay>, paths: &Paths, entry: &Entry) -> Result<(), Box<Response>> {
     let table = paths.table();
-    let (viewers, most) = (paths.viewers() + 1, table.config.max_clients);
-    if viewers > most as usize {
-        return Some(pages::too_many(viewers, most));
-    }
+    // Taken before it is looked whether it is there: a crowd that comes at once gets no more.
+    let (viewers, most) = (paths.viewers.fetch_add(1, Relaxed) + 1, table.config.max_clients);
     let kbit = (paths.meter.total(&relay.sessions) + paths.meter.expected(entry)) / 1000.0;
-    let (kbit, most) = (kbit as u64, table.config.max_bandwidth_kbit);
-    (kbit > most).then(|| pages::too_much(kbit, most))
+    let (kbit, most_kbit) = (kbit as u64, table.config.max_bandwidth_kbit);
+    let busy = match viewers > most as usize {
+        true => pages::too_many(viewers, most),
+        false if kbit > most_kbit => pages::too_much(kbit, most_kbit),
+        false => return Ok(()),
+    };
+    paths.viewers.fetch_sub(1, Relaxed);
+    Err(Box::new(busy))
 }
 
 /// What leads players to a stream, by the ending of its name: theirs, and the stream's.

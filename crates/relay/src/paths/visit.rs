@@ -76,12 +76,10 @@ impl Visit {
         }
     }
 
-    /// The same as one of the viewers, who is let go after the stream's time.
+    /// The same as one of the viewers, at the place that was taken for it, who is let go after
+    /// the stream's time.
     pub(super) fn viewer(mut self, until: Option<Instant>) -> Self {
-        if let Some(paths) = self.relay.paths() {
-            paths.viewers.fetch_add(1, Relaxed);
-            self.is_viewer = true;
-        }
+        self.is_viewer = true;
         if let Some(entry) = &self.entry {
             entry.tally.served.fetch_add(1, Relaxed);
         }
