@@ -89,7 +89,8 @@ impl Input {
         Self::start(url, None, options, Interrupt::new(interrupt))
     }
 
-    /// The same over bytes that `read` hands out. It cannot be rewound. An error of `read`
+    /// The same over bytes that `read` hands out, and over nothing else: a playlist that names
+    /// files or addresses does not have them opened. It cannot be rewound. An error of `read`
     /// of the kind `WouldBlock` makes libav* ask `interrupt` and try again.
     ///
     /// # Errors
@@ -112,6 +113,9 @@ impl Input {
         let url = c_string("URL", url)?;
         let format = options.format.as_deref().map(find_format).transpose()?;
         let mut dict = dictionary(options)?;
+        if reader.is_some() {
+            dict.set("protocol_whitelist", NO_PROTOCOL)?;
+        }
         let context = Context::open(&url, format, reader.as_ref(), &interrupt, &mut dict)
             .map_err(|error| if interrupt.fired() { Error::Interrupted } else { error })?;
         for name in dict.names() {
@@ -490,6 +494,9 @@ fn find_format(name: &str) -> Result<NonNull<ffi::AVInputFormat>, Error> {
     device::load().map_err(|detail| Error::DeviceLibrary { detail })?;
     look().ok_or_else(|| Error::DemuxerNotFound { format: name.to_owned() })
 }
+
+/// Name of no protocol: whoever sends bytes does not have others read from here.
+const NO_PROTOCOL: &str = "none";
 
 fn dictionary(options: &InputOptions) -> Result<Dict, Error> {
     let mut dict = Dict::new();

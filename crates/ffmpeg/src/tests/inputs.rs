@@ -98,6 +98,59 @@ fn the_same_through_a_reader() {
 }
 
 #[test]
+fn bytes_that_name_addresses_and_files_do_not_have_them_opened() {
+    let clip = make("a.ts", H264);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mpd = |url: &str| {
+        format!(
+            "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+             mediaPresentationDuration=\"PT3S\"><Period><AdaptationSet mimeType=\"video/mp4\">\
+             <Representation id=\"1\" bandwidth=\"1\"><BaseURL>{url}</BaseURL></Representation>\
+             </AdaptationSet></Period></MPD>"
+        )
+    };
+    let playlist = |url: &str| format!("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{url}\n#EXT-X-ENDLIST\n");
+    let concat = |url: &str| format!("ffconcat version 1.0\nfile {url}\n");
+    let session = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 0 RTP/AVP 33\n".to_owned();
+    let mut sent = vec![session];
+    for url in [
+        format!("http://{address}/a.ts"),
+        format!("tcp://{address}"),
+        clip.url().into(),
+        format!("file:{}", clip.url()),
+    ] {
+        sent.extend([mpd(&url), playlist(&url), concat(&url)]);
+    }
+    for text in sent {
+        let opened = Input::from_read(Cursor::new(text.clone()), &InputOptions::default(), || false);
+        let read = opened.ok().and_then(|mut input| match input.read() {
+            Ok(Read::Unit(_)) => Some(()),
+            _ => None,
+        });
+        assert_eq!(read, None, "{text}");
+    }
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_size_that_is_made_up_takes_no_memory() {
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    init();
+    let before = peak();
+    for size in [0x7FFF_FFFFu32, 0x1FFF_0000] {
+        let bytes = [&size.to_be_bytes()[..], b"ftypisom", &[0; 100_000]].concat();
+        let _ = Input::from_read(Cursor::new(bytes), &InputOptions::default(), || false);
+    }
+    assert!(peak() - before < 100_000, "{} KiB", peak() - before);
+}
+
+#[test]
 fn a_file_plays_again_after_rewind() {
     for (name, arguments) in
         [("a.mp4", H264), ("a.mjpeg", "-f lavfi -i testsrc2=size=64x48:rate=5:duration=4 -c:v mjpeg")]
