@@ -47,15 +47,20 @@ pub use input::{Input, InputOptions, Read};
 pub use muxer::{Chunk, Container, Muxer, MuxerOptions};
 pub use scaler::Scaler;
 
+/// Most bytes that libav* may have in one piece: a picture of the largest side there is, and no
+/// packet of a size that somebody made up.
+const MOST_ALLOCATED: usize = 512 << 20;
+
 /// Prepares libav*: its log goes to `tracing` (target `ffmpeg`) and not to stderr. Further
 /// calls do nothing.
 pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         log::install();
-        // SAFETY: only fills tables of the library, and `Once` keeps it from running twice at once.
+        // SAFETY: only fills tables of the library and sets a number of it, and `Once` keeps it from running twice at once.
         unsafe {
             ffi::avformat_network_init();
+            ffi::av_max_alloc(MOST_ALLOCATED);
         }
     });
 }

@@ -11,6 +11,9 @@ use crate::ffi;
 /// Bytes asked of the reader at once.
 const BUFFER_BYTES: usize = 32 * 1024;
 
+/// Most bytes that are read in one call.
+const MOST_READ: usize = 1 << 20;
+
 /// An AVIOContext over a reader. Frees itself, its buffer and the reader.
 pub(crate) struct Reader {
     context: NonNull<ffi::AVIOContext>,
@@ -80,10 +83,13 @@ impl Drop for Reader {
 
 unsafe extern "C" fn read_packet(opaque: *mut c_void, buffer: *mut u8, size: c_int) -> c_int {
     let Ok(len) = usize::try_from(size) else { return ffi::AVERROR(libc::EINVAL) };
+    // A demuxer may ask for as much as a file says that there is, into memory that nobody has
+    // touched yet: what does not come is not to take any.
+    let len = len.min(MOST_READ);
     // SAFETY: `Reader::new` put a State there, which lives as long as the context; libavformat
     // calls one callback of a context at a time, so the borrow is the only one.
     let state = unsafe { &mut *opaque.cast::<State>() };
-    // SAFETY: libavformat lends `size` bytes for this call. They are zeroed first, since a
+    // SAFETY: libavformat lends `size` bytes for this call, and `len` is no more. They are zeroed first, since a
     // reader may look at what it is given.
     let buffer = unsafe {
         ptr::write_bytes(buffer, 0, len);
