@@ -274,6 +274,28 @@ fn a_feeder_is_sent_away_by_a_reload_that_changes_its_feed_and_the_next_one_is_s
 }
 
 #[test]
+fn whoever_wants_a_clip_is_not_given_live_pictures_in_its_place() {
+    let ring = folder("clip-or-nothing").join("ring");
+    let recorded = FEED.replace("</Feed>", &format!("File {}\n</Feed>", ring.display()));
+    let streams = [
+        stream("a.ts", "mpegts", "VideoCodec mpeg2video"),
+        stream("a.mjpeg", "mpjpeg", ""),
+        stream("a.gif", "gif", ""),
+        STATUS.to_owned(),
+    ]
+    .concat();
+    for feed in [FEED, &recorded] {
+        let server = Server::configured("clip-or-nothing-served", &format!("{feed}{streams}"));
+        server.stream("/a.mjpeg").part().unwrap();
+        for path in ["/a.ts", "/a.mjpeg", "/a.gif"] {
+            let answer = server.get(&format!("{path}?from=2020-01-01T00:00:00Z&to=2020-01-01T00:00:01Z"));
+            assert!((400..600).contains(&answer.status), "{path}: {}", answer.status);
+            assert!(!answer.text().is_empty(), "{path}");
+        }
+    }
+}
+
+#[test]
 fn a_check_finds_formats_and_codecs_that_are_not_served() {
     let file = folder("check-unserved").join("a.conf");
     let text = [FEED, &stream("a.ts", "mpegts", "VideoCodec nosuch"), &stream("b.rv", "mov", "")].concat();

@@ -86,6 +86,11 @@ impl Supply {
     }
 }
 
+/// What players of Windows Media are told that ask for the past.
+pub(crate) fn live_only() -> Refusal {
+    Refusal::bad_request("players of Windows Media are given what is live only")
+}
+
 /// Whether what a configured stream is of is there as `kind` without being coded anew, as far as
 /// is known of it.
 pub(crate) fn fits(ask: &Ask, kind: &Kind) -> bool {

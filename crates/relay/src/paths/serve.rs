@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use super::table::{Entry, Out, What};
 use super::visit::{Caller, Visit};
 use super::{Paths, dialogue, pages, report};
-use crate::output::{Ask, past};
+use crate::output::Ask;
+use crate::output::past::{self, Start};
 use crate::server::{Refusal, Takeover, unescape};
 use crate::{Relay, feeds};
 use tower::ServiceExt;
@@ -134,10 +135,18 @@ async fn stream(
         is_patient: out.is_patient(),
         visit: Some(Arc::clone(&visit)),
     };
-    // As in ffserver, what is not recorded begins live.
-    let start = start.filter(|_| ask.source.variants().recorded().is_some() && !past::is_mmsh(&ask));
-    let response = match start.zip(past::kind_of(format.extension)) {
-        Some((start, kind)) if past::fits(&ask, kind) => past::serve(ask, kind, start).await,
+    let kind = past::kind_of(format.extension);
+    let has_past = ask.source.variants().recorded().is_some() && !past::is_mmsh(&ask);
+    let response = match (start, kind) {
+        // Whoever wants a clip is not given anything else in its place.
+        (Some(Start::Clip(..)), _) if past::is_mmsh(&ask) => Err(past::live_only()),
+        (Some(Start::Clip(..)), None) => Err(Refusal::bad_request(format!(
+            "there are no clips as {}; leave from and to out, or ask for another stream",
+            format.extension
+        ))),
+        (Some(start @ Start::Clip(..)), Some(kind)) => past::serve(ask, kind, start).await,
+        // As in ffserver, what is not recorded begins live.
+        (Some(start), Some(kind)) if has_past && past::fits(&ask, kind) => past::serve(ask, kind, start).await,
         _ => (format.serve)(ask).await,
     };
     let response = response.unwrap_or_else(IntoResponse::into_response);

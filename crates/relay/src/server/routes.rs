@@ -129,7 +129,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
     match (start, format) {
         (Some((start, kind)), _) if !past::is_mmsh(&ask) => past::serve(ask, kind, start).await,
         (_, Some(format)) => (format.serve)(ask).await,
-        (_, None) => Err(Refusal::bad_request("players of Windows Media are given what is live only")),
+        (_, None) => Err(past::live_only()),
     }
 }
 
