@@ -274,6 +274,39 @@ fn a_feeder_is_sent_away_by_a_reload_that_changes_its_feed_and_the_next_one_is_s
 }
 
 #[test]
+fn a_file_is_played_to_its_end_in_every_container() {
+    let file = |name: &str, format: &str| {
+        format!("<Stream {name}>\nFile {}\nFormat {format}\n</Stream>\n", clips::H264.path().display())
+    };
+    let kinds = [("a.ts", "mpegts"), ("a.mkv", "matroska"), ("a.mp4", "mp4"), ("a.asf", "asf")];
+    let text: String = kinds.iter().map(|(name, format)| file(name, format)).collect();
+    let server = Server::configured("files-in-containers", &format!("HTTPPort 8090\nMaxBandwidth 1000000\n{text}"));
+    let out = folder("files-in-containers-read");
+    std::thread::scope(|scope| {
+        for (name, _) in kinds {
+            let (server, out) = (&server, out.join(name));
+            scope.spawn(move || {
+                let body = get(server.address, &format!("/{name}"), &[]).body;
+                std::fs::write(&out, body).unwrap();
+                let mut probe = tool("ffprobe");
+                probe.args([
+                    "-v",
+                    "error",
+                    "-count_packets",
+                    "-show_entries",
+                    "stream=nb_read_packets",
+                    "-of",
+                    "csv=p=0",
+                ]);
+                let count = run(probe.arg(&out)).succeeded().text();
+                let count: u16 = count.split_whitespace().next().unwrap().trim_end_matches(',').parse().unwrap();
+                assert!(count + 2 >= clips::FRAMES, "{name}: {count}");
+            });
+        }
+    });
+}
+
+#[test]
 fn whoever_wants_a_clip_is_not_given_live_pictures_in_its_place() {
     let ring = folder("clip-or-nothing").join("ring");
     let recorded = FEED.replace("</Feed>", &format!("File {}\n</Feed>", ring.display()));

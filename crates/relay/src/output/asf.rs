@@ -67,13 +67,15 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     };
     let session = ask.enter(FORMAT.extension, wish.map(|wish| wish.to_string()).unwrap_or_default(), None);
     let stopping = ask.stopping.clone();
+    let source = ask.source.clone();
     let order = move |socket: Socket| {
         if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {
             tracing::debug!(%error, "the kernel may hold packets back for this client");
         }
         tokio::spawn(async move {
-            // Its connection counts for as long as it plays.
-            let _place = socket.place;
+            // Its connection counts for as long as it plays, and a file that is opened for it
+            // alone is read for as long.
+            let _kept = (socket.place, source);
             Player { socket: socket.stream, session, reader, reel, framing, stopping }.run(greeting).await;
         });
     };

@@ -111,13 +111,15 @@ pub(crate) async fn give(ask: Ask, kind: &'static Kind, encoding: Encoding) -> R
     let session = ask.enter(kind.extension, encoding.to_string(), None);
     let stopping = ask.stopping.clone();
     let greeting = head(kind, ask.old);
+    let source = ask.source.clone();
     let order = move |socket: Socket| {
         if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {
             tracing::debug!(%error, "the kernel may hold packets back for this client");
         }
         tokio::spawn(async move {
-            // Its connection counts for as long as it plays.
-            let _place = socket.place;
+            // Its connection counts for as long as it plays, and a file that is opened for it
+            // alone is read for as long.
+            let _kept = (socket.place, source);
             let framing = Framing::Bare;
             Player { socket: socket.stream, session, reader, reel, framing, stopping }.run(greeting).await;
         });
