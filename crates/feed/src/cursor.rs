@@ -55,11 +55,13 @@ pub struct Cursor {
 
 impl Cursor {
     pub(crate) fn new(shared: Arc<Shared>, start: Start, counted: bool) -> Self {
-        if counted {
-            shared.readers.send_modify(|readers| *readers += 1);
-        }
         let next = {
             let ring = shared.ring();
+            // Counted while the ring stands still: the first reader makes the source open, and what
+            // a quick one publishes then comes behind this place.
+            if counted {
+                shared.readers.send_modify(|readers| *readers += 1);
+            }
             match start {
                 Start::Live => ring.end(),
                 Start::Keyframe => ring.join().unwrap_or_else(|| ring.end()),

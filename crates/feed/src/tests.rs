@@ -255,3 +255,25 @@ fn a_bystander_is_no_reader_and_a_place_can_be_named() {
     assert!(!feed.holds(0) && feed.holds(3));
     assert_eq!(feed.cursor(Start::At(1)).try_next().unwrap().map(|entry| (entry.seq, entry.lost)), Some((3, 2)));
 }
+
+#[test]
+fn the_reader_that_makes_a_source_open_gets_its_first_packet_however_quick_it_is() {
+    for _ in 0..5000 {
+        let (publisher, feed) = Feed::new(Limits::default());
+        publisher.declare(tracks());
+        let readers = publisher.readers();
+        let source = std::thread::spawn(move || {
+            while *readers.borrow() == 0 {
+                std::hint::spin_loop();
+            }
+            for number in 0..3 {
+                publisher.publish(packet(number, 'K', 100)).unwrap();
+            }
+            publisher
+        });
+        let mut cursor = feed.cursor(Start::Live);
+        let publisher = source.join().unwrap();
+        assert_eq!(cursor.try_next().unwrap().unwrap().seq, 0);
+        drop(publisher);
+    }
+}
