@@ -32,9 +32,9 @@ def measure(who, program, file):
 
 def main():
     begin("asf")
-    subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "asf", "--example", "throughput"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "asf", "--example", "demux_throughput"], cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    example = target / "release" / "examples" / "throughput"
+    example = target / "release" / "examples" / "demux_throughput"
     for what, name, *how in CLIPS:
         file = make(name, *how)
         pairs = alternate(

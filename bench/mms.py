@@ -15,12 +15,12 @@ def measure(example):
 
 def main():
     begin("mms")
-    for example, what in [("throughput", "MMS over TCP"), ("mmsh_throughput", "MMS over HTTP")]:
+    for example, what in [("mmst_throughput", "MMS over TCP"), ("mmsh_throughput", "MMS over HTTP")]:
         rounds = [measure(example) for _ in range(ROUNDS)]
         for lines in zip(*rounds):
             size = int(lines[0][0])
             # The client is the last column over TCP, and the third over HTTP, before the chunked form.
-            ours, copied = (3, 1) if example == "throughput" else (2, 1)
+            ours, copied = (3, 1) if example == "mmst_throughput" else (2, 1)
             record("mms", kind="round", who="ours", name=what, size=size, gb_s=[line[ours] for line in lines])
             mine = median(line[ours] for line in lines)
             ratio = median(line[ours] / line[copied] for line in lines)

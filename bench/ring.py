@@ -7,10 +7,10 @@ MEGABYTES = 1024
 
 def main():
     begin("ring")
-    build = ["cargo", "build", "--quiet", "--release", "-p", "diskring", "--example", "throughput"]
+    build = ["cargo", "build", "--quiet", "--release", "-p", "diskring", "--example", "ring_throughput"]
     subprocess.run(build, cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    example = target / "release" / "examples" / "throughput"
+    example = target / "release" / "examples" / "ring_throughput"
     folder = WORK / "ring"
     rounds = []
     for _ in range(ROUNDS):

@@ -1,5 +1,5 @@
 //! How fast a connection is taken apart, against copying its bytes:
-//! `cargo run --release -p mms --example throughput`.
+//! `cargo run --release -p mms --example mmst_throughput`.
 
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 

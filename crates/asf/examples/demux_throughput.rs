@@ -1,6 +1,6 @@
 //! How fast an ASF file is taken apart on one core, beside memcpy of the same bytes.
 //!
-//! `cargo run --release -p asf --example throughput FILE [SECONDS]` prints one line of JSON
+//! `cargo run --release -p asf --example demux_throughput FILE [SECONDS]` prints one line of JSON
 //! with GB/s: `memcpy` of the packets one by one; `demux` of packets that lie in memory;
 //! `file`, all the way from the file, read in pieces of 256 KiB, to units; and how many units.
 
