@@ -20,6 +20,7 @@ mod placeholder;
 mod rtsp;
 mod server;
 mod session;
+mod shelf;
 mod status;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ mod client;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tokio::net::{TcpListener, UdpSocket};
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::Relay;
 use crate::server::{Failures, Shared, listen};
+use crate::shelf::lock;
 
 /// Datagrams that wait for a client's task; further ones are lost, as on the way here.
 const MOST_WAITING: usize = 32;
@@ -43,7 +44,7 @@ struct Inbox {
 
 impl Inboxes {
     fn lock(&self) -> MutexGuard<'_, HashMap<u32, Inbox>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// An inbox for the client with this id at this address, there until the receiver is

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use ::rtsp::sdp::{self, About, Group};
@@ -26,6 +26,7 @@ pub(crate) use multicast::Sender;
 pub(crate) use press::Presses;
 
 use crate::server::{Failures, Shared, listen};
+use crate::shelf::lock;
 use crate::{Config, Relay};
 
 /// Times a pair of free UDP ports is looked for.
@@ -143,7 +144,7 @@ struct Host {
 
 impl Host {
     fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Arc<Notify>>> {
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.reports)
     }
 
     /// Has `whom` woken by reports from `address`.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use crate::paths::Visit;
+use crate::shelf::lock;
 
 /// One client of one stream.
 pub(crate) struct Session {
@@ -113,10 +114,6 @@ impl std::ops::Deref for Entered {
     fn deref(&self) -> &Session {
         &self.session
     }
-}
-
-fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
-    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sessions {

@@ -179,7 +179,7 @@ pub(crate) fn take(relay: &Relay) -> Snapshot {
             .sources()
             .cloned()
             .chain(relay.paths().into_iter().flat_map(|paths| paths.table().feeds().cloned().collect::<Vec<_>>()))
-            .map(|source| source_status(&source, viewers(source.name()), relay.desks.count(source.name())))
+            .map(|source| source_status(&source, viewers(source.name()), relay.desks.count(&source)))
             .collect(),
         clients,
         totals: relay.sessions.totals().into_iter().collect(),

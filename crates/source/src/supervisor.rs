@@ -5,6 +5,7 @@
 //! while after the last reader has gone. Readers notice nothing of a reconnect but
 //! the gap: the feed and their cursors stay.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,7 @@ const KNOCK_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Supervisor(Arc<Inner>);
 
 struct Inner {
+    id: u64,
     name: String,
     request: Request,
     feed: Feed,
@@ -93,10 +95,12 @@ impl Supervisor {
             Err(error) => return Err(Error::Broken { what: format!("cannot start a thread to record: {error}") }),
         };
         let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress), archive));
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Relaxed);
         if scheme.names == push::SCHEME.names {
             let push = Arc::new(Push::new(name, Arc::clone(&request.options), publisher, Arc::clone(&progress)));
             let task = Work::Pushed(push);
-            return Ok(Self(Arc::new(Inner { name: name.into(), request, feed, progress, poke, variants, task })));
+            return Ok(Self(Arc::new(Inner { id, name: name.into(), request, feed, progress, poke, variants, task })));
         }
         let task = Task {
             scheme,
@@ -110,7 +114,7 @@ impl Supervisor {
         };
         let span = tracing::info_span!(parent: None, "source", of = name);
         let task = Work::Pulled(tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle());
-        Ok(Self(Arc::new(Inner { name: name.into(), request, feed, progress, poke, variants, task })))
+        Ok(Self(Arc::new(Inner { id, name: name.into(), request, feed, progress, poke, variants, task })))
     }
 
     /// Supervises a feed, called `name` in logs, that opens nothing but is fed, see
@@ -136,6 +140,12 @@ impl Supervisor {
             Work::Pushed(push) => push.feeder(hint).await,
             Work::Pulled(_) => Err(Refused::Pulled),
         }
+    }
+
+    /// Which one it is: no other of this process has or had this number, whatever its name.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
     }
 
     /// Its name.

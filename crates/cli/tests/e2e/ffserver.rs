@@ -227,7 +227,7 @@ fn a_reload_lets_go_of_those_whose_stream_changed_and_of_nobody_else() {
     let both =
         |lines: &str| [FEED, &stream("a.mjpeg", "mpjpeg", ""), &stream("b.mjpeg", "mpjpeg", lines), STATUS].concat();
     let server = Server::configured("reload", &both(""));
-    let file = folder_of("reload");
+    let file = Server::configuration("reload");
     let (mut kept, mut lost) = (server.stream("/a.mjpeg"), server.stream("/b.mjpeg"));
     kept.part();
     lost.part();
@@ -262,7 +262,7 @@ fn a_feeder_is_sent_away_by_a_reload_that_changes_its_feed_and_the_next_one_is_s
     };
     let mut first = feeder();
     eventually("pictures", || (report(&server)["feeds"][0]["state"] == "live").then_some(()));
-    std::fs::write(folder_of("reload-fed"), feed("ACL allow 127.0.0.0/8")).unwrap();
+    std::fs::write(Server::configuration("reload-fed"), feed("ACL allow 127.0.0.0/8")).unwrap();
     server.signal(Signal::HUP);
     // It went on into nothing.
     let status = eventually("the feeder's end", || first.try_wait().unwrap());
@@ -338,10 +338,6 @@ fn a_check_finds_formats_and_codecs_that_are_not_served() {
     assert_eq!(told.status.code(), Some(2), "{said}");
     assert!(said.contains("VideoCodec nosuch: unknown codec"), "{said}");
     assert!(said.contains("Format mov is not served"), "{said}");
-}
-
-fn folder_of(name: &str) -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join("ffserver.conf")
 }
 
 #[test]

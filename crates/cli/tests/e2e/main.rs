@@ -28,6 +28,7 @@ mod pass_through;
 mod past;
 mod players;
 mod reconnect;
+mod reload;
 mod rtsp;
 mod rtsp_clients;
 mod sharing;

@@ -138,7 +138,7 @@ impl Client {
         let of_source = async {
             match open {
                 Some(Open { reel: None, reader, source, .. }) => Happened::Reel(asf::first_reel(reader, source).await),
-                Some(open) if is_playing => Happened::Entry(open.reader.cursor.next().await),
+                Some(open) if is_playing => Happened::Entry(open.reader.seat.cursor.next().await),
                 _ => std::future::pending().await,
             }
         };
@@ -221,7 +221,7 @@ impl Client {
         let (peer, agent) = (self.peer, self.session.subscriber().unwrap_or_default());
         let agent: String = agent.chars().take(MOST_NAME).collect();
         let Some(open) = &mut self.open else { return };
-        open.reader.rewind();
+        open.reader.seat.rewind();
         open.place = Place::default();
         let format = if self.session.is_udp() { "mmsu" } else { "mmst" };
         open.listed.get_or_insert_with(|| {
@@ -245,7 +245,7 @@ impl Client {
         let Some(Open { reader, reel: Some(reel), place, listed: Some(listed), .. }) = &mut self.open else {
             return Ok(());
         };
-        if !place.admits(entry, &listed.counts) || reader.is_late(entry, &listed.counts) {
+        if !place.admits(entry, &listed.counts) || reader.seat.is_late(entry, &listed.counts) {
             return Ok(());
         }
         if !reel.has(entry) {

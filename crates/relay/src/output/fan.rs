@@ -10,9 +10,8 @@ mod client;
 mod drain;
 mod pace;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use media::Variant;
@@ -24,6 +23,7 @@ pub(crate) use client::{Client, Framing, Offered, Part};
 
 use crate::placeholder::Placeholder;
 use crate::server::stopped;
+use crate::shelf::{Shelf, lock};
 
 /// Clients of one fan; further ones get a fan of their own, which another core can run.
 const MOST_CLIENTS: usize = 400;
@@ -33,13 +33,12 @@ const STRIDE: usize = 64;
 /// those who asked for it are told why there are none.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// A source's name, a variant, and which of its fans.
-type Key = (String, Variant, usize);
-type Map = Arc<Mutex<HashMap<Key, Arc<Fan>>>>;
+/// A source, a variant, and which of its fans.
+type Key = (u64, Variant, usize);
 
 /// The fans in use.
 #[derive(Default)]
-pub(crate) struct Fans(Map);
+pub(crate) struct Fans(Shelf<Key, Fan>);
 
 pub(crate) struct Fan {
     /// Those who come, or come back; nothing when the fan is over.
@@ -64,16 +63,12 @@ pub(crate) enum Newest {
 /// A share in a fan, which runs while there is one.
 pub(crate) struct Share(Arc<Fan>);
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Fans {
     /// A share in a fan with room for a client of `variant` of `source`.
     pub(crate) fn share(&self, source: &Supervisor, variant: Variant, stopping: &watch::Receiver<bool>) -> Share {
-        let mut fans = lock(&self.0);
+        let mut fans = self.0.lock();
         for number in 0.. {
-            let key = (source.name().to_owned(), variant, number);
+            let key = (source.id(), variant, number);
             let fan = match fans.get(&key) {
                 Some(fan) if fan.shares.load(Relaxed) >= MOST_CLIENTS => continue,
                 Some(fan) => Arc::clone(fan),
@@ -84,13 +79,13 @@ impl Fans {
                         shares: AtomicUsize::new(0),
                         newest: watch::Sender::default(),
                     });
-                    fans.insert(key.clone(), Arc::clone(&fan));
+                    fans.insert(key, Arc::clone(&fan));
                     // The count comes first, so that the fan finds it when it looks.
                     let share = Share::of(&fan);
                     let blades = Blades {
                         fan,
                         key,
-                        fans: Arc::clone(&self.0),
+                        fans: self.0.clone(),
                         source: source.clone(),
                         stopping: stopping.clone(),
                         clients: Vec::new(),
@@ -146,7 +141,7 @@ impl Drop for Share {
 struct Blades {
     fan: Arc<Fan>,
     key: Key,
-    fans: Map,
+    fans: Shelf<Key, Fan>,
     source: Supervisor,
     stopping: watch::Receiver<bool>,
     clients: Vec<Client>,
@@ -189,7 +184,7 @@ impl Blades {
 
     /// Whether nobody has a share any more; the fan is then out of the table.
     fn is_unwanted(&self) -> bool {
-        let mut fans = lock(&self.fans);
+        let mut fans = self.fans.lock();
         let unwanted = self.fan.shares.load(Relaxed) == 0;
         if unwanted {
             fans.remove(&self.key);
@@ -281,11 +276,7 @@ impl Drop for Blades {
     /// Ends every client in order, also after a panic: a fan that stayed in the table would
     /// swallow whoever comes.
     fn drop(&mut self) {
-        let mut fans = lock(&self.fans);
-        if fans.get(&self.key).is_some_and(|fan| Arc::ptr_eq(fan, &self.fan)) {
-            fans.remove(&self.key);
-        }
-        drop(fans);
+        self.fans.remove(&self.key, &self.fan);
         let waiting = lock(&self.fan.inbox).take().unwrap_or_default();
         for client in self.clients.drain(..).chain(waiting) {
             drain::farewell(client, true);

@@ -100,14 +100,15 @@ impl Player {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let entry = tokio::select! {
-                entry = self.reader.cursor.next() => entry.map_err(|feed::Closed| End::Told)?,
+                entry = self.reader.seat.cursor.next() => entry.map_err(|feed::Closed| End::Told)?,
                 error = left(&self.socket) => return Err(error.into()),
                 () = stopped(&mut self.stopping) => return Err(End::Told),
                 () = self.session.over() => return Err(End::Told),
             };
             let mut next = Some(entry);
             while let Some(entry) = next.take() {
-                if place.admits(&entry, &self.session.counts) && !self.reader.is_late(&entry, &self.session.counts) {
+                if place.admits(&entry, &self.session.counts) && !self.reader.seat.is_late(&entry, &self.session.counts)
+                {
                     if !self.reel.has(&entry) {
                         self.send(&mut batch, &mut place).await?;
                         self.change(&entry).await?;
@@ -116,7 +117,7 @@ impl Player {
                 }
                 if batch.len() < BATCH {
                     // What is at hand goes out first, then the end is told.
-                    next = self.reader.cursor.try_next().unwrap_or(None);
+                    next = self.reader.seat.cursor.try_next().unwrap_or(None);
                 }
             }
             self.send(&mut batch, &mut place).await?;

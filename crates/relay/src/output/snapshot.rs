@@ -5,8 +5,7 @@
 //! cost one. It is content with keyframes as long as these are fresh enough, which
 //! spares the decoder all the rest.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -21,6 +20,7 @@ use super::{Ask, Format, failed};
 use crate::clock;
 use crate::placeholder::Placeholder;
 use crate::server::Refusal;
+use crate::shelf::{Shelf, lock};
 
 pub(super) const FORMAT: Format =
     Format { extension: "jpg", doc: "the freshest picture", other_methods: false, serve: |ask| Box::pin(serve(ask)) };
@@ -208,25 +208,21 @@ struct Desk {
     want_all: tokio::sync::Notify,
 }
 
-type Key = (String, Variant);
+type Key = (u64, Variant);
 
 /// The desks in use.
 #[derive(Default)]
-pub(crate) struct Desks(Arc<Mutex<HashMap<Key, Arc<Desk>>>>);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub(crate) struct Desks(Shelf<Key, Desk>);
 
 impl Desks {
-    /// How many desks read the source called `name`.
-    pub(crate) fn count(&self, name: &str) -> usize {
-        lock(&self.0).keys().filter(|(source, _)| source == name).count()
+    /// How many desks read the source.
+    pub(crate) fn count(&self, source: &Supervisor) -> usize {
+        self.0.lock().keys().filter(|(id, _)| *id == source.id()).count()
     }
 
     fn at(&self, source: &Supervisor, variant: Variant) -> Arc<Desk> {
-        let key = (source.name().to_owned(), Variant { rate: None, ..variant });
-        let mut desks = lock(&self.0);
+        let key = (source.id(), Variant { rate: None, ..variant });
+        let mut desks = self.0.lock();
         if let Some(desk) = desks.get(&key) {
             *lock(&desk.asked) = Instant::now();
             return Arc::clone(desk);
@@ -236,14 +232,14 @@ impl Desks {
             asked: Mutex::new(Instant::now()),
             want_all: tokio::sync::Notify::new(),
         });
-        desks.insert(key.clone(), Arc::clone(&desk));
-        tokio::spawn(keep(Arc::clone(&desk), Arc::clone(&self.0), key, source.clone()));
+        desks.insert(key, Arc::clone(&desk));
+        tokio::spawn(keep(Arc::clone(&desk), self.0.clone(), key, source.clone()));
         desk
     }
 }
 
 /// Keeps the newest picture on a desk until nobody has asked for a while.
-async fn keep(desk: Arc<Desk>, desks: Arc<Mutex<HashMap<Key, Arc<Desk>>>>, key: Key, source: Supervisor) {
+async fn keep(desk: Arc<Desk>, desks: Shelf<Key, Desk>, key: Key, source: Supervisor) {
     let mut pictures = source.variants().keyframes(key.1);
     loop {
         let until = Deadline::from_std(*lock(&desk.asked) + LINGER);
@@ -252,14 +248,14 @@ async fn keep(desk: Arc<Desk>, desks: Arc<Mutex<HashMap<Key, Arc<Desk>>>>, key: 
                 Ok(picture) => _ = desk.shown.send_replace(Shown::Picture(picture)),
                 Err(error) => {
                     desk.shown.send_replace(Shown::Over(error));
-                    lock(&desks).remove(&key);
+                    desks.lock().remove(&key);
                     return;
                 }
             },
             () = desk.want_all.notified() => pictures.want_all(),
             () = sleep_until(until) => {
                 // Under the lock, so that no request comes to a desk that is being left.
-                let mut desks = lock(&desks);
+                let mut desks = desks.lock();
                 if desk.shown.receiver_count() > 0 {
                     // Somebody waits still.
                     *lock(&desk.asked) = Instant::now();

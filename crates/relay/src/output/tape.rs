@@ -6,33 +6,23 @@
 //! container's header is the declaration of the feed's one track: another header (codec or
 //! size changed) is another declaration, a *reel*.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use feed::{Cursor, Entry, Feed, Limits, Publisher, Start};
+use feed::{Entry, Feed, Limits, Publisher};
 use media::{Codec, Kind, Packet, Track, TrackId, Tracks};
 use source::{Error, Supervisor};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::packer::{Content, Packer, Supply};
-use crate::session::Counts;
-
-/// How long a tape goes on after its last reader: players ask for the header on one
-/// connection and for the packets on the next.
-const LINGER: Duration = Duration::from_secs(3);
-/// A packet this old is passed over for a newer keyframe.
-const LATE: Duration = Duration::from_secs(1);
+use crate::shelf::{Seat, Shelf, unread};
 
 /// Whose packets, and what is made of them.
-type Key = (String, Content);
-type Map = Arc<Mutex<HashMap<Key, Arc<Tape>>>>;
+type Key = (u64, Content);
 
 /// The tapes in use.
 #[derive(Default)]
-pub(crate) struct Tapes(Map);
+pub(crate) struct Tapes(Shelf<Key, Tape>);
 
 /// One source's packets in one container.
 pub(crate) struct Tape {
@@ -83,16 +73,12 @@ impl Reel {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Tapes {
     /// The tape of `source` with that content, and a reader of it: the tape runs while there
     /// is one.
     pub(crate) fn read(&self, source: &Supervisor, content: Content) -> Reader {
-        let mut tapes = lock(&self.0);
-        let key = (source.name().to_owned(), content);
+        let mut tapes = self.0.lock();
+        let key = (source.id(), content);
         // Under the lock: a tape that ends looks for readers under it too.
         if let Some(tape) = tapes.get(&key) {
             return Reader::of(tape);
@@ -103,8 +89,8 @@ impl Tapes {
         tapes.insert(key.clone(), Arc::clone(&tape));
         let reader = Reader::of(&tape);
         let supply = Supply::of(source, &key.1);
-        let packer = Packer::new(&key.0, &key.1);
-        let winding = Winding { publisher, reel, packer, of: None, told: None, key, tape, tapes: Arc::clone(&self.0) };
+        let packer = Packer::new(source.name(), &key.1);
+        let winding = Winding { publisher, reel, packer, of: None, told: None, key, tape, tapes: self.0.clone() };
         tokio::spawn(winding.run(supply));
         reader
     }
@@ -112,33 +98,13 @@ impl Tapes {
 
 /// A place in a tape.
 pub(crate) struct Reader {
-    pub(crate) cursor: Cursor,
-    feed: Feed,
+    pub(crate) seat: Seat,
     reel: watch::Receiver<Reel>,
 }
 
 impl Reader {
     fn of(tape: &Arc<Tape>) -> Self {
-        let feed = tape.feed.clone();
-        Self { cursor: feed.cursor(Start::Keyframe), feed, reel: tape.reel.clone() }
-    }
-
-    /// Goes to the newest keyframe.
-    pub(crate) fn rewind(&mut self) {
-        self.cursor = self.feed.cursor(Start::Keyframe);
-    }
-
-    /// Whether `entry`, which was read last, is too old to be sent since a newer keyframe is
-    /// at hand; goes on there, and counts what is passed over.
-    pub(crate) fn is_late(&mut self, entry: &Entry, counts: &Counts) -> bool {
-        if entry.packet.received.elapsed() <= LATE {
-            return false;
-        }
-        let skipped = self.cursor.skip_to_keyframe();
-        if skipped > 0 {
-            Counts::add(&counts.dropped, skipped + 1);
-        }
-        skipped > 0
+        Self { seat: Seat::of(&tape.feed), reel: tape.reel.clone() }
     }
 
     /// Waits for a reel: a header, or the reason why there is none.
@@ -164,7 +130,7 @@ struct Winding {
     told: Option<Bytes>,
     key: Key,
     tape: Arc<Tape>,
-    tapes: Map,
+    tapes: Shelf<Key, Tape>,
 }
 
 /// The codec of a track whose packets are ASF's.
@@ -182,12 +148,9 @@ impl Winding {
                     }
                 }
                 () = &mut unwanted => {
-                    let mut tapes = lock(&self.tapes);
-                    if *readers.borrow() == 0 {
-                        tapes.remove(&self.key);
+                    if self.tapes.leave(&self.key, &readers) {
                         return;
                     }
-                    // Somebody came between the last look and the lock.
                     unwanted.set(unread(readers.clone()));
                 }
             }
@@ -255,21 +218,6 @@ impl Winding {
 impl Drop for Winding {
     /// A tape that is over makes place for another one, also after a panic.
     fn drop(&mut self) {
-        let mut tapes = lock(&self.tapes);
-        if tapes.get(&self.key).is_some_and(|tape| Arc::ptr_eq(tape, &self.tape)) {
-            tapes.remove(&self.key);
-        }
-    }
-}
-
-/// Ends when nobody has read for [`LINGER`].
-async fn unread(mut readers: watch::Receiver<usize>) {
-    loop {
-        if readers.wait_for(|readers| *readers == 0).await.is_err() {
-            return std::future::pending().await;
-        }
-        if timeout(LINGER, readers.wait_for(|readers| *readers > 0)).await.is_err() {
-            return;
-        }
+        self.tapes.remove(&self.key, &self.tape);
     }
 }

@@ -5,12 +5,13 @@
 //! once is counted too, and nobody counts with what a configuration says.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::table::{Entry, Table, What};
 use crate::session::Sessions;
+use crate::shelf::lock;
 
 /// How much the newest second counts in a rate.
 const NEWEST: f64 = 0.5;
@@ -38,7 +39,7 @@ fn step(known: Option<&(u64, Option<f64>)>, bytes: u64, seconds: f64) -> (u64, O
 
 impl Meter {
     fn lock(&self) -> std::sync::MutexGuard<'_, Rates> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Looks at everything.

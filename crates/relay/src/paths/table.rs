@@ -131,12 +131,8 @@ impl Out {
         match &self.from {
             From::Feed(feed) => Ok(feed.clone()),
             From::File(path) => {
-                static NEXT: AtomicU64 = AtomicU64::new(1);
-                // Readers of one name share what is made of it.
-                let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let name = format!("{}#{number}", self.stream.name);
                 let options = source::Options { repeat_files: false, ..source::Options::default() };
-                Supervisor::new(&name, path, options)
+                Supervisor::new(&self.stream.name, path, options)
             }
         }
     }

@@ -187,7 +187,7 @@ impl Client {
                 }
                 Some(open) if is_playing && open.is_sending() => match open.first.take() {
                     Some(entry) => Happened::Entry(Ok(entry)),
-                    None => Happened::Entry(open.reader.cursor.next().await),
+                    None => Happened::Entry(open.reader.seat.cursor.next().await),
                 },
                 _ => std::future::pending().await,
             }
@@ -386,7 +386,7 @@ impl Client {
         let has_video =
             sheet.video().is_some_and(|video| open.lines.get(usize::from(video)).is_some_and(Option::is_some));
         open.keyed |= entry.packet.key || !has_video;
-        if !open.keyed || open.reader.is_late(&entry, &listed.counts) {
+        if !open.keyed || open.reader.seat.is_late(&entry, &listed.counts) {
             return Ok(true);
         }
         if let Some(Some(line)) = open.lines.get_mut(track) {
@@ -445,10 +445,10 @@ impl Open {
 
     /// Goes to the newest keyframe; where the tracks begin there, as far as it is known.
     fn begin(&mut self) -> Vec<RtpInfo> {
-        self.reader.rewind();
+        self.reader.seat.rewind();
         self.keyed = false;
         self.lines.iter_mut().flatten().for_each(Line::begin);
-        self.first = self.reader.cursor.try_next().ok().flatten();
+        self.first = self.reader.seat.cursor.try_next().ok().flatten();
         let Some(first) = &self.first else { return Vec::new() };
         let lines = (0u8..).zip(&self.lines).filter_map(|(track, line)| Some((track, line.as_ref()?)));
         lines

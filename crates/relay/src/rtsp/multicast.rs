@@ -83,9 +83,9 @@ impl Sender {
         let counts = Counts::default();
         loop {
             tokio::select! {
-                entry = reader.cursor.next() => {
+                entry = reader.seat.cursor.next() => {
                     let Some(entry) = entry.ok().filter(|entry| sheet.has(entry)) else { return };
-                    if reader.is_late(&entry, &counts) {
+                    if reader.seat.is_late(&entry, &counts) {
                         continue;
                     }
                     if let Some(Some(line)) = lines.get_mut(usize::from(entry.packet.track.0)) {

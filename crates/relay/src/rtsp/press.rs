@@ -6,38 +6,28 @@
 //! it lost, and holds nobody up. Sequence numbers, times and sources are the same for all: a
 //! client that misses nothing is sent the very bytes of the block.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use ::rtsp::rtp::Origin;
 use ::rtsp::{Clock, MTU, Media, Packetizer};
-use feed::{Cursor, Entry, Feed, Limits, Publisher, Start};
+use feed::{Entry, Feed, Limits, Publisher};
 use media::{Codec, Kind, Packet, Track, Tracks};
-use source::{Error, Packets, Supervisor, Variants};
+use source::{Error, Packets, Supervisor};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
-use crate::session::Counts;
+use crate::shelf::{Seat, Shelf, unread};
 
-/// How long a press goes on after its last reader: players come back, and others come.
-const LINGER: Duration = Duration::from_secs(3);
-/// A packet this old is passed over for a newer keyframe.
-const LATE: Duration = Duration::from_secs(1);
 /// Packets that wait until every track is known.
 const MOST_WAITING: usize = 64;
 
-type Map = Arc<Mutex<HashMap<String, Arc<Press>>>>;
-
-/// The presses in use, by the names of their sources.
+/// The presses in use.
 #[derive(Default)]
-pub(crate) struct Presses(Map);
+pub(crate) struct Presses(Shelf<u64, Press>);
 
 /// The RTP packets of one source.
 struct Press {
-    /// Which source: after a reload another one may have its name.
-    of: Weak<Variants>,
     feed: Feed,
     sheet: watch::Receiver<Sheet>,
 }
@@ -72,27 +62,22 @@ impl Sheet {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Presses {
     /// The press of `source`, and a reader of it: the press runs while there is one.
     pub(crate) fn read(&self, source: &Supervisor) -> Reader {
-        let mut presses = lock(&self.0);
+        let mut presses = self.0.lock();
         // Under the lock: a press that ends looks for readers under it too.
-        let is_its = |press: &&Arc<Press>| std::ptr::eq(press.of.as_ptr(), Arc::as_ptr(source.variants()));
-        if let Some(press) = presses.get(source.name()).filter(is_its) {
+        if let Some(press) = presses.get(&source.id()) {
             return Reader::of(press);
         }
         let (publisher, feed) = Feed::new(Limits::default());
         let (sheet, seen) = watch::channel(Sheet::default());
-        let press = Arc::new(Press { of: Arc::downgrade(source.variants()), feed, sheet: seen });
-        presses.insert(source.name().to_owned(), Arc::clone(&press));
+        let press = Arc::new(Press { feed, sheet: seen });
+        presses.insert(source.id(), Arc::clone(&press));
         let reader = Reader::of(&press);
         let packets = source.variants().packets(None);
         let name = source.name().to_owned();
-        let printing = Printing { publisher, sheet, set: None, name, press, presses: Arc::clone(&self.0) };
+        let printing = Printing { publisher, sheet, set: None, id: source.id(), name, press, presses: self.0.clone() };
         tokio::spawn(printing.run(packets));
         reader
     }
@@ -100,33 +85,13 @@ impl Presses {
 
 /// A place in a press.
 pub(crate) struct Reader {
-    pub(crate) cursor: Cursor,
-    feed: Feed,
+    pub(crate) seat: Seat,
     sheet: watch::Receiver<Sheet>,
 }
 
 impl Reader {
     fn of(press: &Arc<Press>) -> Self {
-        let feed = press.feed.clone();
-        Self { cursor: feed.cursor(Start::Keyframe), feed, sheet: press.sheet.clone() }
-    }
-
-    /// Goes to the newest keyframe.
-    pub(crate) fn rewind(&mut self) {
-        self.cursor = self.feed.cursor(Start::Keyframe);
-    }
-
-    /// Whether `entry`, which was read last, is too old to be sent since a newer keyframe is
-    /// at hand; goes on there, and counts what is passed over.
-    pub(crate) fn is_late(&mut self, entry: &Entry, counts: &Counts) -> bool {
-        if entry.packet.received.elapsed() <= LATE {
-            return false;
-        }
-        let skipped = self.cursor.skip_to_keyframe();
-        if skipped > 0 {
-            Counts::add(&counts.dropped, skipped + 1);
-        }
-        skipped > 0
+        Self { seat: Seat::of(&press.feed), sheet: press.sheet.clone() }
     }
 
     /// Waits for a sheet, or for the reason why there is none. Cancel-safe.
@@ -162,9 +127,10 @@ struct Printing {
     publisher: Publisher,
     sheet: watch::Sender<Sheet>,
     set: Option<Set>,
+    id: u64,
     name: String,
     press: Arc<Press>,
-    presses: Map,
+    presses: Shelf<u64, Press>,
 }
 
 impl Printing {
@@ -179,15 +145,9 @@ impl Printing {
                     }
                 }
                 () = &mut unwanted => {
-                    let mut presses = lock(&self.presses);
-                    if *readers.borrow() == 0 {
-                        // Where another source has the name by now, its press stays.
-                        if presses.get(&self.name).is_some_and(|press| Arc::ptr_eq(press, &self.press)) {
-                            presses.remove(&self.name);
-                        }
+                    if self.presses.leave(&self.id, &readers) {
                         return;
                     }
-                    // Somebody came between the last look and the lock.
                     unwanted.set(unread(readers.clone()));
                 }
             }
@@ -300,10 +260,7 @@ impl Printing {
 impl Drop for Printing {
     /// A press that is over makes place for another one, also after a panic.
     fn drop(&mut self) {
-        let mut presses = lock(&self.presses);
-        if presses.get(&self.name).is_some_and(|press| Arc::ptr_eq(press, &self.press)) {
-            presses.remove(&self.name);
-        }
+        self.presses.remove(&self.id, &self.press);
     }
 }
 
@@ -343,16 +300,4 @@ fn random_origin() -> Origin {
     let random = RandomState::new().hash_one(0);
     let other = RandomState::new().hash_one(1);
     Origin { ssrc: random as u32, sequence: (random >> 32) as u16, timestamp: other as u32 }
-}
-
-/// Ends when nobody has read for [`LINGER`].
-async fn unread(mut readers: watch::Receiver<usize>) {
-    loop {
-        if readers.wait_for(|readers| *readers == 0).await.is_err() {
-            return std::future::pending().await;
-        }
-        if timeout(LINGER, readers.wait_for(|readers| *readers > 0)).await.is_err() {
-            return;
-        }
-    }
 }

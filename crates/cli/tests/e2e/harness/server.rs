@@ -40,6 +40,11 @@ impl Server {
         Self::configured_with(name, text, &[])
     }
 
+    /// The file that a server is configured by, to be written anew.
+    pub fn configuration(name: &str) -> std::path::PathBuf {
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join("ffserver.conf")
+    }
+
     /// The same, with further arguments.
     pub fn configured_with(name: &str, text: &str, args: &[&str]) -> Self {
         let file = tools::folder(name).join("ffserver.conf");
