@@ -1,6 +1,7 @@
 //! Who is connected to which stream, and how well it goes for them.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
@@ -152,4 +153,15 @@ impl Drop for Entered {
         table.open.remove(&self.session.id);
         table.past.entry((self.session.source.clone(), self.session.format)).or_default().add(&self.session);
     }
+}
+
+/// Bytes that a stranger cannot guess: whoever knows the id of a session can end it, and has
+/// packets sent again in its name.
+pub(crate) fn random<const BYTES: usize>() -> [u8; BYTES] {
+    let mut random = [0; BYTES];
+    for (place, eight) in random.chunks_mut(8).enumerate() {
+        // Each is keyed by the system's own random numbers.
+        eight.copy_from_slice(&RandomState::new().hash_one(place).to_le_bytes()[..eight.len()]);
+    }
+    random
 }

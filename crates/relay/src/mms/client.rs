@@ -1,6 +1,5 @@
 //! One player on its connection.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use crate::output::packer;
 use crate::output::player::{self, FAREWELL, Place, write_all};
 use crate::output::tape::{Reader, Reel};
 use crate::server::{self, stopped};
-use crate::session::{Counts, Entered, Session};
+use crate::session::{Counts, Entered, Session, random};
 
 /// Bytes read at a time.
 const READ: usize = 4096;
@@ -78,9 +77,7 @@ impl Client {
         udp: Arc<UdpSocket>,
     ) -> Self {
         let _ = socket.set_nodelay(true);
-        if let Err(error) = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(asf::UNSENT) {
-            tracing::debug!(%error, "the kernel may hold packets back for this client");
-        }
+        server::hold_back(&socket);
         let config = ServerConfig { udp: true, random: random(), idle: IDLE, ..ServerConfig::default() };
         let session = Server::new(config, Instant::now());
         Self { socket, peer, place, relay, udp, session, open: None }
@@ -296,14 +293,4 @@ fn code(error: &Error) -> Hresult {
         Error::Ended { .. } => 0xC00D_0033,
         _ => 0xC00D_0005,
     })
-}
-
-/// Bytes that a stranger cannot guess: requests to send packets again are told by them.
-fn random() -> [u8; 32] {
-    let mut random = [0; 32];
-    for (place, eight) in random.chunks_mut(8).enumerate() {
-        // Each is keyed by the system's own random numbers.
-        eight.copy_from_slice(&RandomState::new().hash_one(place).to_le_bytes());
-    }
-    random
 }

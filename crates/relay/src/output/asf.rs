@@ -15,7 +15,7 @@ use mms::http::server::{self, Answer, Kind, Request};
 use source::{Error, Supervisor};
 
 use super::packer::Content;
-use super::player::{self, Framing, Player};
+use super::player::{self, Framing};
 use super::query::{Known, Wishes};
 use super::tape::{Reader, Reel};
 use super::{Ask, Format, failed};
@@ -35,10 +35,6 @@ pub(super) const FORMAT_ASX: Format = Format {
 };
 
 const KNOWN: Known = &["codec"];
-
-/// Most bytes that may lie in the kernel unsent; a packet or two more than for pictures,
-/// which are larger.
-pub(crate) const UNSENT: u32 = 16 << 10;
 
 async fn serve(ask: Ask) -> Result<Response, Refusal> {
     let headers = ask.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -66,20 +62,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
         false => (Framing::Plain, plain_head(ask.old)),
     };
     let session = ask.enter(FORMAT.extension, wish.map(|wish| wish.to_string()).unwrap_or_default(), None);
-    let stopping = ask.stopping.clone();
-    let source = ask.source.clone();
-    let order = move |socket: Socket| {
-        if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {
-            tracing::debug!(%error, "the kernel may hold packets back for this client");
-        }
-        tokio::spawn(async move {
-            // Its connection counts for as long as it plays, and a file that is opened for it
-            // alone is read for as long.
-            let _kept = (socket.place, source);
-            Player { socket: socket.stream, session, reader, reel, framing, stopping }.run(greeting).await;
-        });
-    };
-    Ok(ask.takeover.give(Box::new(order)).await)
+    Ok(player::play(ask, session, reader, reel, framing, greeting).await)
 }
 
 const CONTENT_TYPE: &str = "video/x-ms-asf";

@@ -11,12 +11,12 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use media::Encoding;
 
-use super::asf::{UNSENT, first_reel};
+use super::asf::first_reel;
 use super::packer::Content;
-use super::player::{Framing, Player};
+use super::player::{self, Framing};
 use super::query::Known;
 use super::{Ask, Format};
-use crate::server::{Refusal, Socket};
+use crate::server::Refusal;
 
 /// A container on the wire.
 pub(crate) struct Kind {
@@ -109,22 +109,8 @@ pub(crate) async fn give(ask: Ask, kind: &'static Kind, encoding: Encoding) -> R
     };
     let reel = reel.map_err(|error| Refusal::source(ask.source.name(), &error))?;
     let session = ask.enter(kind.extension, encoding.to_string(), None);
-    let stopping = ask.stopping.clone();
     let greeting = head(kind, ask.old);
-    let source = ask.source.clone();
-    let order = move |socket: Socket| {
-        if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {
-            tracing::debug!(%error, "the kernel may hold packets back for this client");
-        }
-        tokio::spawn(async move {
-            // Its connection counts for as long as it plays, and a file that is opened for it
-            // alone is read for as long.
-            let _kept = (socket.place, source);
-            let framing = Framing::Bare;
-            Player { socket: socket.stream, session, reader, reel, framing, stopping }.run(greeting).await;
-        });
-    };
-    Ok(ask.takeover.give(Box::new(order)).await)
+    Ok(player::play(ask, session, reader, reel, Framing::Bare, greeting).await)
 }
 
 /// Refuses codecs that the container has no place for, before anything is opened.

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::fan::{Client, Framing, Newest};
 use super::query::{Known, Wishes};
 use super::{Ask, Format, failed};
-use crate::server::{Refusal, Socket};
+use crate::server::{Refusal, Socket, hold_back};
 
 pub(super) const FORMAT: Format = Format {
     extension: "mjpeg",
@@ -39,10 +39,6 @@ pub(super) const FORMAT_SINGLE: Format =
     Format { extension: "singlejpeg", serve: |ask| Box::pin(serve(ask, Framing::Bare, "image/jpeg")), ..FORMAT_BARE };
 
 const KNOWN: Known = &["max_age", "placeholder"];
-
-/// Most bytes that may lie in the kernel unsent. More would be pictures that grow old
-/// where no program can take them back.
-const UNSENT: u32 = 16 << 10;
 
 async fn serve(ask: Ask, framing: Framing, content_type: &'static str) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {
@@ -63,9 +59,7 @@ async fn serve(ask: Ask, framing: Framing, content_type: &'static str) -> Result
     let session = ask.enter(extension, wishes.variant.to_string(), wishes.max_age);
     let greeting = greeting(&wishes, ask.old, framing, content_type);
     let order = move |socket: Socket| {
-        if let Err(error) = socket2::SockRef::from(&socket.stream).set_tcp_notsent_lowat(UNSENT) {
-            tracing::debug!(%error, "the kernel may hold pictures back for this client");
-        }
+        hold_back(&socket.stream);
         let placeholder = wishes.placeholder;
         Client {
             socket: socket.stream,

@@ -6,6 +6,7 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
+use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use feed::Entry;
 use mms::http::server;
@@ -14,8 +15,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::Ask;
 use super::tape::{Reader, Reel};
-use crate::server::{STALL, stopped};
+use crate::server::{STALL, Socket, hold_back, stopped};
 use crate::session::{Counts, Entered};
 
 /// How long a client has to take the end of its stream.
@@ -48,14 +50,37 @@ impl From<io::Error> for End {
     }
 }
 
-pub(super) struct Player {
-    pub(super) socket: TcpStream,
-    pub(super) session: Entered,
-    pub(super) reader: Reader,
+/// Answers with `greeting` and what `reader` has from the header of `reel` on, until either side
+/// is done. Returns as [`crate::server::Takeover::give`] does.
+pub(super) async fn play(
+    ask: Ask,
+    session: Entered,
+    reader: Reader,
+    reel: Reel,
+    framing: Framing,
+    greeting: Vec<u8>,
+) -> Response {
+    let Ask { takeover, source, stopping, .. } = ask;
+    let order = move |socket: Socket| {
+        hold_back(&socket.stream);
+        tokio::spawn(async move {
+            // Its connection counts for as long as it plays, and a file that is opened for it
+            // alone is read for as long.
+            let _kept = (socket.place, source);
+            Player { socket: socket.stream, session, reader, reel, framing, stopping }.run(greeting).await;
+        });
+    };
+    takeover.give(Box::new(order)).await
+}
+
+struct Player {
+    socket: TcpStream,
+    session: Entered,
+    reader: Reader,
     /// The reel whose header the client is to have first.
-    pub(super) reel: Reel,
-    pub(super) framing: Framing,
-    pub(super) stopping: watch::Receiver<bool>,
+    reel: Reel,
+    framing: Framing,
+    stopping: watch::Receiver<bool>,
 }
 
 impl Player {

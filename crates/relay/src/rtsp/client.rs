@@ -1,6 +1,5 @@
 //! One client on its connection.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +17,9 @@ use super::press::{Reader, Sheet};
 use super::sending::{Datagrams, Line, Way};
 use super::{Host, RtspStream, describe};
 use crate::Relay;
-use crate::output::asf::UNSENT;
 use crate::output::player::{FAREWELL, write_all};
 use crate::server::{self, stopped};
-use crate::session::{Counts, Entered, Session};
+use crate::session::{Counts, Entered, Session, random};
 
 /// Bytes read at a time.
 const READ: usize = 4096;
@@ -93,9 +91,7 @@ impl Client {
         host: Arc<Host>,
     ) -> Self {
         let _ = socket.set_nodelay(true);
-        if let Err(error) = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT) {
-            tracing::debug!(%error, "the kernel may hold packets back for this client");
-        }
+        server::hold_back(&socket);
         let now = Instant::now();
         let config = ServerConfig { random: random(), session_timeout: host.timeout, ..ServerConfig::default() };
         let session = Server::new(config, now);
@@ -468,14 +464,4 @@ fn status(error: &Error) -> Status {
         Error::Timeout { .. } => Status::GatewayTimeout,
         _ => Status::ServiceUnavailable,
     }
-}
-
-/// Bytes that a stranger cannot guess: whoever knows the id of a session can end it.
-fn random() -> [u8; 16] {
-    let mut random = [0; 16];
-    for (place, eight) in random.chunks_mut(8).enumerate() {
-        // Each is keyed by the system's own random numbers.
-        eight.copy_from_slice(&RandomState::new().hash_one(place).to_le_bytes());
-    }
-    random
 }

@@ -17,6 +17,17 @@ pub(crate) struct Socket {
     pub(crate) read: Bytes,
 }
 
+/// Most bytes of a stream that may lie in the kernel unsent, for each client. More would grow
+/// old where no program can take them back.
+pub(crate) const UNSENT: u32 = 16 << 10;
+
+/// Keeps the kernel from taking more of a stream than [`UNSENT`] before it can send it.
+pub(crate) fn hold_back(stream: &TcpStream) {
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "the kernel may hold something back for this client");
+    }
+}
+
 /// What to do with the socket: everything from the first byte of the answer on.
 pub(crate) type Order = Box<dyn FnOnce(Socket) + Send>;
 
