@@ -19,6 +19,7 @@ mod tests;
 
 use crate::{Config, Problem};
 
+pub(crate) use codecs::size;
 pub use directives::{DIRECTIVES, Directive, Place, Standing};
 pub(crate) use formats::{guess as guess_format, wrong as wrong_format};
 pub(crate) use values::rate;

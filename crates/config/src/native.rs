@@ -22,6 +22,7 @@ use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
 use crate::ffserver::Parsed;
+use crate::problem::short;
 use crate::suggest::nearest;
 use crate::{Config, Feed, Problem, Redirect, Source, Stream};
 use given::Given;
@@ -274,7 +275,7 @@ impl Reading {
                         || "expected [server], [[source]], [[feed]], [[stream]] or [[redirect]]".into(),
                         |meant| format!("did you mean {meant}?"),
                     );
-                    let text = format!("unknown section or key {}; {meant}", given::short(name));
+                    let text = format!("unknown section or key {}; {meant}", short(name));
                     self.error(key.span().start, text);
                 }
             }
@@ -385,7 +386,7 @@ impl Reading {
                 (Some(meant), None) => format!("did you mean {meant}?"),
                 (None, None) => "the keys are listed in docs/CONFIG.md".into(),
             };
-            let text = format!("unknown key {} in {}; {meant}", given::short(known), section.header());
+            let text = format!("unknown key {} in {}; {meant}", short(known), section.header());
             self.error(name.span().start, text);
         }
     }

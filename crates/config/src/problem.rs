@@ -53,3 +53,12 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// `text`, cut to a length fit for a message.
+pub(crate) fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

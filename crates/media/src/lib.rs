@@ -9,11 +9,13 @@
 mod coding;
 mod picture;
 mod redact;
+mod spelling;
 mod time;
 mod track;
 
 pub use coding::{AudioCoding, AvOptions, Encoding, VideoCoding, Wish};
 pub use picture::{Rate, Size, SizeWish, Variant, VariantError};
 pub use redact::Redacted;
+pub use spelling::distance;
 pub use time::Timestamp;
 pub use track::{Audio, Codec, Kind, Packet, Rational, Track, TrackId, Tracks, Unit, Video};

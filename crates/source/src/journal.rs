@@ -1,6 +1,7 @@
 //! What the newest attempt to open a source did, step by step: for a doctor, and for whoever
 //! asks why there is no picture.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::Phase;
@@ -16,6 +17,13 @@ pub enum Note {
     Sent(String),
     /// What came back: the head of an answer.
     Answered(String),
+}
+
+/// The addresses of a host, as many as one wants to read.
+pub(crate) fn shown(addresses: impl IntoIterator<Item = SocketAddr>) -> String {
+    const MOST: usize = 4;
+    let shown: Vec<_> = addresses.into_iter().take(MOST).map(|address| address.to_string()).collect();
+    shown.join(", ")
 }
 
 /// A note with its time.

@@ -28,7 +28,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 use url::Url;
 
-use crate::journal::Note;
+use crate::journal::{Note, shown};
 use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, with_host};
 use crate::{Error, Phase, Sink, Transport};
@@ -136,10 +136,7 @@ async fn run(request: &Request, sink: &Sink, group: &Arc<SessionGroup>) -> Resul
     sink.phase(Phase::Resolve);
     match lookup_host((&*location.host, port)).await {
         Err(error) => return Err(Error::from_io(&location.host, &error).into()),
-        Ok(addresses) => {
-            let shown: Vec<_> = addresses.take(4).map(|address| address.to_string()).collect();
-            sink.note(Note::Fact(shown.join(", ")));
-        }
+        Ok(addresses) => sink.note(Note::Fact(shown(addresses))),
     }
 
     let described = describe(&location, url, sink, group).await;

@@ -92,29 +92,10 @@ pub(crate) fn similar(name: &str) -> Option<&'static str> {
     // are swapped more often than left out.
     let far = |known: &str| {
         let other_letter = known.as_bytes().first() != name.as_bytes().first();
-        (distance(&name, known), other_letter, known.len().abs_diff(name.len()))
+        (media::distance(&name, known), other_letter, known.len().abs_diff(name.len()))
     };
     let ((least, ..), found) = all.map(|known| (far(known), known)).min()?;
     (least <= 2 && least < found.len()).then_some(found)
-}
-
-/// Restricted Damerau-Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

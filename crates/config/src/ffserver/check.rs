@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use super::codecs::is_coded;
 use super::directives::{Directive, Place};
 use super::formats;
-use super::sections::{StreamAsked, short};
+use super::sections::StreamAsked;
+use crate::problem::short;
 use crate::suggest::nearest;
 use crate::{Config, Multicast, Origin, Problem, Stream};
 

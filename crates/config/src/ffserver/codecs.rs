@@ -27,7 +27,8 @@ fn options(known: &mut Vec<(String, String)>, values: &Values<'_>) -> Told<()> {
     Ok(())
 }
 
-fn size(text: &str) -> Option<Size> {
+/// The size of a picture, as `640x480` or by FFmpeg's name.
+pub(crate) fn size(text: &str) -> Option<Size> {
     let size: Size = text.parse().ok()?;
     let side = 2..=16_384;
     (side.contains(&size.width) && side.contains(&size.height)).then_some(size)

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::directives::{self, Directive, Place, Set, Standing, Values};
 use super::{Line, check};
+use crate::problem::short;
 use crate::suggest::nearest;
 use crate::{Config, Feed, Problem, Redirect, Stream};
 
@@ -396,13 +397,5 @@ impl Reading {
         config.rtsp = directives::listen(rtsp_host, rtsp_port);
         check::whole(&config, &mut self.problems);
         (config, self.problems)
-    }
-}
-
-pub(super) fn short(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

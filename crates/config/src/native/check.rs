@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::given::short;
+use crate::problem::short;
 use crate::suggest::nearest;
 use crate::{Config, Origin, Problem};
 

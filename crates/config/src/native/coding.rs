@@ -20,9 +20,7 @@ fn tell_bits(bits: u64) -> ::toml::Value {
 }
 
 fn size(given: &Given<'_>) -> Told<Size> {
-    let size: Size = given.text()?.parse().map_err(|_| String::new())?;
-    let side = 2..=16_384;
-    if side.contains(&size.width) && side.contains(&size.height) { Ok(size) } else { Err(String::new()) }
+    crate::ffserver::size(given.text()?).ok_or_else(String::new)
 }
 
 fn rate(given: &Given<'_>) -> Told<Ratio> {

@@ -7,6 +7,7 @@ use ::toml::Spanned;
 use ::toml::de::DeValue;
 
 use super::{Told, in_order};
+use crate::problem::short;
 
 /// Longest list or table that is read.
 const MOST: usize = 10_000;
@@ -152,15 +153,6 @@ pub(super) fn tell_time(time: Duration) -> ::toml::Value {
         nanos => format!("{}.{}s", time.as_secs(), format!("{nanos:09}").trim_end_matches('0')),
     }
     .into()
-}
-
-/// `text`, cut to a length fit for a message.
-pub(super) fn short(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// What stood there.

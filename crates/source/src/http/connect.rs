@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::port_of;
 use crate::dial::{connect, resolve};
-use crate::journal::Note;
+use crate::journal::{Note, shown};
 use crate::location::Location;
 use crate::wire::Wire;
 use crate::{Access, Error, Phase, Sink, proxy, tls};
@@ -68,8 +68,7 @@ pub(super) async fn open(
     {
         return Err(to_this_machine(from, there));
     }
-    let shown: Vec<_> = addresses.iter().take(4).map(ToString::to_string).collect();
-    sink.note(Note::Fact(shown.join(", ")));
+    sink.note(Note::Fact(shown(addresses.iter().copied())));
     if let Some(proxy) = &by {
         sink.note(Note::Fact(format!("through the proxy {proxy}")));
     }

@@ -18,7 +18,7 @@ use tokio::time::{sleep, sleep_until};
 use super::driver::Driver;
 use super::failure;
 use super::way::Way;
-use crate::journal::Note;
+use crate::journal::{Note, shown};
 use crate::location::Location;
 use crate::{Error, Options, Phase, Sink, Transport, dial};
 
@@ -254,8 +254,7 @@ impl<'a> Opening<'a> {
             None => dial::resolve(&location.host, port).await?,
         };
         addresses.iter_mut().for_each(|address| address.set_port(port));
-        let shown: Vec<_> = addresses.iter().take(4).map(ToString::to_string).collect();
-        self.sink.note(Note::Fact(format!("{}: {}", way.name(), shown.join(", "))));
+        self.sink.note(Note::Fact(format!("{}: {}", way.name(), shown(addresses.iter().copied()))));
         stage.reach(Phase::Connect);
         let tcp = dial::connect(&location.host, addresses).await?;
         stage.reach(Phase::Handshake);
