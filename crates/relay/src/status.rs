@@ -7,6 +7,7 @@ use media::Redacted;
 use serde::Serialize;
 use source::{State, Supervisor};
 
+use crate::server::escape;
 use crate::session::Totals;
 use crate::{Relay, clock};
 
@@ -310,10 +311,6 @@ pub(crate) fn page(snapshot: &Snapshot) -> String {
 }
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"/favicon.ico\"><script src=\"/assets/status.js\" defer></script><title>headwater: status</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status\"><h1>Status</h1>";
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
 
 fn size(bytes: u64) -> String {
     match bytes {

@@ -3,13 +3,10 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::server::escape;
+
 /// Seconds after which somebody who was turned away may try again.
 const RETRY_AFTER_S: u32 = 5;
-
-/// `text` in HTML and in XML.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
 
 fn html(status: StatusCode, title: &str, body: &str) -> Response {
     let page = format!(

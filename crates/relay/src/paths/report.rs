@@ -12,10 +12,10 @@ use serde::Serialize;
 use source::State;
 
 use super::Paths;
-use super::pages::escape;
 use super::serve::{json, wants_json};
 use super::table::{Entry, Table, What};
 use crate::Relay;
+use crate::server::escape;
 
 /// Everything on the page. Documented in `docs/API.md`.
 #[derive(Serialize)]

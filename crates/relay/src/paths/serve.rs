@@ -234,7 +234,10 @@ async fn redirector(relay: &Relay, path: &str, address: IpAddr, parts: &Parts) -
     Some(match extension {
         "asx" => pages::playlist(
             "video/x-ms-asf",
-            format!("<ASX Version=\"3\">\r\n<ENTRY><REF HREF=\"{}\"/></ENTRY>\r\n</ASX>\r\n", pages::escape(&url)),
+            format!(
+                "<ASX Version=\"3\">\r\n<ENTRY><REF HREF=\"{}\"/></ENTRY>\r\n</ASX>\r\n",
+                crate::server::escape(&url)
+            ),
         ),
         "rtsp" => {
             let port = table.config.rtsp.first()?.port;

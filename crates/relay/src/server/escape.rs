@@ -1,4 +1,4 @@
-//! Percent-escapes of URLs.
+//! Escapes of URLs, and of HTML and XML.
 
 use std::borrow::Cow;
 
@@ -31,6 +31,11 @@ pub(crate) fn unescape(text: &str) -> Result<Cow<'_, str>, Refusal> {
     // What it says may be repeated in a sentence, which has one line.
     let plain = String::from_utf8(plain).ok().filter(|plain| !plain.contains(char::is_control));
     plain.map(Cow::Owned).ok_or_else(refuse)
+}
+
+/// `text` in HTML and in XML.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
