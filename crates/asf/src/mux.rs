@@ -69,6 +69,12 @@ pub struct Options {
     pub origin: Option<media::Timestamp>,
     /// What players show as the title.
     pub title: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// Whose it is.
+    pub copyright: Option<String>,
+    /// Words about it.
+    pub description: Option<String>,
     /// Names the file in its header and index; any 16 bytes.
     pub file_id: [u8; 16],
 }
@@ -82,6 +88,9 @@ impl Default for Options {
             preroll: Duration::from_secs(1),
             origin: None,
             title: None,
+            author: None,
+            copyright: None,
+            description: None,
             file_id: [0; 16],
         }
     }

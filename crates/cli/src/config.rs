@@ -31,6 +31,8 @@ pub enum Command {
     Schema,
     /// Print the reference of headwater.toml, in Markdown
     Docs,
+    /// Print the directives of ffserver.conf, in Markdown
+    Directives,
 }
 
 pub fn run(command: &Command) -> anyhow::Result<()> {
@@ -57,6 +59,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
             write!(out, "{}", native::write(&config))?;
         }
         Command::Schema => writeln!(out, "{:#}", native::schema())?,
+        Command::Directives => write!(out, "{}", ::config::ffserver::reference())?,
         Command::Docs => write!(out, "{}", native::reference())?,
     }
     Ok(())

@@ -10,6 +10,7 @@ mod delivery;
 mod directives;
 mod formats;
 mod mend;
+mod reference;
 mod sections;
 mod values;
 mod words;
@@ -22,6 +23,7 @@ use crate::{Config, Problem};
 pub(crate) use codecs::size;
 pub use directives::{DIRECTIVES, Directive, Place, Standing};
 pub(crate) use formats::{guess as guess_format, wrong as wrong_format};
+pub use reference::reference;
 pub(crate) use values::rate;
 pub use words::{Line, lines};
 

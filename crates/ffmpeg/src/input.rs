@@ -481,7 +481,7 @@ impl Drop for Context {
     }
 }
 
-fn find_format(name: &str) -> Result<NonNull<ffi::AVInputFormat>, Error> {
+pub(crate) fn find_format(name: &str) -> Result<NonNull<ffi::AVInputFormat>, Error> {
     let c_name = c_string("demuxer name", name)?;
     let look = || {
         // SAFETY: a zero-terminated string; the answer is null or lives for ever.

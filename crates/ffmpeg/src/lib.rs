@@ -103,6 +103,12 @@ pub fn has_decoder(codec: media::Codec) -> bool {
     track::codec_id(codec).is_some_and(|id| track::find_decoder(id).is_some())
 }
 
+/// Whether a demuxer called `name` is built into the libavformat in use.
+#[must_use]
+pub fn has_demuxer(name: &str) -> bool {
+    input::find_format(name).is_ok()
+}
+
 /// A string that C keeps for as long as the process lives; empty for null or not UTF-8.
 ///
 /// # Safety

@@ -10,6 +10,7 @@ pub(crate) mod player;
 mod query;
 mod sdp;
 mod snapshot;
+mod tags;
 pub(crate) mod tape;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 pub(crate) use fan::Fans;
 pub(crate) use snapshot::Desks;
+pub(crate) use tags::Tags;
 pub(crate) use tape::Tapes;
 
 use crate::Relay;
@@ -49,6 +51,8 @@ pub(crate) struct Ask {
     pub(crate) fixed: Option<Variant>,
     /// The same with everything that is said of sound and encoders, for containers.
     pub(crate) encoding: Option<Encoding>,
+    /// What is said of it in a container.
+    pub(crate) tags: Tags,
     /// It is answered at once, and waits for as long as there is nothing to see.
     pub(crate) is_patient: bool,
     /// The request, where a configuration is served.

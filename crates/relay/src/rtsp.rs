@@ -45,13 +45,17 @@ pub struct RtspStream {
     pub no_video: bool,
     /// Its sound is left out.
     pub no_audio: bool,
+    /// What it is called; its source's name, where there is none.
+    pub title: Option<String>,
+    /// Words about it.
+    pub words: Option<String>,
 }
 
 impl RtspStream {
     /// All of a source, to each client on its own.
     #[must_use]
     pub fn of(source: Supervisor) -> Self {
-        Self { source, group: None, no_video: false, no_audio: false }
+        Self { source, group: None, no_video: false, no_audio: false, title: None, words: None }
     }
 
     /// Whether a track of that kind is left out.
@@ -117,7 +121,8 @@ impl Relay {
 
 /// What clients are told of a stream.
 fn describe(stream: &RtspStream, sheet: &press::Sheet, server: IpAddr, group: Option<Group>) -> String {
-    let about = About { name: stream.source.name(), server, version: u64::from(sheet.id()), group };
+    let name = stream.title.as_deref().unwrap_or(stream.source.name());
+    let about = About { name, words: stream.words.as_deref(), server, version: u64::from(sheet.id()), group };
     sdp::describe(about, (0..).zip(&sheet.media).filter(|(_, media)| !stream.leaves_out(media)))
 }
 

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::writer::{Disk, System};
-use crate::{Config, Error, Record, Ring, Writer, open};
+use crate::{Config, Error, Record, Ring, Span, Writer, open};
 
 /// Most bytes of packets that wait for the disk.
 const MOST_WAITING: usize = 16 << 20;
@@ -21,6 +21,11 @@ const OVERHEAD: usize = 256;
 const SYNC: Duration = Duration::from_secs(1);
 /// How long after a failure the next attempt is made.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long a ring that another recorder has is waited for, with packets in the queue, before
+/// that is a failure: one that is being closed hands it over in that time.
+const HANDOVER: Duration = Duration::from_secs(3);
+/// How long between two looks whether it has been closed.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long the end of a recorder waits for the disk.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -34,6 +39,8 @@ pub enum Event {
     Failed(Error),
     /// Recording goes on after a failure; so many packets were not recorded.
     Resumed(u64),
+    /// What the ring held was removed, as [`Recorder::forget`] asked.
+    Emptied(Span),
 }
 
 /// How a recording does.
@@ -60,9 +67,16 @@ struct Desk {
     ended: Condvar,
 }
 
+/// What the thread is to do.
+enum Order {
+    Write(Record),
+    /// Remove everything that was written before.
+    Forget,
+}
+
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Record>,
+    queue: VecDeque<Order>,
     waiting: usize,
     /// The thread has taken what it has not written yet.
     busy: bool,
@@ -119,8 +133,26 @@ impl Recorder {
         }
         record.packet.discontinuity |= std::mem::take(&mut state.unkeyed);
         state.waiting += size;
-        state.queue.push_back(record);
+        state.queue.push_back(Order::Write(record));
         drop(state);
+        self.0.offered.notify_one();
+    }
+
+    /// Has everything removed that was offered before; [`Event::Emptied`] tells what it was.
+    pub fn forget(&self) {
+        let mut state = self.0.state();
+        // Told to forget twice is told once.
+        if !state.closing && !matches!(state.queue.back(), Some(Order::Forget)) {
+            state.queue.push_back(Order::Forget);
+        }
+        drop(state);
+        self.0.offered.notify_one();
+    }
+
+    /// Writes what it was offered until now and closes the ring, which another recorder may have
+    /// then. Does not wait. What is offered later is dropped.
+    pub fn close(&self) {
+        self.0.state().closing = true;
         self.0.offered.notify_one();
     }
 
@@ -199,14 +231,17 @@ impl Drop for Over {
 impl<T: FnMut(Event)> Clerk<T> {
     fn run(mut self) {
         let _over = Over(Arc::clone(&self.desk));
-        self.open();
+        self.take_over();
         let mut sync_due: Option<Instant> = None;
         loop {
             let timeout = sync_due.map(|due| due.saturating_duration_since(Instant::now()));
             let (batch, closing) = self.wait(timeout);
             let wrote = !batch.is_empty();
-            for record in batch {
-                self.write(&record);
+            for order in batch {
+                match order {
+                    Order::Write(record) => self.write(&record),
+                    Order::Forget => self.empty(),
+                }
             }
             self.desk.state().busy = false;
             if wrote {
@@ -225,7 +260,7 @@ impl<T: FnMut(Event)> Clerk<T> {
     }
 
     /// Waits for packets; takes all there are.
-    fn wait(&self, timeout: Option<Duration>) -> (VecDeque<Record>, bool) {
+    fn wait(&self, timeout: Option<Duration>) -> (VecDeque<Order>, bool) {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut state = self.desk.state();
         while state.queue.is_empty() && !state.closing {
@@ -241,8 +276,25 @@ impl<T: FnMut(Event)> Clerk<T> {
         (std::mem::take(&mut state.queue), state.closing)
     }
 
+    /// Opens the ring, once whoever has it is done with it.
+    fn take_over(&mut self) {
+        let deadline = Instant::now() + HANDOVER;
+        loop {
+            match open::open(&self.config, Arc::clone(&self.disk)) {
+                Err(Error::InUse { .. }) if Instant::now() < deadline && !self.desk.state().closing => {
+                    thread::sleep(LOOK);
+                }
+                opened => return self.opened(opened),
+            }
+        }
+    }
+
     fn open(&mut self) {
-        match open::open(&self.config, Arc::clone(&self.disk)) {
+        self.opened(open::open(&self.config, Arc::clone(&self.disk)));
+    }
+
+    fn opened(&mut self, opened: Result<(Ring, Option<Writer>), Error>) {
+        match opened {
             Ok((ring, writer)) => {
                 let mut state = self.desk.state();
                 state.ring = Some(ring.clone());
@@ -257,6 +309,16 @@ impl<T: FnMut(Event)> Clerk<T> {
                     self.desk.state().status.error = Some(error.to_string());
                 }
             }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Removes what there is.
+    fn empty(&mut self) {
+        let Some(writer) = &mut self.writer else { return };
+        match writer.clear() {
+            Ok(Some(held)) => (self.tell)(Event::Emptied(held)),
+            Ok(None) => {}
             Err(error) => self.fail(error),
         }
     }

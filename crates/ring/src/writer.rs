@@ -16,7 +16,7 @@ use media::{Packet, Tracks};
 use crate::format::{RECORD_HEAD, RecordHead, SEGMENT_HEAD, segment_head};
 use crate::segment::{Summary, spacing};
 use crate::state::{Segment, Shared, blocks, segment_path};
-use crate::{Error, tracks};
+use crate::{Error, Ring, Span, tracks};
 
 /// The disk, as a writer sees it: for tests that fill it up.
 #[doc(hidden)]
@@ -264,6 +264,20 @@ impl Writer {
         if self.unsynced && self.disk.sync(&current.file).is_ok() {
             self.unsynced = false;
         }
+    }
+
+    /// Removes everything that is held, and tells what that was; nothing if there was nothing.
+    /// Numbers go on as if it were there.
+    ///
+    /// # Errors
+    /// What the disk says; some of it may be gone then.
+    pub fn clear(&mut self) -> Result<Option<Span>, Error> {
+        let held = Ring(Arc::clone(&self.ring)).span();
+        self.current = None;
+        let numbers: Vec<u64> = self.ring.state().segments.iter().map(|segment| segment.number).collect();
+        numbers.into_iter().try_for_each(|number| remove(&self.ring, number))?;
+        self.unsynced = false;
+        Ok(held)
     }
 
     /// Brings everything that was written to the disk: from then on the loss of power

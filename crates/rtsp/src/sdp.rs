@@ -34,6 +34,8 @@ impl Group {
 pub struct About<'a> {
     /// What it is called; line ends in it become spaces.
     pub name: &'a str,
+    /// Words about it, the `i=` line; line ends in them become spaces.
+    pub words: Option<&'a str>,
     /// The server's own address.
     pub server: IpAddr,
     /// A number that changes when the description does.
@@ -46,7 +48,8 @@ pub struct About<'a> {
 #[must_use]
 pub fn describe<'a>(about: About<'_>, tracks: impl IntoIterator<Item = (u8, &'a Media)>) -> String {
     let server = Address::of(about.server);
-    let name: String = about.name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = |text: &str| -> String { text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect() };
+    let name = line(about.name);
     // RFC 8866 section 5.3: a session that has no name is called "-".
     let name = if name.trim().is_empty() { "-".to_owned() } else { name };
     let everywhere = match (about.group, about.server) {
@@ -64,7 +67,7 @@ pub fn describe<'a>(about: About<'_>, tracks: impl IntoIterator<Item = (u8, &'a 
             unicast_address: server.address,
         },
         session_name: name,
-        session_description: None,
+        session_description: about.words.map(line).filter(|words| !words.trim().is_empty()),
         uri: None,
         emails: Vec::new(),
         phones: Vec::new(),

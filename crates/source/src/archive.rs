@@ -88,6 +88,12 @@ impl Archive {
         }
     }
 
+    /// Ends the recording, so that another one may have its ring. Does not wait.
+    pub(crate) fn close(&self) {
+        self.task.abort();
+        self.recorder.close();
+    }
+
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.recorder
     }
@@ -133,6 +139,13 @@ fn tell(path: &std::path::Path, event: &Event) {
         Event::Failed(error) => {
             let cause = std::error::Error::source(error).map(ToString::to_string);
             tracing::error!(%error, cause, "not recorded");
+        }
+        Event::Emptied(held) => {
+            let since = jiff::Timestamp::try_from(held.oldest).map(|at| at.to_string()).unwrap_or_default();
+            tracing::warn!(
+                path = %path.display(), packets = held.packets, bytes = held.bytes, since,
+                "emptied, as Truncate asks"
+            );
         }
         Event::Resumed(dropped) => tracing::info!(dropped, "recording resumes"),
         _ => {}

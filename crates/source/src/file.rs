@@ -34,7 +34,9 @@ fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
         let thread = on_thread("file", move |stop| {
             // What the user says to libavformat is meant for libavformat.
-            let ours = request.options.libav.is_empty().then(|| path(&request.url)).flatten();
+            let (libav, demuxer) = (&request.options.libav, request.options.demuxer.as_deref());
+            let is_ours = libav.is_empty() && demuxer.is_none_or(|name| name == "asf");
+            let ours = is_ours.then(|| path(&request.url)).flatten();
             match ours.and_then(|path| asf(path).map(|file| (path, file))) {
                 Some((path, file)) => {
                     sink.phase(Phase::Handshake);

@@ -98,11 +98,16 @@ pub struct Options {
     pub backoff: Backoff,
     /// Private options for libavformat, name and value, as on ffmpeg's command line.
     pub libav: Vec<(String, String)>,
+    /// The container of a file, by the name of FFmpeg's demuxer, where its content does not tell.
+    pub demuxer: Option<String>,
     /// What the feed remembers.
     pub limits: feed::Limits,
     /// Record what it sends while it is open or fed, in a ring on disk, for readers who begin
     /// in the past.
     pub record: Option<Record>,
+    /// Empty the recording when a feeder comes; of a source that opens something by itself, at
+    /// the start.
+    pub truncate: bool,
 }
 
 impl Default for Options {
@@ -120,8 +125,10 @@ impl Default for Options {
             video_track: 0,
             backoff: Backoff::default(),
             libav: Vec::new(),
+            demuxer: None,
             limits: feed::Limits::default(),
             record: None,
+            truncate: false,
         }
     }
 }

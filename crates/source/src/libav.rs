@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use ffmpeg::{Input, InputOptions, Read};
-use media::{Kind, Redacted, Track};
+use media::{Kind, Redacted, Timestamp, Track, Unit};
 
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
@@ -99,6 +99,9 @@ impl Way {
             "file" if request.options.repeat_files => set("loop", "1"),
             "file" => {}
             _ => set("fpsprobesize", "0"),
+        }
+        if protocol == "file" {
+            options.format = request.options.demuxer.clone();
         }
         tell::access(scheme, &url, &request.options.access, &mut set);
         if protocol != "file" {
@@ -257,15 +260,20 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     };
     let first_video = |tracks: &[Track]| tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
     let mut video = first_video(&tracks);
+    let rate = tracks.iter().find_map(Track::video).and_then(media::Video::sane_frame_rate);
     if let Err(error) = sink.declare(about.clone(), tracks) {
         return error;
     }
     let mut clock = Clock::default();
+    let mut counted = Counted::default();
     let mut read_any = false;
     while !stop.is_set() && !sink.is_cut() {
         match input.read() {
             Ok(Read::Unit(mut unit)) => {
                 read_any = true;
+                if way.paced && Some(unit.track) == video {
+                    counted.stamp(&mut unit, rate);
+                }
                 if paced
                     && let Some(due) = clock.place(&mut unit, video)
                     && !wait_until(due, stop)
@@ -296,6 +304,25 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
         }
     }
     Error::Ended { what: None }
+}
+
+/// Times for what has none: pictures without a container, such as bare H.264.
+#[derive(Default)]
+struct Counted(i64);
+
+impl Counted {
+    /// Pictures a second where nobody says.
+    const USUAL: f64 = 25.0;
+
+    /// Stamps a picture that comes after those before it at `rate` pictures a second.
+    fn stamp(&mut self, unit: &mut Unit, rate: Option<f64>) {
+        if unit.dts.or(unit.pts).is_some() {
+            return;
+        }
+        unit.dts = Some(Timestamp::from_nanos(self.0));
+        let step = 1e9 / rate.filter(|rate| *rate >= 0.1).unwrap_or(Self::USUAL);
+        self.0 = self.0.saturating_add(step as i64);
+    }
 }
 
 /// `tracks`, of whose video all but the `nth` is put aside.

@@ -94,10 +94,14 @@ impl Supervisor {
             Ok(archive) => archive,
             Err(error) => return Err(Error::Broken { what: format!("cannot start a thread to record: {error}") }),
         };
+        let is_pushed = scheme.names == push::SCHEME.names;
+        if let Some(archive) = archive.as_ref().filter(|_| request.options.truncate && !is_pushed) {
+            archive.recorder().forget();
+        }
         let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress), archive));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Relaxed);
-        if scheme.names == push::SCHEME.names {
+        if is_pushed {
             let push = Arc::new(Push::new(name, Arc::clone(&request.options), publisher, Arc::clone(&progress)));
             let task = Work::Pushed(push);
             return Ok(Self(Arc::new(Inner { id, name: name.into(), request, feed, progress, poke, variants, task })));
@@ -137,7 +141,13 @@ impl Supervisor {
     /// When another one is feeding it, or it opens something by itself.
     pub async fn feeder(&self, hint: Hint) -> Result<Feeder, Refused> {
         match &self.0.task {
-            Work::Pushed(push) => push.feeder(hint).await,
+            Work::Pushed(push) => {
+                let feeder = push.feeder(hint).await?;
+                if let Some(archive) = self.0.variants.archive().filter(|_| self.0.request.options.truncate) {
+                    archive.recorder().forget();
+                }
+                Ok(feeder)
+            }
             Work::Pulled(_) => Err(Refused::Pulled),
         }
     }
@@ -194,6 +204,14 @@ impl Supervisor {
     #[must_use]
     pub fn variants(&self) -> &Arc<Variants> {
         &self.0.variants
+    }
+
+    /// Ends the recording, so that the source which takes this one's place can go on with it.
+    /// Readers of the past keep what is there.
+    pub fn stop_recording(&self) {
+        if let Some(archive) = self.0.variants.archive() {
+            archive.close();
+        }
     }
 
     /// Ends a wait between two attempts.

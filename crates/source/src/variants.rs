@@ -165,6 +165,11 @@ impl Variants {
         self.archive.as_ref().map(|archive| archive.recorded())
     }
 
+    /// The recording, if there is one.
+    pub(crate) fn archive(&self) -> Option<&Archive> {
+        self.archive.as_deref()
+    }
+
     fn past(&self, since: Since) -> Result<Past, Error> {
         let archive = self.archive.clone().ok_or(Error::NotRecorded)?;
         Ok(Past::new(archive, self.feed.clone(), since))

@@ -19,8 +19,8 @@ const STREAM_SEEKABLE: u32 = 2;
 /// Metadata records of 32 bits (section 4.7).
 const DWORD: u16 = 3;
 
-/// The longest title that is written, in units of UTF-16.
-const MAX_TITLE: usize = 1000;
+/// The longest title or other text that is written, in units of UTF-16.
+const MAX_TEXT: usize = 1000;
 
 /// What is known of a file only when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +62,12 @@ pub(crate) fn write(streams: &[Stream], options: &Options, packet_size: u32, tot
             }
         });
         object(out, guid::CONTENT_DESCRIPTION, |out| {
-            let title = utf16(options.title.as_deref().unwrap_or_default(), MAX_TITLE);
-            out.put_u16_le(title.len() as u16);
-            // Author, copyright, description, rating.
-            out.put_bytes(0, 8);
-            out.put_slice(&title);
+            // All lengths, then all texts; there is no rating.
+            let Options { title, author, copyright, description, .. } = options;
+            let texts = [title, author, copyright, description, &None];
+            let texts = texts.map(|text| utf16(text.as_deref().unwrap_or_default(), MAX_TEXT));
+            texts.iter().for_each(|text| out.put_u16_le(text.len() as u16));
+            texts.iter().for_each(|text| out.put_slice(text));
         });
     });
 

@@ -16,6 +16,7 @@ mod commands;
 mod containers;
 mod crowd;
 mod damage;
+mod directives;
 mod doctor;
 mod end;
 mod examples;

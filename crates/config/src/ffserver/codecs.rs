@@ -45,15 +45,21 @@ pub(super) static CODECS: &[Directive] = &[
             Ok(())
         },
     ),
-    stream("VideoBitRate", KBIT, "VideoBitRate 10240", "kbit/s of the pictures.", |asked, values| {
-        asked.stream.video.bit_rate = Some(kbit(values)?);
-        Ok(())
-    }),
+    stream(
+        "VideoBitRate",
+        KBIT,
+        "VideoBitRate 10240",
+        "kbit/s of the pictures. Default: the encoder's own.",
+        |asked, values| {
+            asked.stream.video.bit_rate = Some(kbit(values)?);
+            Ok(())
+        },
+    ),
     stream(
         "VideoBitRateRange",
         "kbit/s from and to, as 100-400",
         "VideoBitRateRange 100-400",
-        "Least and most kbit/s of the pictures.",
+        "Least and most kbit/s of the pictures. Default: the encoder's own.",
         |asked, values| {
             let (least, most) = values.text()?.split_once('-').ok_or_else(String::new)?;
             let kbit =
@@ -67,7 +73,7 @@ pub(super) static CODECS: &[Directive] = &[
         "VideoBitRateTolerance",
         KBIT,
         "VideoBitRateTolerance 100",
-        "How far from the bit rate pictures may come.",
+        "How far from the bit rate pictures may come. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.bit_rate_tolerance = Some(kbit(values)?);
             Ok(())
@@ -77,7 +83,7 @@ pub(super) static CODECS: &[Directive] = &[
         "VideoBitRateRangeTolerance",
         KBIT,
         "VideoBitRateRangeTolerance 100",
-        "The name that the manual has for it.",
+        "The name that the manual has for it. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.bit_rate_tolerance = Some(kbit(values)?);
             Ok(())
@@ -88,7 +94,7 @@ pub(super) static CODECS: &[Directive] = &[
         "VideoBufferSize",
         "KB from 1",
         "VideoBufferSize 20480",
-        "The decoder's buffer that the encoder reckons with.",
+        "The decoder's buffer that the encoder reckons with. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.buffer_bits = Some(values.int::<u64>(1, 1 << 24)? * 8192);
             Ok(())
@@ -122,7 +128,7 @@ pub(super) static CODECS: &[Directive] = &[
         "VideoGopSize",
         "a number from 0",
         "VideoGopSize 12",
-        "Pictures from one keyframe to the next.",
+        "Pictures from one keyframe to the next. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.gop = Some(values.int(0, 1_000_000)?);
             Ok(())
@@ -136,7 +142,7 @@ pub(super) static CODECS: &[Directive] = &[
         "VideoQMin",
         "a quantiser from 1 to 31",
         "VideoQMin 3",
-        "The best quality that a picture may have: 1.",
+        "The best quality that a picture may have: 1. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.qmin = Some(values.int(1, 1024)?);
             Ok(())
@@ -146,7 +152,7 @@ pub(super) static CODECS: &[Directive] = &[
         "VideoQMax",
         "a quantiser from 1 to 31",
         "VideoQMax 31",
-        "The worst quality that a picture may have: 31.",
+        "The worst quality that a picture may have: 31. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.qmax = Some(values.int(1, 1024)?);
             Ok(())
@@ -156,7 +162,7 @@ pub(super) static CODECS: &[Directive] = &[
         "VideoQDiff",
         "a number from 1 to 31",
         "VideoQDiff 3",
-        "How far the quantiser may be from one picture to the next.",
+        "How far the quantiser may be from one picture to the next. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.qdiff = Some(values.int(1, 1024)?);
             Ok(())
@@ -166,7 +172,7 @@ pub(super) static CODECS: &[Directive] = &[
         "Qscale",
         "a number from 0",
         "Qscale 4",
-        "One quantiser for all, in place of a bit rate.",
+        "One quantiser for all, in place of a bit rate. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.qscale =
                 Some(values.read(|text| values::float(text).filter(|q| (0.0..=1024.0).contains(q)))?);
@@ -177,17 +183,23 @@ pub(super) static CODECS: &[Directive] = &[
         "PixelFormat",
         "a pixel format, by FFmpeg's name",
         "PixelFormat yuv420p",
-        "How the pixels are laid out.",
+        "How the pixels are laid out. Default: the encoder's own.",
         |asked, values| {
             asked.stream.video.pixel_format = Some(values.owned()?);
             Ok(())
         },
     ),
-    stream("VideoTag", "four letters", "VideoTag DX50", "The codec's letters in the container.", |asked, values| {
-        let tag: Result<[u8; 4], _> = values.text()?.as_bytes().try_into();
-        asked.stream.video.tag = Some(tag.map_err(|_| String::new())?);
-        Ok(())
-    }),
+    stream(
+        "VideoTag",
+        "four letters",
+        "VideoTag DX50",
+        "The codec's letters in the container. Default: the encoder's own.",
+        |asked, values| {
+            let tag: Result<[u8; 4], _> = values.text()?.as_bytes().try_into();
+            asked.stream.video.tag = Some(tag.map_err(|_| String::new())?);
+            Ok(())
+        },
+    ),
     stream("VideoHighQuality", "nothing", "VideoHighQuality", "Take more time for each macroblock.", |asked, _| {
         asked.stream.video.high_quality = true;
         Ok(())
@@ -196,14 +208,26 @@ pub(super) static CODECS: &[Directive] = &[
         asked.stream.video.four_motion_vectors = true;
         Ok(())
     }),
-    stream("LumiMask", "a number", "LumiMask 0.5", "Save bits in bright parts.", |asked, values| {
-        asked.stream.video.lumi_mask = Some(values.read(values::float)?);
-        Ok(())
-    }),
-    stream("DarkMask", "a number", "DarkMask 0.5", "Save bits in dark parts.", |asked, values| {
-        asked.stream.video.dark_mask = Some(values.read(values::float)?);
-        Ok(())
-    }),
+    stream(
+        "LumiMask",
+        "a number",
+        "LumiMask 0.5",
+        "Save bits in bright parts. Default: the encoder's own.",
+        |asked, values| {
+            asked.stream.video.lumi_mask = Some(values.read(values::float)?);
+            Ok(())
+        },
+    ),
+    stream(
+        "DarkMask",
+        "a number",
+        "DarkMask 0.5",
+        "Save bits in dark parts. Default: the encoder's own.",
+        |asked, values| {
+            asked.stream.video.dark_mask = Some(values.read(values::float)?);
+            Ok(())
+        },
+    ),
     stream("DctFastint", "nothing", "DctFastint", "A faster, less exact transform.", |asked, _| {
         asked.stream.video.dct_fastint = true;
         Ok(())
@@ -216,16 +240,22 @@ pub(super) static CODECS: &[Directive] = &[
         asked.stream.video.bit_exact = true;
         Ok(())
     }),
-    stream("Debug", "a whole number", "Debug 1", "FFmpeg's debug option, for pictures and sound.", |asked, values| {
-        let debug = Some(values.int(i64::from(i32::MIN), i64::from(u32::MAX))?);
-        (asked.stream.video.debug, asked.stream.audio.debug) = (debug, debug);
-        Ok(())
-    }),
+    stream(
+        "Debug",
+        "a whole number",
+        "Debug 1",
+        "FFmpeg's debug option, for pictures and sound. Default: the encoder's own.",
+        |asked, values| {
+            let debug = Some(values.int(i64::from(i32::MIN), i64::from(u32::MAX))?);
+            (asked.stream.video.debug, asked.stream.audio.debug) = (debug, debug);
+            Ok(())
+        },
+    ),
     stream(
         "Strict",
         "a whole number from -2 to 2",
         "Strict -1",
-        "FFmpeg's strict option, for pictures and sound.",
+        "FFmpeg's strict option, for pictures and sound. Default: the encoder's own.",
         |asked, values| {
             let strict = Some(values.int(-2, 2)?);
             (asked.stream.video.strict, asked.stream.audio.strict) = (strict, strict);
@@ -276,18 +306,36 @@ pub(super) static CODECS: &[Directive] = &[
             Ok(())
         },
     ),
-    stream("AudioBitRate", KBIT, "AudioBitRate 64", "kbit/s of the sound.", |asked, values| {
-        asked.stream.audio.bit_rate = Some(kbit(values)?);
-        Ok(())
-    }),
-    stream("AudioChannels", "1 to 8", "AudioChannels 1", "Channels of the sound.", |asked, values| {
-        asked.stream.audio.channels = Some(values.int(1, 8)?);
-        Ok(())
-    }),
-    stream("AudioSampleRate", "Hz", "AudioSampleRate 22050", "Samples a second of the sound.", |asked, values| {
-        asked.stream.audio.sample_rate = Some(values.int(1, 768_000)?);
-        Ok(())
-    }),
+    stream(
+        "AudioBitRate",
+        KBIT,
+        "AudioBitRate 64",
+        "kbit/s of the sound. Default: the encoder's own.",
+        |asked, values| {
+            asked.stream.audio.bit_rate = Some(kbit(values)?);
+            Ok(())
+        },
+    ),
+    stream(
+        "AudioChannels",
+        "1 to 8",
+        "AudioChannels 1",
+        "Channels of the sound. Default: as they come.",
+        |asked, values| {
+            asked.stream.audio.channels = Some(values.int(1, 8)?);
+            Ok(())
+        },
+    ),
+    stream(
+        "AudioSampleRate",
+        "Hz",
+        "AudioSampleRate 22050",
+        "Samples a second of the sound. Default: as they come.",
+        |asked, values| {
+            asked.stream.audio.sample_rate = Some(values.int(1, 768_000)?);
+            Ok(())
+        },
+    ),
 ];
 
 /// What of a stream's coding a file plays no part in, for a warning.

@@ -70,7 +70,7 @@ pub(super) static STREAMS: &[Directive] = &[
         "MaxTime",
         "seconds from 0",
         "MaxTime 100",
-        "Close a viewer after so many seconds. 0, the default: never.",
+        "Close a viewer after so many seconds; 0 is never. Default: 0.",
         |asked, values| {
             asked.stream.max_time = Some(values.read(values::seconds)?).filter(|time| !time.is_zero());
             Ok(())
@@ -80,7 +80,7 @@ pub(super) static STREAMS: &[Directive] = &[
         "ACL",
         ACL,
         "ACL allow 192.168.0.0 192.168.255.255",
-        "Who may see it, by HTTP and RTSP; the first line that fits decides, and the opposite of the last one where none does. Default: everybody. A path that is denied is answered as if it did not exist.",
+        "Who may see it, by HTTP and RTSP; the first line that fits decides, and the opposite of the last one where none does. A path that is denied is answered as if it did not exist. Default: everybody.",
         |asked, values| {
             asked.stream.acl.rules.push(Rule::parse(values.0)?);
             Ok(())
@@ -166,7 +166,7 @@ pub(super) static STREAMS: &[Directive] = &[
         "MulticastTTL",
         "a number from 0 to 255",
         "MulticastTTL 16",
-        "How many routers the packets pass, 16 unless told otherwise; 0 keeps them on this machine.",
+        "How many routers the packets pass; 0 keeps them on this machine. Default: 16.",
         |asked, values| {
             asked.multicast.ttl = Some(values.int(0, 255)?);
             Ok(())

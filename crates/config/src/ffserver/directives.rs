@@ -167,10 +167,10 @@ static GLOBALS: &[Directive] = &[
         "HTTPPort",
         "a port from 1 to 65535",
         "HTTPPort 8090",
-        "Serve HTTP on this port. Without it there is no HTTP.",
+        "Serve HTTP on this port. Default: no HTTP.",
         http_port,
     ),
-    global("Port", "a port from 1 to 65535", "Port 8090", "Serve HTTP on this port.", http_port)
+    global("Port", "a port from 1 to 65535", "Port 8090", "Serve HTTP on this port. Default: no HTTP.", http_port)
         .but(Standing::Old("HTTPPort")),
     global(
         "HTTPBindAddress",
@@ -183,7 +183,7 @@ static GLOBALS: &[Directive] = &[
         "BindAddress",
         "an address or a name",
         "BindAddress 0.0.0.0",
-        "Serve HTTP on this address only.",
+        "Serve HTTP on this address only. Default: on all.",
         http_address,
     )
     .but(Standing::Old("HTTPBindAddress")),
@@ -191,7 +191,7 @@ static GLOBALS: &[Directive] = &[
         "RTSPPort",
         "a port from 1 to 65535",
         "RTSPPort 5554",
-        "Serve RTSP on this port. Without it there is no RTSP.",
+        "Serve RTSP on this port. Default: no RTSP.",
         |globals, values| {
             globals.rtsp_port = Some(values.int(PORT.0, PORT.1)?);
             Ok(())
@@ -211,7 +211,7 @@ static GLOBALS: &[Directive] = &[
         "MaxHTTPConnections",
         "a number from 1 to 65535",
         "MaxHTTPConnections 2000",
-        "Most connections at a time, 2000 unless told otherwise.",
+        "Most connections at a time. Default: 2000.",
         |globals, values| {
             globals.config.max_connections = values.int(1, 65_535)?;
             Ok(())
@@ -221,7 +221,7 @@ static GLOBALS: &[Directive] = &[
         "MaxClients",
         "a number from 1 to 65535",
         "MaxClients 1000",
-        "Most viewers at a time, 5 unless told otherwise; feeders and status pages do not count.",
+        "Most viewers at a time; feeders and status pages do not count. Default: 5.",
         |globals, values| {
             globals.config.max_clients = values.int(1, 65_535)?;
             Ok(())
@@ -231,7 +231,7 @@ static GLOBALS: &[Directive] = &[
         "MaxBandwidth",
         "kbit/s from 10 to 10000000",
         "MaxBandwidth 50000",
-        "Most kbit/s sent to all viewers together, 1000 unless told otherwise; counted as sent.",
+        "Most kbit/s sent to all viewers together, counted as sent. Default: 1000.",
         |globals, values| {
             globals.config.max_bandwidth_kbit = values.int(10, 10_000_000)?;
             Ok(())
@@ -241,7 +241,7 @@ static GLOBALS: &[Directive] = &[
         "CustomLog",
         "a file, or - for standard output",
         "CustomLog -",
-        "Log each request there. Default: none are logged. SIGUSR1 opens the file anew.",
+        "Log each request there; SIGUSR1 opens the file anew. Default: none are logged.",
         |globals, values| {
             let file = values.text()?;
             globals.config.custom_log = Some(if file == "-" { LogFile::Stdout } else { LogFile::File(file.into()) });
@@ -252,7 +252,7 @@ static GLOBALS: &[Directive] = &[
         "CustomLogFormat",
         "ffserver or combined",
         "CustomLogFormat combined",
-        "How lines of the log look: as ffserver's, unless told otherwise, or as Apache's combined form.",
+        "How lines of the log look: as ffserver's, or as Apache's combined form. Default: ffserver.",
         |globals, values| {
             globals.config.log_format = match values.text()?.to_ascii_lowercase().as_str() {
                 "ffserver" => LogFormat::Ffserver,
@@ -267,7 +267,7 @@ static GLOBALS: &[Directive] = &[
         "UseDefaults",
         "nothing",
         "UseDefaults",
-        "An old ffmpeg that asks how to encode for the streams below is told what is missing: 64 kbit/s, 160x128, 5 pictures a second; 22050 Hz, one channel.",
+        "An old ffmpeg that asks how to encode for the streams below is told what is missing: 64 kbit/s, 160x128, 5 pictures a second; 22050 Hz, one channel. Default: it is.",
         |globals, _| {
             globals.use_defaults = true;
             Ok(())
@@ -294,7 +294,7 @@ static FEEDS: &[Directive] = &[
         "File",
         "a file",
         "File /tmp/cam2.ffm",
-        "Keep what came in in this file, for time shift, over restarts too. Without it the memory holds a moment only.",
+        "Keep what came in in this file, for time shift, over restarts too. Default: the memory holds a moment only.",
         |feed, values| {
             feed.file = Some(values.path()?);
             feed.read_only = false;
@@ -312,18 +312,24 @@ static FEEDS: &[Directive] = &[
             Ok(())
         },
     ),
-    feed("Truncate", "nothing", "Truncate", "Empty the file when a feeder comes.", |feed, values| {
-        feed.truncate = match values.0 {
-            [] => true,
-            _ => values.int::<i64>(i64::MIN, i64::MAX)? != 0,
-        };
-        Ok(())
-    }),
+    feed(
+        "Truncate",
+        "nothing",
+        "Truncate",
+        "Empty the file when a feeder comes; how much is lost is said. Default: it is kept.",
+        |feed, values| {
+            feed.truncate = match values.0 {
+                [] => true,
+                _ => values.int::<i64>(i64::MIN, i64::MAX)? != 0,
+            };
+            Ok(())
+        },
+    ),
     feed(
         "FileMaxSize",
         "a size such as 200K, 5M or 1.5G, at least 16K; 0 for no bound",
         "FileMaxSize 5M",
-        "Most that the file may grow to, 5M unless told otherwise; the oldest gives way. Plain bytes and 0, for no bound, are understood too.",
+        "Most that the file may grow to; the oldest gives way. Plain bytes and 0, for no bound, are understood too. Default: 5M.",
         |feed, values| {
             feed.file_max_size = Some(values.read(values::file_size)?);
             Ok(())

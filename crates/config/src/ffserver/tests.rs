@@ -399,3 +399,16 @@ fn ten_thousand_streams_are_read() {
     assert!(parsed.is_usable());
     assert_eq!(parsed.config.streams.len(), 10_000);
 }
+
+#[test]
+fn the_table_is_the_one_in_the_documents() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DIRECTIVES.md");
+    let text = std::fs::read_to_string(path).expect("docs/DIRECTIVES.md");
+    assert!(
+        text == reference(),
+        "docs/DIRECTIVES.md is out of date; write it anew with: headwater config directives > docs/DIRECTIVES.md"
+    );
+    for row in directives::all() {
+        assert!(text.contains(&format!("| `{}` |", row.name)), "{}", row.name);
+    }
+}

@@ -17,9 +17,9 @@ use tokio::time::{sleep_until, timeout};
 use super::Inboxes;
 use crate::Relay;
 use crate::output::asf;
-use crate::output::packer;
 use crate::output::player::{self, FAREWELL, Place, write_all};
 use crate::output::tape::{Reader, Reel};
+use crate::output::{Tags, packer};
 use crate::server::{self, stopped};
 use crate::session::{Counts, Entered, Session, random};
 
@@ -188,7 +188,7 @@ impl Client {
         self.open = Some(Open {
             source: source.clone(),
             variant: wish.map(|wish| wish.to_string()).unwrap_or_default(),
-            reader: self.relay.tapes.read(source, packer::Content::Asf(wish)),
+            reader: self.relay.tapes.read(source, packer::Content::Asf(wish), Tags::default()),
             reel: None,
             place: Place::default(),
             listed: None,

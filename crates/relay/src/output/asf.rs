@@ -50,7 +50,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     if ask.method == Method::HEAD {
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE), NO_STORE]).into_response());
     }
-    let mut reader = ask.relay.tapes.read(&ask.source, Content::Asf(wish));
+    let mut reader = ask.relay.tapes.read(&ask.source, Content::Asf(wish), ask.tags.clone());
     let reel = first_reel(&mut reader, &ask.source).await;
     let reel = reel.map_err(|error| Refusal::source(ask.source.name(), &error))?;
     let answer = Answer { client_id: request.client_id.unwrap_or_else(new_id), broadcast: true, seekable: false };

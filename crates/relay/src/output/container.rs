@@ -102,7 +102,7 @@ pub(crate) async fn give(ask: Ask, kind: &'static Kind, encoding: Encoding) -> R
     static READERS: AtomicU64 = AtomicU64::new(0);
     let reader = (!container.joinable()).then(|| READERS.fetch_add(1, Relaxed));
     let content = Content::Container { name: kind.muxer, encoding, reader };
-    let mut reader = ask.relay.tapes.read(&ask.source, content);
+    let mut reader = ask.relay.tapes.read(&ask.source, content, ask.tags.clone());
     let reel = match ask.is_patient {
         true => reader.first_reel().await,
         false => first_reel(&mut reader, &ask.source).await,

@@ -7,6 +7,8 @@ use feed::Entry;
 use media::{AudioCoding, Codec, Encoding, Kind, Packet, Timestamp, Track, Tracks, Variant, Wish};
 use source::{Error, Fate, Mixed, Packets, Plan, Supervisor};
 
+use super::tags::Tags;
+
 /// What is on a tape.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Content {
@@ -60,6 +62,7 @@ pub(crate) struct Piece {
 /// The muxer of a tape.
 pub(crate) struct Packer {
     title: String,
+    tags: Tags,
     /// The name of FFmpeg's muxer; nothing for our own.
     container: Option<&'static str>,
     muxer: Muxer,
@@ -76,13 +79,13 @@ enum Muxer {
 }
 
 impl Packer {
-    /// One that has not begun, for a source called `title`.
-    pub(crate) fn new(title: &str, content: &Content) -> Self {
+    /// One that has not begun, for a source called `title` of which `tags` are said.
+    pub(crate) fn new(title: &str, content: &Content, tags: Tags) -> Self {
         let container = match content {
             Content::Asf(_) => None,
             Content::Container { name, .. } => Some(*name),
         };
-        Self { title: title.into(), container, muxer: Muxer::None, left: VecDeque::new(), zero: None }
+        Self { title: title.into(), tags, container, muxer: Muxer::None, left: VecDeque::new(), zero: None }
     }
 
     /// What is declared as the codec of the tape's track.
@@ -95,13 +98,13 @@ impl Packer {
         let unsupported = |what: String| Error::Unsupported { what };
         self.muxer = match self.container {
             None => {
-                let options = asf::mux::Options { title: Some(self.title.clone()), ..asf::mux::Options::default() };
-                let muxer = asf::mux::Muxer::new(tracks, &options).map_err(|error| unsupported(error.to_string()))?;
+                let muxer = asf::mux::Muxer::new(tracks, &self.tags.for_asf(&self.title))
+                    .map_err(|error| unsupported(error.to_string()))?;
                 Muxer::Asf(Box::new(muxer))
             }
             Some(name) => {
                 let options = ffmpeg::MuxerOptions {
-                    metadata: vec![("title".into(), self.title.clone())],
+                    metadata: self.tags.for_muxer(&self.title),
                     zero: self.zero,
                     ..ffmpeg::MuxerOptions::default()
                 };

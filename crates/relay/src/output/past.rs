@@ -123,7 +123,7 @@ pub(crate) async fn serve(ask: Ask, kind: &'static Kind, start: Start) -> Result
         let name = ask.source.name();
         return Err(Refusal::not_found(format!("{name}: nothing was recorded in that time")));
     };
-    let pack = Pack::new(kind.packing, ask.source.name(), &first).map_err(refuse)?;
+    let pack = Pack::new(kind.packing, ask.source.name(), &ask.tags, &first).map_err(refuse)?;
     let session = ask.enter(kind.extension, wish.map(|wish| wish.to_string()).unwrap_or_default(), None);
     let greeting = greeting(&ask, kind, start);
     let stopping = ask.stopping.clone();

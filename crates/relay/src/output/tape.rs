@@ -15,10 +15,11 @@ use source::{Error, Supervisor};
 use tokio::sync::watch;
 
 use super::packer::{Content, Packer, Supply};
+use super::tags::Tags;
 use crate::shelf::{Seat, Shelf, unread};
 
-/// Whose packets, and what is made of them.
-type Key = (u64, Content);
+/// Whose packets, what is made of them, and what is said of it.
+type Key = (u64, Content, Tags);
 
 /// The tapes in use.
 #[derive(Default)]
@@ -74,11 +75,11 @@ impl Reel {
 }
 
 impl Tapes {
-    /// The tape of `source` with that content, and a reader of it: the tape runs while there
-    /// is one.
-    pub(crate) fn read(&self, source: &Supervisor, content: Content) -> Reader {
+    /// The tape of `source` with that content and `tags`, and a reader of it: the tape runs
+    /// while there is one.
+    pub(crate) fn read(&self, source: &Supervisor, content: Content, tags: Tags) -> Reader {
         let mut tapes = self.0.lock();
-        let key = (source.id(), content);
+        let key = (source.id(), content, tags);
         // Under the lock: a tape that ends looks for readers under it too.
         if let Some(tape) = tapes.get(&key) {
             return Reader::of(tape);
@@ -89,7 +90,7 @@ impl Tapes {
         tapes.insert(key.clone(), Arc::clone(&tape));
         let reader = Reader::of(&tape);
         let supply = Supply::of(source, &key.1);
-        let packer = Packer::new(source.name(), &key.1);
+        let packer = Packer::new(source.name(), &key.1, key.2.clone());
         let winding = Winding { publisher, reel, packer, of: None, told: None, key, tape, tapes: self.0.clone() };
         tokio::spawn(winding.run(supply));
         reader

@@ -15,6 +15,7 @@ use super::Paths;
 use super::serve::{json, wants_json};
 use super::table::{Entry, Table, What};
 use crate::Relay;
+use crate::output::Tags;
 use crate::server::escape;
 
 /// Everything on the page. Documented in `docs/API.md`.
@@ -33,6 +34,7 @@ struct Report {
 #[derive(Serialize)]
 struct StreamRow {
     path: String,
+    title: Option<String>,
     served: u64,
     bytes: u64,
     format: String,
@@ -132,6 +134,7 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
         };
         StreamRow {
             path: entry.name.clone(),
+            title: stream.and_then(|stream| Tags::new(&stream.metadata).of("title").map(str::to_owned)),
             served: entry.tally.served.load(Relaxed),
             bytes: entry.tally.bytes.load(Relaxed) + open(entry),
             format: format.unwrap_or_default(),
@@ -241,6 +244,8 @@ fn page(report: &Report, favicon: Option<&str>, table: &Table) -> String {
     ];
     let streams = report.streams.iter().filter(|row| row.format != "ffm" && row.format != "redirect").map(|row| {
         let path = format!("<a href=\"/{}\">{}</a>", escape(&link(&row.path, &row.format)), escape(&row.path));
+        let title = row.title.as_deref().map(|title| format!("<br>{}", escape(title))).unwrap_or_default();
+        let path = format!("{path}{title}");
         vec![
             path,
             row.served.to_string(),

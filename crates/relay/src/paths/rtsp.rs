@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::table::{Entry, Out, What};
 use super::{Paths, Visit, serve};
+use crate::output::Tags;
 use crate::{Group, Relay, RtspStream};
 
 /// A stream that only RTSP serves.
@@ -27,11 +28,15 @@ impl Out {
     /// # Errors
     /// When its file cannot be one.
     pub(super) fn rtsp(&self) -> Result<RtspStream, source::Error> {
+        let tags = Tags::new(&self.stream.metadata);
+        let said = |key| tags.of(key).map(str::to_owned);
         Ok(RtspStream {
             source: self.open()?,
             group: self.group(),
             no_video: self.stream.no_video,
             no_audio: self.stream.no_audio,
+            title: said("title"),
+            words: said("comment"),
         })
     }
 }

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use super::table::{Entry, Out, What};
 use super::visit::{Caller, Visit};
 use super::{Paths, dialogue, pages, report};
-use crate::output::Ask;
 use crate::output::past::{self, Start};
+use crate::output::{Ask, Tags};
 use crate::server::{Refusal, Takeover, unescape};
 use crate::{Relay, feeds};
 use tower::ServiceExt;
@@ -132,6 +132,7 @@ async fn stream(
         relay: Arc::clone(relay),
         fixed: Some(variant),
         encoding: Some(out.encoding(variant)),
+        tags: Tags::new(&out.stream.metadata),
         is_patient: out.is_patient(),
         visit: Some(Arc::clone(&visit)),
     };

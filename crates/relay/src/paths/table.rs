@@ -65,8 +65,8 @@ pub(crate) struct Out {
 
 enum From {
     Feed(Supervisor),
-    /// A file, opened for each viewer.
-    File(String),
+    /// A file, opened for each viewer, and the demuxer for it.
+    File(String, Option<String>),
 }
 
 /// What is called so in a configuration, by the extension of our own URLs.
@@ -119,7 +119,7 @@ impl Out {
     pub(super) fn feed_name(&self) -> Option<&str> {
         match &self.from {
             From::Feed(feed) => Some(feed.name()),
-            From::File(_) => None,
+            From::File(..) => None,
         }
     }
 
@@ -128,10 +128,14 @@ impl Out {
     /// # Errors
     /// When the file cannot be one.
     pub(crate) fn open(&self) -> Result<Supervisor, source::Error> {
+        self.open_file(false)
+    }
+
+    fn open_file(&self, repeat_files: bool) -> Result<Supervisor, source::Error> {
         match &self.from {
             From::Feed(feed) => Ok(feed.clone()),
-            From::File(path) => {
-                let options = source::Options { repeat_files: false, ..source::Options::default() };
+            From::File(path, demuxer) => {
+                let options = source::Options { repeat_files, demuxer: demuxer.clone(), ..source::Options::default() };
                 Supervisor::new(&self.stream.name, path, options)
             }
         }
@@ -142,14 +146,7 @@ impl Out {
     /// # Errors
     /// When the file cannot be one.
     pub(super) fn open_for_all(&self) -> Result<Supervisor, source::Error> {
-        match &self.from {
-            From::Feed(feed) => Ok(feed.clone()),
-            From::File(path) => {
-                let repeat_files = self.stream.multicast.as_ref().is_some_and(|to| to.repeat);
-                let options = source::Options { repeat_files, ..source::Options::default() };
-                Supervisor::new(&self.stream.name, path, options)
-            }
-        }
+        self.open_file(self.stream.multicast.as_ref().is_some_and(|to| to.repeat))
     }
 
     /// The pictures of `source` that a viewer gets. What comes as it was asked for already is
@@ -213,7 +210,8 @@ fn options(feed: &Feed) -> source::Options {
     let record = record(feed.file.clone(), feed.file_max_size, feed.read_only);
     // What is recorded is recorded all the time, as with an ffmpeg that feeds it.
     let always_on = record.is_some() && !feed.read_only;
-    source::Options { record, always_on, ..source::Options::default() }
+    let truncate = feed.truncate && !feed.read_only;
+    source::Options { record, always_on, truncate, ..source::Options::default() }
 }
 
 /// What feeds `feed`.
@@ -232,7 +230,9 @@ impl Table {
         for feed in &config.feeds {
             let same = old.and_then(|old| {
                 let known = old.config.feed(&feed.name)?;
-                let same = Feed { line: feed.line, ..known.clone() } == *feed;
+                // Who may feed it, and which program does, is no business of what is fed.
+                let own = |feed: &Feed| Feed { line: 0, acl: Acl::default(), launch: Vec::new(), ..feed.clone() };
+                let same = own(known) == own(feed);
                 same.then(|| old.feeds.get(&feed.name).cloned()).flatten()
             });
             if same.is_some() {
@@ -248,7 +248,11 @@ impl Table {
             let Some(supervisor) = feeds.get(&feed.name) else { continue };
             let acl = names.resolve(feed.acl.clone(), feed.line, &mut problems);
             let entry = || (Access::new(acl, None), What::Feed(supervisor.clone()));
-            let same = old.filter(|_| kept.contains(feed.name.as_str())).and_then(|old| old.feed_entry(&feed.name));
+            let same = old.filter(|old| {
+                let known = old.config.feed(&feed.name);
+                kept.contains(feed.name.as_str()) && known.is_some_and(|known| known.acl == feed.acl)
+            });
+            let same = same.and_then(|old| old.feed_entry(&feed.name));
             entries.push((feed.line, same.unwrap_or_else(|| Entry::of(&feed.name, entry()))));
         }
         for stream in &config.streams {
@@ -330,6 +334,9 @@ impl Table {
         for entry in self.entries.iter().filter(|entry| !is_kept(entry)) {
             entry.gone.send_replace(true);
         }
+        // What takes their place may record where they did.
+        let goes_on = |feed: &Supervisor| newer.feeds().any(|own| own.id() == feed.id());
+        self.feeds().filter(|feed| !goes_on(feed)).for_each(Supervisor::stop_recording);
     }
 }
 
@@ -358,7 +365,7 @@ fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, O
     let format = served(stream).map_err(Some)?;
     let from = match &stream.origin {
         Origin::Feed(feed) => From::Feed(feeds.get(feed).cloned().ok_or(None)?),
-        Origin::File { path, .. } => From::File(path.to_string_lossy().into_owned()),
+        Origin::File { path, input_format } => From::File(path.to_string_lossy().into_owned(), input_format.clone()),
         Origin::Nothing => return Err(None),
     };
     Ok(What::Stream(Box::new(Out { variant: variant(stream), stream: stream.clone(), format, from })))
@@ -384,6 +391,13 @@ fn served(stream: &Stream) -> Result<Option<&'static Format>, Problem> {
         }
         format => format,
     };
+    if let Origin::File { input_format: Some(demuxer), .. } = &stream.origin
+        && !ffmpeg::has_demuxer(demuxer)
+    {
+        return Err(wrong(format!(
+            "InputFormat {demuxer}: the FFmpeg in use reads no such format (see ffmpeg -demuxers)"
+        )));
+    }
     stream.encoding().map_err(wrong)?;
     Ok(format)
 }

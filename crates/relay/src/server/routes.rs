@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 use super::{Refusal, Takeover, unescape};
-use crate::output::{Ask, FORMATS, past};
+use crate::output::{Ask, FORMATS, Tags, past};
 use crate::{Relay, feeds, metrics, status};
 
 type Shared = State<Arc<Relay>>;
@@ -123,6 +123,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         relay,
         fixed: None,
         encoding: None,
+        tags: Tags::default(),
         is_patient: false,
         visit: None,
     };

@@ -249,7 +249,13 @@ fn a_session_is_described_as_rfc_8866_says() {
     let video = Packetizer::new(&video, &[], 0, ORIGIN, MTU).unwrap();
     let audio = Packetizer::new(&sound("pcm_mulaw", 8000, 1), &[], 1, ORIGIN, MTU).unwrap();
     let media = [video.media().clone(), audio.media().clone()];
-    let about = crate::sdp::About { name: "front\r\ndoor", server: [127, 0, 0, 1].into(), version: 3, group: None };
+    let about = crate::sdp::About {
+        name: "front\r\ndoor",
+        words: None,
+        server: [127, 0, 0, 1].into(),
+        version: 3,
+        group: None,
+    };
     let expected = "v=0\r\n\
         o=- 3 3 IN IP4 127.0.0.1\r\n\
         s=front  door\r\n\

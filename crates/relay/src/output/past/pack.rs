@@ -8,6 +8,7 @@ use source::Error;
 
 use super::Packing;
 use crate::clock;
+use crate::output::tags::Tags;
 
 /// Packs packets for one client.
 pub(super) enum Pack {
@@ -22,15 +23,14 @@ fn unsupported(error: &impl ToString) -> Error {
 }
 
 impl Pack {
-    /// For a stream that begins with `first`, of a source called `title`.
-    pub(super) fn new(packing: Packing, title: &str, first: &Entry) -> Result<Self, Error> {
+    /// For a stream that begins with `first`, of a source called `title` of which `tags` are said.
+    pub(super) fn new(packing: Packing, title: &str, tags: &Tags, first: &Entry) -> Result<Self, Error> {
         let tracks = first.tracks.clone();
         match packing {
             Packing::Pictures => Ok(Self::Pictures),
             Packing::Jpegs => Ok(Self::Jpegs),
             Packing::Asf => {
-                let options = asf::mux::Options { title: Some(title.into()), ..asf::mux::Options::default() };
-                let muxer = asf::mux::Muxer::new(&tracks, &options).map_err(|error| unsupported(&error))?;
+                let muxer = asf::mux::Muxer::new(&tracks, &tags.for_asf(title)).map_err(|error| unsupported(&error))?;
                 let header = muxer.header();
                 let parsed = asf::Header::parse(&header).map_err(|error| unsupported(&error))?;
                 let packet_size = u32::try_from(parsed.packet_size()).unwrap_or(0);
@@ -43,7 +43,7 @@ impl Pack {
                     let what = format!("{name} has no place for {}; it holds {}", video.codec, container.tell());
                     return Err(Error::Unsupported { what });
                 }
-                let metadata = vec![("title".into(), title.into())];
+                let metadata = tags.for_muxer(title);
                 let options = ffmpeg::MuxerOptions { metadata, ..ffmpeg::MuxerOptions::default() };
                 let muxer = ffmpeg::Muxer::new(container, &held, options).map_err(|error| unsupported(&error))?;
                 let held = held.iter().map(|track| track.id).collect();
