@@ -10,7 +10,7 @@ class Error(OSError):
 
     #: The source, its password masked.
     url: str
-    #: How far the attempt had come: "resolve", "connect", "handshake", "first frame", "streaming".
+    #: How far the attempt had come: "turn", "resolve", "connect", "tls", "handshake", "first frame", "streaming".
     phase: str | None
     #: Seconds that the call or the attempt took.
     elapsed: float

@@ -71,6 +71,8 @@ impl Live {
             open_timeout: options.open_timeout.unwrap_or(without),
             gap_timeout: options.read_timeout.unwrap_or(without),
             linger: Duration::ZERO,
+            // A program opens when it says so, and its time-out runs.
+            manners: source::Manners { apart: Duration::ZERO, opening: usize::MAX, ..options.source.manners.clone() },
             ..options.source.clone()
         };
         let runtime = runtime::handle().map_err(threads)?;

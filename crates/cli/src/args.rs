@@ -180,6 +180,10 @@ pub struct Serve {
     /// How long a source stays open after its last reader has gone
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
     pub linger: Duration,
+    /// Most connections to one host at a time, of all sources together; a further source waits
+    /// until one has gone. Without it any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub host_connections: Option<u16>,
     /// Play files once instead of for ever
     #[arg(long)]
     pub once: bool,

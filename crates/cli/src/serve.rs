@@ -52,6 +52,7 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         linger: args.linger,
         always_on: args.always_on,
         repeat_files: !args.once,
+        manners: source::Manners { connections: args.host_connections.map(usize::from), ..source::Manners::default() },
         ..args.opening.options()?
     };
     let sources = args.sources.iter().map(|text| {

@@ -26,6 +26,8 @@ pub struct Source {
     pub once: bool,
     /// How RTP is carried: `auto`, `tcp` or `udp`.
     pub transport: Option<String>,
+    /// Most connections to its host at a time, of all sources together.
+    pub host_connections: Option<u16>,
     /// Which streams of Windows Media are taken.
     pub streams: Option<String>,
     /// Options of FFmpeg's demuxer or protocol.

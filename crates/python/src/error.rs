@@ -44,6 +44,7 @@ pub(crate) fn named(py: Python<'_>, class: &str, text: &str) -> PyErr {
 
 fn phase(phase: Phase) -> &'static str {
     match phase {
+        Phase::Turn => "turn",
         Phase::Resolve => "resolve",
         Phase::Connect => "connect",
         Phase::Tls => "tls",

@@ -209,10 +209,12 @@ impl Relay {
     /// What of it cannot be served; then everything stays as it was. A relay without a
     /// configuration takes none.
     pub fn reload(&self, config: &::config::Config) -> Result<(), Vec<Problem>> {
-        match &self.paths {
-            Some(paths) => paths.reload(config),
-            None => Ok(()),
-        }
+        let Some(paths) = &self.paths else { return Ok(()) };
+        paths.reload(config)?;
+        // Whoever reloads has mended something: what waits is tried now, what was given up again.
+        self.sources().for_each(Supervisor::poke);
+        paths.table().feeds().for_each(Supervisor::poke);
+        Ok(())
     }
 
     /// Opens the log of requests anew, for whoever has moved its file away.
@@ -278,6 +280,7 @@ fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
             _ => source::Transport::Auto,
         },
         streams,
+        manners: source::Manners { connections: source.host_connections.map(usize::from), ..usual.manners.clone() },
         libav: source.ffmpeg.clone(),
         record: paths::record(source.file.clone(), source.file_max_size, false),
         ..usual

@@ -57,6 +57,12 @@ impl Backoff {
             true => (self.first.max(FIRST_REFUSED), self.most.max(MOST_REFUSED)),
             false => (self.first, self.most),
         };
+        self.wait_between((first, most), failures)
+    }
+
+    /// The wait after `failures` failed attempts in a row, where the first and the longest one are
+    /// not its own.
+    pub(crate) fn wait_between(&self, (first, most): (Duration, Duration), failures: u32) -> Duration {
         let steps = failures.saturating_sub(1).min(MOST_STEPS) as i32;
         let grown = first.as_secs_f64() * self.factor.max(1.0).powi(steps);
         let grown = Duration::try_from_secs_f64(grown).unwrap_or(most).min(most);

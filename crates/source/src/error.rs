@@ -6,6 +6,8 @@ use std::time::Duration;
 /// How far an attempt had come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub enum Phase {
+    /// Waiting until other sources of ours have been answered by the same host.
+    Turn,
     /// Looking up the host's address.
     Resolve,
     /// Waiting for the connection, or for the file or device to open.
@@ -23,6 +25,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Turn => "waiting for its turn at the host",
             Self::Resolve => "resolving the host's name",
             Self::Connect => "connecting",
             Self::Tls => "agreeing on encryption",
@@ -184,6 +187,12 @@ impl Error {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Unauthorized { .. })
+    }
+
+    /// Whether the server has no room for one more: RTSP 453, HTTP 429 and 503 of both.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Server { status: 429 | 453 | 503, .. })
     }
 
     /// Whether no later attempt can do better: the URL itself is wrong.

@@ -21,6 +21,7 @@ mod http;
 mod journal;
 mod libav;
 mod location;
+mod manners;
 mod mixed;
 mod mms;
 mod pace;
@@ -52,6 +53,7 @@ pub use backoff::Backoff;
 pub use decoding::{Decoded, Decoding, Wanted};
 pub use error::{Error, Phase};
 pub use journal::{Entry as JournalEntry, Note};
+pub use manners::Manners;
 pub use mixed::{Fate, Mixed, Plan, Planner};
 pub use packets::Packets;
 pub use past::Clip;
@@ -96,6 +98,8 @@ pub struct Options {
     pub video_track: usize,
     /// When and how often it is opened again.
     pub backoff: Backoff,
+    /// How much is asked of its host by all sources together.
+    pub manners: Manners,
     /// Private options for libavformat, name and value, as on ffmpeg's command line.
     pub libav: Vec<(String, String)>,
     /// The container of a file, by the name of FFmpeg's demuxer, where its content does not tell.
@@ -124,6 +128,7 @@ impl Default for Options {
             streams: Rule::default(),
             video_track: 0,
             backoff: Backoff::default(),
+            manners: Manners::default(),
             libav: Vec::new(),
             demuxer: None,
             limits: feed::Limits::default(),

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use feed::{Feed, Publisher};
 use media::Redacted;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::archive::Archive;
-use crate::journal::Entry;
+use crate::journal::{Entry, Note};
 use crate::location::Location;
+use crate::manners::{Host, LOCKED, Login, NOT_AGAIN, Verdict, sign_of_life};
 use crate::progress::{Counters, Progress};
 use crate::push::{self, Feeder, Hint, Push, Refused};
 use crate::scheme::{Request, Scheme, scheme_of};
@@ -26,10 +26,7 @@ use crate::sink::Sink;
 use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
-use crate::{Error, Options, Trust};
-
-/// How often a host that was unreachable is asked for a sign of life between attempts.
-const KNOCK_INTERVAL: Duration = Duration::from_millis(500);
+use crate::{Error, Options, Phase, Trust};
 
 /// One source under supervision. Cloning gives another handle; the source is closed
 /// when the last one is dropped.
@@ -108,6 +105,7 @@ impl Supervisor {
         }
         let task = Task {
             scheme,
+            host: Host::of(&request.url, scheme),
             request: request.clone(),
             readers: publisher.readers(),
             publisher: Arc::new(publisher),
@@ -214,7 +212,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends a wait between two attempts.
+    /// Ends a wait between two attempts, that of a source whose login was refused too often as well.
     pub fn poke(&self) {
         self.0.poke.notify_one();
     }
@@ -222,6 +220,8 @@ impl Supervisor {
 
 struct Task {
     scheme: &'static Scheme,
+    /// Where it connects to, and as whom.
+    host: Option<(Arc<Host>, Login)>,
     request: Request,
     readers: watch::Receiver<usize>,
     publisher: Arc<Publisher>,
@@ -235,7 +235,7 @@ struct Task {
 enum Outcome {
     /// Nobody reads any more.
     Unwanted,
-    Failed(Error),
+    Failed(Error, Verdict),
 }
 
 impl Task {
@@ -254,8 +254,8 @@ impl Task {
             }
             match self.attempt().await {
                 Outcome::Unwanted => self.close(),
-                Outcome::Failed(error) => {
-                    if !self.after(error).await {
+                Outcome::Failed(error, verdict) => {
+                    if !self.after(error, verdict).await {
                         return;
                     }
                 }
@@ -283,17 +283,42 @@ impl Task {
             Arc::clone(&self.progress),
             options.limits,
         );
-        tracing::debug!(url = %Redacted(&self.request.url), "opening");
-        let connection = (self.scheme.connect)(self.request.clone(), sink);
-        tokio::select! {
-            error = connection => Outcome::Failed(error),
-            error = overdue(&self.progress, &options) => Outcome::Failed(error),
-            () = unwanted(&mut self.readers, &options) => Outcome::Unwanted,
+        let mut place = None;
+        if let Some((host, login)) = self.host.clone() {
+            let turn = host.enter(login, &options.manners, |why| {
+                self.progress.phase(Phase::Turn);
+                self.progress.note(Note::Fact(why));
+            });
+            tokio::select! {
+                entered = turn => match entered {
+                    Ok(entered) => place = Some(entered),
+                    Err(error) => return Outcome::Failed(error, Verdict::RefusedForGood),
+                },
+                () = unwanted(&mut self.readers, &options) => return Outcome::Unwanted,
+            }
+            self.progress.phase(Phase::Resolve);
         }
+        tracing::debug!(url = %Redacted(&self.request.url), "opening");
+        let status = self.progress.status();
+        let answered = async {
+            match &mut place {
+                Some(place) => place.answered(status).await,
+                None => std::future::pending().await,
+            }
+        };
+        let connection = (self.scheme.connect)(self.request.clone(), sink);
+        let error = tokio::select! {
+            error = connection => error,
+            error = overdue(&self.progress, &options) => error,
+            () = unwanted(&mut self.readers, &options) => return Outcome::Unwanted,
+            () = answered => return Outcome::Unwanted,
+        };
+        let verdict = place.map_or(Verdict::Usual, |place| place.judge(&error));
+        Outcome::Failed(error, verdict)
     }
 
     /// Deals with a failure; `false` ends the task.
-    async fn after(&mut self, error: Error) -> bool {
+    async fn after(&mut self, error: Error, verdict: Verdict) -> bool {
         let was_live = self.progress.newest().is_some();
         self.failures = if was_live { 1 } else { self.failures.saturating_add(1) };
         let live = self.progress.status().borrow().about.live;
@@ -312,7 +337,21 @@ impl Task {
             // There for its status alone, until the handle is dropped.
             return std::future::pending().await;
         }
-        let wait = backoff.wait(self.failures, error.is_refusal());
+        if verdict == Verdict::RefusedForGood {
+            let error = no_more(error);
+            tracing::error!(%error, "given up until it is asked for again");
+            self.progress.failed(error, was_live, None);
+            self.poke.notified().await;
+            if let Some((host, login)) = &self.host {
+                host.forgive(*login);
+            }
+            return true;
+        }
+        let wait = match verdict {
+            Verdict::RefusedNow => backoff.wait_between(LOCKED, self.failures),
+            Verdict::Crowded => backoff.wait(self.failures, true),
+            _ => backoff.wait(self.failures, error.is_refusal()),
+        };
         // The first failure of a row is news, the others are a detail.
         match self.failures {
             1 => tracing::warn!(%error, retry_ms = wait.as_millis(), "no pictures"),
@@ -323,7 +362,8 @@ impl Task {
         tokio::select! {
             () = sleep(wait) => {}
             () = self.poke.notified() => {}
-            () = sign_of_life(&self.request.url, self.scheme), if knock => {}
+            () = sign_of_life(&self.request.url, self.scheme, self.host.as_ref().map(|(host, _)| &**host)), if knock => {}
+            () = room(self.host.as_ref()), if verdict == Verdict::Crowded => {}
             () = unwanted(&mut self.readers, &self.request.options) => self.close(),
         }
         true
@@ -380,24 +420,22 @@ async fn unwanted(readers: &mut watch::Receiver<usize>, options: &Options) {
     }
 }
 
-/// Ends when the host of `url` takes a TCP connection again: a camera that is switched
-/// on is seen within half a second however long it was off, while the attempts
-/// themselves, which cost it more, keep to their back-off.
-async fn sign_of_life(url: &str, scheme: &Scheme) {
-    let (Some(port), Ok(location)) = (scheme.port, Location::parse(url)) else {
-        return std::future::pending().await;
-    };
-    let port = location.port.unwrap_or(port);
-    let answers = async || {
-        sleep(KNOCK_INTERVAL).await;
-        matches!(timeout(KNOCK_INTERVAL, TcpStream::connect((&*location.host, port))).await, Ok(Ok(_)))
-    };
-    if answers().await {
-        // It was there all the time and hung up on us for some other reason: then the
-        // back-off is what it asks for.
-        return std::future::pending().await;
+/// The error of a login that is not tried again.
+fn no_more(error: Error) -> Error {
+    match error {
+        Error::Unauthorized { what } if !what.ends_with(NOT_AGAIN) => {
+            Error::Unauthorized { what: format!("{what}, more than once, {NOT_AGAIN}") }
+        }
+        error => error,
     }
-    while !answers().await {}
+}
+
+/// Ends when another source has left the host.
+async fn room(host: Option<&(Arc<Host>, Login)>) {
+    match host {
+        Some((host, _)) => host.gone().await,
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]

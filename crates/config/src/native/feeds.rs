@@ -60,6 +60,10 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
             Ok(())
         },
         |source| source.transport.as_deref().map(Into::into);
+    "host_connections" / "": Kind::Integer(1, 1000), "a number from 1 to 1000", "host_connections = 1",
+        "Most connections to its host at a time, of all sources there together; a further source waits until one has gone. Default: any number.",
+        |source, given| { source.host_connections = Some(given.int(1, 1000)?); Ok(()) },
+        |source| source.host_connections.map(|most| i64::from(most).into());
     "streams" / "": Kind::Text, "best, smallest, max=300k (bit/s), or numbers as 1,3", r#"streams = "max=300k""#,
         "Which streams of Windows Media to take. Default: best.",
         |source, given| { source.streams = Some(given.owned()?); Ok(()) },

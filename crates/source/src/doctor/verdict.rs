@@ -214,6 +214,7 @@ fn code_of(error: &Error, text: &str) -> &'static str {
         Error::Unreachable { .. } if has(&["no route", "unreachable"]) => "no-route",
         Error::Unreachable { .. } if has(&["timed out"]) => "address-silent",
         Error::Unreachable { .. } => "hung-up",
+        Error::Timeout { phase: Phase::Turn, .. } => "camera-busy",
         Error::Timeout { phase: Phase::Resolve, .. } => "name-silent",
         Error::Timeout { phase: Phase::Connect, .. } => "address-silent",
         Error::Timeout { phase: Phase::Tls | Phase::Handshake, .. } => "mute",
