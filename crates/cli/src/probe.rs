@@ -39,7 +39,8 @@ async fn probe(args: &Probe) -> anyhow::Result<Found> {
     let url = Redacted(&args.url).to_string();
     let fail = |error| Failure::Source { url: url.clone(), error: printable_error(error) };
     let began = Instant::now();
-    let source = Supervisor::new("probe", &args.url, args.opening.options()?).map_err(fail)?;
+    let options = source::Options { sound_alone: true, ..args.opening.options()? };
+    let source = Supervisor::new("probe", &args.url, options).map_err(fail)?;
     let _reader = source.feed().cursor(Start::Live);
     let mut status = source.status();
     let spinner = Spinner::start(&format!("opening {url}"));
@@ -83,7 +84,16 @@ impl Found {
         for track in self.status.tracks.iter() {
             text.push_str(&format!("  {}: {}\n", track.id.0, printable(&describe(track))));
         }
-        let Counters { fps, key_rate, corrupt, .. } = self.counters;
+        let Counters { fps, key_rate, corrupt, packets, .. } = self.counters;
+        if self.status.tracks.video().is_none() {
+            text.push_str(&format!(
+                "  measured over {:.1} s: {:.2} packets/s, {:.0} kbit/s\n",
+                self.measured.as_secs_f64(),
+                packets as f64 / self.measured.as_secs_f64().max(0.001),
+                self.bit_rate() / 1000.0,
+            ));
+            return text;
+        }
         text.push_str(&format!(
             "  measured over {:.1} s: {fps:.2} pictures/s, {}, {:.0} kbit/s{}\n",
             self.measured.as_secs_f64(),

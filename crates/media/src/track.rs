@@ -279,6 +279,20 @@ impl Tracks {
         self.0.iter().find(|track| track.video().is_some())
     }
 
+    /// The track that the others go along with: the first of pictures, or of sound where there
+    /// are none.
+    #[must_use]
+    pub fn lead(&self) -> Option<&Track> {
+        Self::lead_of(&self.0)
+    }
+
+    /// The same of tracks that are not declared yet.
+    #[must_use]
+    pub fn lead_of(tracks: &[Track]) -> Option<&Track> {
+        let sound = || tracks.iter().find(|track| matches!(track.kind, Kind::Audio(_)));
+        tracks.iter().find(|track| track.video().is_some()).or_else(sound)
+    }
+
     /// All of them.
     #[must_use]
     pub fn as_slice(&self) -> &[Track] {

@@ -186,21 +186,26 @@ fn changed() -> Refusal {
 
 /// What was taken, in a line.
 fn line(taken: &Taken) -> String {
-    let Taken { bytes, pictures, container, .. } = taken;
+    let Taken { bytes, pictures, packets, container, .. } = taken;
     let codec = taken.codec.map_or("", |codec| codec.name());
-    let s = if *pictures == 1 { "" } else { "s" };
-    format!("took {pictures} picture{s} of {codec} in {container}, {bytes} bytes\n")
+    let (count, what) = match (*pictures, *packets) {
+        (0, packets) if packets > 0 => (packets, "packet"),
+        (pictures, _) => (pictures, "picture"),
+    };
+    let s = if count == 1 { "" } else { "s" };
+    format!("took {count} {what}{s} of {codec} in {container}, {bytes} bytes\n")
 }
 
 fn refusal(taken: &Taken, error: &Error) -> Refusal {
-    let after = match taken.pictures {
-        0 => String::new(),
-        pictures => format!("after {pictures} pictures: "),
+    let after = match (taken.pictures, taken.packets) {
+        (0, 0) => String::new(),
+        (0, packets) => format!("after {packets} packets: "),
+        (pictures, _) => format!("after {pictures} pictures: "),
     };
     let what = format!("{after}{error}");
     match error {
         Error::Timeout { .. } => Refusal::silence(what),
-        Error::NotVideo { .. } | Error::Unsupported { .. } | Error::Broken { .. } if taken.pictures == 0 => {
+        Error::NotVideo { .. } | Error::Unsupported { .. } | Error::Broken { .. } if taken.packets == 0 => {
             Refusal::unreadable(what)
         }
         Error::Ended { .. } => Refusal::over(what),

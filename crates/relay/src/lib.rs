@@ -171,7 +171,8 @@ impl Relay {
                     second: media::Redacted(&config.url).to_string(),
                 });
             }
-            let supervisor = Supervisor::new(&config.name, &config.url, config.options.clone())
+            let options = source::Options { sound_alone: true, ..config.options.clone() };
+            let supervisor = Supervisor::new(&config.name, &config.url, options)
                 .map_err(|source| ConfigError::Source { name: config.name.clone(), source })?;
             sources.insert(config.name.clone(), supervisor);
         }
@@ -283,6 +284,7 @@ fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
         manners: source::Manners { connections: source.host_connections.map(usize::from), ..usual.manners.clone() },
         libav: source.ffmpeg.clone(),
         record: paths::record(source.file.clone(), source.file_max_size, false),
+        sound_alone: true,
         ..usual
     };
     check_name(&source.name).map_err(|error| wrong(error.to_string()))?;

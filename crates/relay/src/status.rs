@@ -194,7 +194,7 @@ fn seconds(time: SystemTime) -> f64 {
 fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> SourceStatus {
     let status = source.status().borrow().clone();
     let counters = source.counters();
-    let track = status.tracks.video();
+    let track = status.tracks.lead();
     let video = track.and_then(|track| track.video());
     let newest = source.feed().peek_newest();
     let age = newest.as_ref().map(|packet| packet.received.elapsed());

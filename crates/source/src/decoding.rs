@@ -198,6 +198,12 @@ impl Decoding {
         self.decoder = None;
         self.failures = None;
         self.video = None;
+        if tracks.video().is_none()
+            && let Some(sound) = tracks.lead()
+        {
+            let what = format!("there are no pictures in it, only sound ({})", sound.codec);
+            return Err(Error::Unsupported { what });
+        }
         if let Some(track) = tracks.video() {
             self.video = Some(track.id);
             self.intra_only = INTRA_ONLY.contains(&track.codec.name());

@@ -104,6 +104,8 @@ pub struct Options {
     pub libav: Vec<(String, String)>,
     /// The container of a file, by the name of FFmpeg's demuxer, where its content does not tell.
     pub demuxer: Option<String>,
+    /// Take what has sound and no pictures, such as a radio station. Off, that is an error.
+    pub sound_alone: bool,
     /// What the feed remembers.
     pub limits: feed::Limits,
     /// Record what it sends while it is open or fed, in a ring on disk, for readers who begin
@@ -131,6 +133,7 @@ impl Default for Options {
             manners: Manners::default(),
             libav: Vec::new(),
             demuxer: None,
+            sound_alone: false,
             limits: feed::Limits::default(),
             record: None,
             truncate: false,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use ffmpeg::{Input, InputOptions, Read};
-use media::{Kind, Redacted, Timestamp, Track, Unit};
+use media::{Kind, Redacted, Timestamp, Track, Tracks, Unit};
 
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
@@ -258,8 +258,8 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
         Ok(tracks) => tracks,
         Err(error) => return error,
     };
-    let first_video = |tracks: &[Track]| tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
-    let mut video = first_video(&tracks);
+    let lead_of = |tracks: &[Track]| Tracks::lead_of(tracks).map(|track| track.id);
+    let mut lead = lead_of(&tracks);
     let rate = tracks.iter().find_map(Track::video).and_then(media::Video::sane_frame_rate);
     if let Err(error) = sink.declare(about.clone(), tracks) {
         return error;
@@ -271,11 +271,11 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
         match input.read() {
             Ok(Read::Unit(mut unit)) => {
                 read_any = true;
-                if way.paced && Some(unit.track) == video {
+                if way.paced && Some(unit.track) == lead {
                     counted.stamp(&mut unit, rate);
                 }
                 if paced
-                    && let Some(due) = clock.place(&mut unit, video)
+                    && let Some(due) = clock.place(&mut unit, lead)
                     && !wait_until(due, stop)
                 {
                     break;
@@ -287,7 +287,7 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                     Ok(tracks) => tracks,
                     Err(error) => return error,
                 };
-                video = first_video(&tracks);
+                lead = lead_of(&tracks);
                 if let Err(error) = sink.declare(about.clone(), tracks) {
                     return error;
                 }

@@ -196,8 +196,8 @@ impl Progress {
         self.live.notify_one();
     }
 
-    /// The attempt goes on exactly where the last one ended, which is as good as a picture: there
-    /// may be none left.
+    /// Something came that is as good as a picture: sound where there are none, or word that the
+    /// attempt goes on exactly where the last one ended, after which there may be none left.
     pub(crate) fn gone_on(&self, now: Instant) {
         if self.recent().newest.replace(now).is_none() {
             self.is_live();

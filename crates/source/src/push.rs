@@ -31,7 +31,7 @@ use media::Codec;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
-use crate::progress::Progress;
+use crate::progress::{Counters, Progress};
 use crate::scheme::{Scheme, any};
 use crate::sink::Sink;
 use crate::supervisor::overdue;
@@ -94,9 +94,12 @@ pub struct Taken {
     pub bytes: u64,
     /// Pictures that were published.
     pub pictures: u64,
+    /// Packets that were published: pictures, and whatever goes along with them or takes their
+    /// place.
+    pub packets: u64,
     /// The container; empty if it was not found out.
     pub container: String,
-    /// The codec of the pictures, if there were any.
+    /// The codec of the pictures, or of the sound where there are none; nothing if nothing came.
     pub codec: Option<Codec>,
     /// Why it did not end in order.
     pub error: Option<Error>,
@@ -180,7 +183,7 @@ impl Push {
         let job = demux::Job { hint, options: Arc::clone(&self.options), anew: before.packets > 0 };
         let attempt = Arc::clone(self).attempt(job, reader, writer.valve(), done, place);
         tokio::spawn(tracing::Instrument::instrument(attempt, span));
-        Feeder { push: Arc::clone(self), writer, outcome, bytes: 0.into(), pictures_before: before.pictures }
+        Feeder { push: Arc::clone(self), writer, outcome, bytes: 0.into(), before }
     }
 
     /// Runs one feeder to its end.
@@ -198,7 +201,7 @@ impl Push {
             Arc::clone(&self.publisher),
             Arc::clone(&self.timeline),
             Arc::clone(&self.progress),
-            self.options.limits,
+            &self.options,
         );
         let options = Arc::clone(&self.options);
         let result = tokio::select! {
@@ -229,7 +232,7 @@ pub struct Feeder {
     writer: pipe::Writer,
     outcome: watch::Receiver<Option<Result<(), Error>>>,
     bytes: std::sync::atomic::AtomicU64,
-    pictures_before: u64,
+    before: Counters,
 }
 
 impl Feeder {
@@ -260,12 +263,15 @@ impl Feeder {
             _ => Err(crate::libav::died()),
         };
         let status = self.push.progress.status().borrow().clone();
-        let pictures = self.push.progress.counters(Instant::now()).pictures - self.pictures_before;
+        let counters = self.push.progress.counters(Instant::now());
+        let pictures = counters.pictures - self.before.pictures;
+        let packets = counters.packets - self.before.packets;
         Taken {
             bytes: self.bytes.load(std::sync::atomic::Ordering::Relaxed),
             pictures,
-            container: if pictures > 0 { status.about.container } else { String::new() },
-            codec: status.tracks.video().map(|track| track.codec).filter(|_| pictures > 0),
+            packets,
+            container: if packets > 0 { status.about.container } else { String::new() },
+            codec: status.tracks.lead().map(|track| track.codec).filter(|_| packets > 0),
             error: result.err(),
         }
     }

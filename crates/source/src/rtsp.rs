@@ -146,7 +146,7 @@ async fn run(request: &Request, sink: &Sink, group: &Arc<SessionGroup>) -> Resul
         return Err(End::WindowsMedia);
     }
     let mut session = described?;
-    let plan = Plan::of(session.streams())?;
+    let plan = Plan::of(session.streams(), request.options.sound_alone)?;
     let transport = request.options.transport;
     let udp = set_up(&mut session, &location, &plan, transport).await?;
     sink.note(Note::Fact(format!("RTP comes by {}", if udp { "UDP" } else { "TCP" })));

@@ -3,15 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use feed::{Limits, Publisher, TooLarge};
-use media::{Packet, Track, Tracks, Unit};
+use feed::{Publisher, TooLarge};
+use media::{Kind, Packet, Track, Tracks, Unit};
 
 use crate::bookmark::Bookmark;
 use crate::journal::Note;
 use crate::progress::Progress;
 use crate::status::About;
 use crate::timeline::Timeline;
-use crate::{Error, Phase};
+use crate::{Error, Options, Phase};
 
 /// Where a connection puts what it gets. Each attempt has one of its own; when the
 /// supervisor gives an attempt up, its sink is cut, so that a thread that comes back
@@ -25,12 +25,35 @@ struct Door {
     publisher: Arc<Publisher>,
     timeline: Arc<Mutex<Timeline>>,
     progress: Arc<Progress>,
-    /// Which tracks carry pictures.
-    video: Vec<bool>,
-    limits: Limits,
+    /// What the tracks carry.
+    carry: Vec<Carry>,
+    /// Most bytes of a packet.
+    most: usize,
+    /// What has no pictures is let in.
+    sound_alone: bool,
     /// Packets are let in from the first keyframe on.
     keyed: bool,
     too_large: u64,
+}
+
+/// What a track is to its source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carry {
+    Pictures,
+    /// Sound where there are no pictures.
+    SoundAlone,
+    /// What goes along with one of them.
+    Other,
+}
+
+fn carry(tracks: &Tracks) -> Vec<Carry> {
+    let is_sound = tracks.video().is_none();
+    let of = |track: &Track| match &track.kind {
+        Kind::Video(_) => Carry::Pictures,
+        Kind::Audio(_) if is_sound => Carry::SoundAlone,
+        _ => Carry::Other,
+    };
+    tracks.iter().map(of).collect()
 }
 
 impl Sink {
@@ -38,9 +61,12 @@ impl Sink {
         publisher: Arc<Publisher>,
         timeline: Arc<Mutex<Timeline>>,
         progress: Arc<Progress>,
-        limits: Limits,
+        options: &Options,
     ) -> (Self, Cut) {
-        let door = Door { publisher, timeline, progress, limits, video: Vec::new(), keyed: false, too_large: 0 };
+        let Options { limits, sound_alone, .. } = options;
+        let (most, sound_alone) = (limits.bytes, *sound_alone);
+        let carry = Vec::new();
+        let door = Door { publisher, timeline, progress, carry, most, sound_alone, keyed: false, too_large: 0 };
         let shared = Arc::new(Mutex::new(Some(door)));
         (Self(Arc::clone(&shared)), Cut(shared))
     }
@@ -58,10 +84,12 @@ impl Sink {
     /// Declares the tracks, before the first packet and again when codec or size change.
     ///
     /// # Errors
-    /// When there is no picture among them.
+    /// When there is no picture among them, and no sound where that will do
+    /// ([`Options::sound_alone`]).
     pub fn declare(&self, about: About, tracks: Vec<Track>) -> Result<(), Error> {
         let tracks = Tracks::new(tracks);
-        if tracks.video().is_none() {
+        let takes_sound = self.with(|door| door.sound_alone).unwrap_or_default();
+        if tracks.video().is_none() && !(takes_sound && tracks.lead().is_some()) {
             let codecs: Vec<_> = tracks.iter().map(|track| track.codec.name()).collect();
             let found = if codecs.is_empty() { "no track".into() } else { format!("only {}", codecs.join(", ")) };
             return Err(Error::NotVideo {
@@ -70,7 +98,7 @@ impl Sink {
             });
         }
         self.with(|door| {
-            door.video = tracks.iter().map(|track| track.video().is_some()).collect();
+            door.carry = carry(&tracks);
             door.keyed = false;
             door.progress.declared(about, tracks.clone());
             door.publisher.declare(tracks);
@@ -83,8 +111,8 @@ impl Sink {
     pub(crate) fn go_on(&self, about: About) -> bool {
         let go_on = |door: &mut Door| {
             let tracks = door.progress.status().borrow().tracks.clone();
-            door.video = tracks.iter().map(|track| track.video().is_some()).collect();
-            door.keyed = tracks.video().is_some();
+            door.carry = carry(&tracks);
+            door.keyed = tracks.lead().is_some();
             if door.keyed {
                 door.progress.declared(about, tracks);
                 door.progress.gone_on(Instant::now());
@@ -129,25 +157,31 @@ impl Sink {
 }
 
 impl Door {
-    fn publish(&mut self, unit: Unit, received: Instant) {
-        let Some(video) = self.video.get(usize::from(unit.track.0)).copied() else {
+    fn publish(&mut self, mut unit: Unit, received: Instant) {
+        let Some(carry) = self.carry.get(usize::from(unit.track.0)).copied() else {
             return;
         };
+        // Some demuxers do not say it of sound, of which it always holds.
+        unit.key |= carry == Carry::SoundAlone;
         if unit.data.is_empty() {
             return;
         }
-        self.keyed |= unit.key && video;
+        self.keyed |= unit.key && carry != Carry::Other;
         if !self.keyed {
             self.progress.bytes(unit.data.len());
             return;
         }
-        if unit.data.len() > self.limits.bytes {
+        if unit.data.len() > self.most {
             // No sign of life: nobody will ever see it.
             self.progress.bytes(unit.data.len());
-            return self.drop_one(&TooLarge { size: unit.data.len(), limit: self.limits.bytes });
+            return self.drop_one(&TooLarge { size: unit.data.len(), limit: self.most });
         }
         let placed = self.timeline.lock().unwrap_or_else(PoisonError::into_inner).place(&unit, received);
-        self.progress.packet(unit.data.len(), unit.key, unit.corrupt, video.then_some((received, placed.pts)));
+        let picture = (carry == Carry::Pictures).then_some((received, placed.pts));
+        self.progress.packet(unit.data.len(), unit.key, unit.corrupt, picture);
+        if carry == Carry::SoundAlone {
+            self.progress.gone_on(received);
+        }
         let packet = Packet {
             track: unit.track,
             pts: placed.pts,

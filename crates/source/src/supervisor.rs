@@ -277,12 +277,8 @@ impl Task {
         if let Ok(mut timeline) = self.timeline.lock() {
             timeline.restart();
         }
-        let (sink, _cut_at_end) = Sink::new(
-            Arc::clone(&self.publisher),
-            Arc::clone(&self.timeline),
-            Arc::clone(&self.progress),
-            options.limits,
-        );
+        let (sink, _cut_at_end) =
+            Sink::new(Arc::clone(&self.publisher), Arc::clone(&self.timeline), Arc::clone(&self.progress), &options);
         let mut place = None;
         if let Some((host, login)) = self.host.clone() {
             let turn = host.enter(login, &options.manners, |why| {
@@ -372,7 +368,7 @@ impl Task {
 
 fn tell_live(progress: &Progress) {
     let status = progress.status().borrow().clone();
-    let track = status.tracks.video();
+    let track = status.tracks.lead();
     let size = track.and_then(|track| track.video()).map(|video| video.size).unwrap_or_default();
     tracing::info!(codec = track.map(|track| track.codec.name()), %size, container = status.about.container, "live");
 }

@@ -35,6 +35,7 @@ mod rtsp_clients;
 mod sharing;
 mod slow;
 mod snapshot;
+mod sound;
 mod variants;
 mod window;
 mod windows_media;

@@ -43,6 +43,8 @@ enum Packing {
     Asf,
     /// By FFmpeg's muxer of this name.
     Container(&'static str),
+    /// The same, of sound alone.
+    Sound(&'static str),
 }
 
 const fn kind(extension: &'static str, content_type: &'static str, packing: Packing) -> Kind {
@@ -60,6 +62,13 @@ static KINDS: &[Kind] = &[
     kind("flv", "video/x-flv", Packing::Container("flv")),
     kind("avi", "video/x-msvideo", Packing::Container("avi")),
     kind("nut", "video/x-nut", Packing::Container("nut")),
+    kind("webm", "video/webm", Packing::Container("webm")),
+    kind("ogg", "application/ogg", Packing::Container("ogg")),
+    kind("mp3", "audio/mpeg", Packing::Sound("mp3")),
+    kind("mp2", "audio/mpeg", Packing::Sound("mp2")),
+    kind("aac", "audio/aac", Packing::Sound("adts")),
+    kind("wav", "audio/x-wav", Packing::Sound("wav")),
+    kind("au", "audio/basic", Packing::Sound("au")),
 ];
 
 /// The format with this extension, if the past is there in it.
@@ -94,13 +103,13 @@ pub(crate) fn live_only() -> Refusal {
 /// Whether what a configured stream is of is there as `kind` without being coded anew, as far as
 /// is known of it.
 pub(crate) fn fits(ask: &Ask, kind: &Kind) -> bool {
-    let status = ask.source.status().borrow().clone();
-    match (kind.packing, status.tracks.video()) {
-        (Packing::Container(name), Some(video)) => {
-            ffmpeg::Container::find(name).is_ok_and(|container| container.holds(video))
-        }
-        _ => true,
-    }
+    let tracks = ask.source.status().borrow().tracks.clone();
+    let (name, lead) = match kind.packing {
+        Packing::Container(name) => (name, tracks.lead()),
+        Packing::Sound(name) => (name, tracks.iter().find(|track| matches!(track.kind, media::Kind::Audio(_)))),
+        Packing::Pictures | Packing::Jpegs | Packing::Asf => return true,
+    };
+    lead.is_none_or(|lead| ffmpeg::Container::find(name).is_ok_and(|container| container.holds(lead)))
 }
 
 /// Serves the past of a source to a request whose query is without what [`start`] takes from it.
@@ -158,8 +167,8 @@ fn wish(ask: &Ask, kind: &Kind) -> Result<Option<Variant>, Refusal> {
         _ if asked == Variant::default() => Ok(None),
         Packing::Asf => Ok(Some(Variant { codec: asked.codec.or(Some(Codec::from_name("wmv2"))), ..asked })),
         // A configuration says how the live stream is coded.
-        Packing::Container(_) if ask.fixed.is_some() => Ok(None),
-        Packing::Container(_) => Err(Refusal::bad_request(format!(
+        Packing::Container(_) | Packing::Sound(_) if ask.fixed.is_some() => Ok(None),
+        Packing::Container(_) | Packing::Sound(_) => Err(Refusal::bad_request(format!(
             "{asked}: what was recorded is there as .{} only as it was sent",
             kind.extension
         ))),

@@ -160,7 +160,7 @@ fn feed_row(feed: &Feed, paths: &Paths, table: &Table) -> Option<FeedRow> {
     let source = table.feeds().find(|source| source.name() == feed.name)?;
     let status = source.status().borrow().clone();
     let counters = source.counters();
-    let track = status.tracks.video();
+    let track = status.tracks.lead();
     let (pid, restarts) = paths.programs.of(&feed.name);
     let video = track.and_then(|track| track.video());
     let streams =
@@ -263,7 +263,9 @@ fn page(report: &Report, favicon: Option<&str>, table: &Table) -> String {
         if let Some(error) = &feed.error {
             let _ = write!(html, ": {}", escape(error));
         }
-        if let Some(codec) = &feed.codec {
+        if let Some(codec) = feed.codec.as_ref().filter(|_| feed.width == 0) {
+            let _ = write!(html, ", {}", escape(codec));
+        } else if let Some(codec) = &feed.codec {
             let _ = write!(html, ", {codec} {}x{}, {:.1} fps", feed.width, feed.height, feed.fps);
         }
         if let Some(pid) = feed.pid {

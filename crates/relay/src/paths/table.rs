@@ -135,7 +135,12 @@ impl Out {
         match &self.from {
             From::Feed(feed) => Ok(feed.clone()),
             From::File(path, demuxer) => {
-                let options = source::Options { repeat_files, demuxer: demuxer.clone(), ..source::Options::default() };
+                let options = source::Options {
+                    repeat_files,
+                    demuxer: demuxer.clone(),
+                    sound_alone: true,
+                    ..source::Options::default()
+                };
                 Supervisor::new(&self.stream.name, path, options)
             }
         }
@@ -211,7 +216,7 @@ fn options(feed: &Feed) -> source::Options {
     // What is recorded is recorded all the time, as with an ffmpeg that feeds it.
     let always_on = record.is_some() && !feed.read_only;
     let truncate = feed.truncate && !feed.read_only;
-    source::Options { record, always_on, truncate, ..source::Options::default() }
+    source::Options { record, always_on, truncate, sound_alone: true, ..source::Options::default() }
 }
 
 /// What feeds `feed`.

@@ -93,7 +93,7 @@ fn attempt(url: &str, options: Options) -> Attempt {
     progress.opening();
     let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
     let cursor = feed.cursor(Start::Live);
-    let (sink, cut) = Sink::new(Arc::new(publisher), timeline, Arc::clone(&progress), feed::Limits::default());
+    let (sink, cut) = Sink::new(Arc::new(publisher), timeline, Arc::clone(&progress), &Options::default());
     let connection = (SCHEME.connect)(Request { url: url.into(), options }, sink);
     Attempt { connection, cursor, progress, _cut: cut, _feed: feed }
 }
@@ -335,7 +335,7 @@ async fn lists_and_recordings_go_to_libavformat_with_a_url_by_the_book() {
         let request = Request { url: url.into(), options: Arc::default() };
         let (publisher, _feed) = Feed::new(request.options.limits);
         let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
-        let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()), feed::Limits::default());
+        let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()), &Options::default());
         match run(&request, &sink).await.unwrap() {
             Elsewhere::At(location) => assert_eq!(location.to_url(), format!("http://u:p%40ss@{address}/x")),
             Elsewhere::Here(_) => panic!("{answer:?} is read here"),

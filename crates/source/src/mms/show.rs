@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use asf::{Choice, Demuxer, Header};
 use bytes::Bytes;
-use media::{Redacted, Timestamp, Track, TrackId, Unit};
+use media::{Redacted, Timestamp, Track, TrackId, Tracks, Unit};
 
 use tokio::time::sleep_until;
 
@@ -28,7 +28,7 @@ pub(crate) struct Show<'a> {
     header: Bytes,
     /// The same is to be played again.
     repeats: bool,
-    video: Option<TrackId>,
+    lead: Option<TrackId>,
     live: bool,
     clock: Clock,
     queue: Queue<Next>,
@@ -76,7 +76,7 @@ impl<'a> Show<'a> {
             demuxer: None,
             header: Bytes::new(),
             repeats: false,
-            video: None,
+            lead: None,
             live: false,
             clock: Clock::default(),
             queue: Queue::default(),
@@ -139,7 +139,7 @@ impl<'a> Show<'a> {
         }
         let demuxer = Demuxer::new(header, &choice.wanted()).map_err(|error| failure(&error, &self.place))?;
         let tracks = demuxer.tracks();
-        self.video = tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
+        self.lead = Tracks::lead_of(&tracks).map(|track| track.id);
         self.demuxer = Some(demuxer);
         self.live = live;
         Ok(tracks)
@@ -177,12 +177,12 @@ impl<'a> Show<'a> {
                     continue;
                 }
                 // It follows the last one that was published, whatever the packet began with.
-                if Some(unit.track) == self.video && std::mem::take(first) {
+                if Some(unit.track) == self.lead && std::mem::take(first) {
                     unit.discontinuity = false;
                 }
             }
-            let (at, is_picture, bytes) = (unit.pts, Some(unit.track) == self.video, unit.data.len());
-            let due = self.clock.place(&mut unit, self.video);
+            let (at, is_picture, bytes) = (unit.pts, Some(unit.track) == self.lead, unit.data.len());
+            let due = self.clock.place(&mut unit, self.lead);
             self.queue.push(due, bytes, Next::Unit { unit, is_picture, packet: number, at });
         }
         self.publish()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ffmpeg::{Input, InputOptions, Read};
 use formats::jpeg;
 use formats::multipart;
-use media::{Timestamp, Track, TrackId, Unit};
+use media::{Timestamp, Track, TrackId, Tracks, Unit};
 
 use super::Hint;
 use super::lead::Lead;
@@ -64,7 +64,8 @@ struct Door<'a> {
     tail: Tail,
     about: About,
     lead: Lead,
-    video: Option<TrackId>,
+    /// Whose times it is held to.
+    lead_track: Option<TrackId>,
     declared: bool,
     /// Readers saw another feeder before, and are told that this one does not go on with it.
     anew: bool,
@@ -74,11 +75,11 @@ impl<'a> Door<'a> {
     fn new(sink: &'a Sink, stop: &'a Stop, tail: Tail, job: &Job) -> Self {
         let server = job.hint.agent.as_deref().map(shown).filter(|agent| !agent.is_empty());
         let about = About { protocol: "push".into(), server, live: true, ..About::default() };
-        Self { sink, stop, tail, about, lead: Lead::default(), video: None, declared: false, anew: job.anew }
+        Self { sink, stop, tail, about, lead: Lead::default(), lead_track: None, declared: false, anew: job.anew }
     }
 
     fn declare(&mut self, tracks: Vec<Track>) -> Result<(), Error> {
-        self.video = tracks.iter().find(|track| track.video().is_some()).map(|track| track.id);
+        self.lead_track = Tracks::lead_of(&tracks).map(|track| track.id);
         self.sink.declare(self.about.clone(), tracks)?;
         self.declared = true;
         Ok(())
@@ -86,7 +87,7 @@ impl<'a> Door<'a> {
 
     /// Publishes a unit when it is its time; `false` when nothing more is wanted.
     fn publish(&mut self, mut unit: Unit) -> bool {
-        if let Some(at) = unit.dts.or(unit.pts).filter(|_| Some(unit.track) == self.video)
+        if let Some(at) = unit.dts.or(unit.pts).filter(|_| Some(unit.track) == self.lead_track)
             && let Some(due) = self.lead.due(Instant::now(), at)
         {
             // What somebody sent who is gone is not worth waiting for: the next one comes.

@@ -30,8 +30,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The first picture and the first sound that can be had.
-    pub(super) fn of(streams: &[Stream]) -> Result<Self, End> {
+    /// The first picture and the first sound that can be had. Sound without pictures is left to
+    /// others, where it will do.
+    pub(super) fn of(streams: &[Stream], sound_alone: bool) -> Result<Self, End> {
         if streams.iter().any(|stream| stream.encoding_name() == WINDOWS_MEDIA) {
             return Err(End::WindowsMedia);
         }
@@ -44,6 +45,9 @@ impl Plan {
         let Some((video, codec)) = ours.next() else {
             return Err(match streams.iter().find(is_video) {
                 Some(other) => End::Elsewhere(format!("{} is not ours to take apart", other.encoding_name())),
+                None if sound_alone && streams.iter().any(|stream| stream.media() == "audio") => {
+                    End::Elsewhere("there is sound alone".into())
+                }
                 None => End::Failed(no_video(streams)),
             });
         };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use feed::Entry;
 use formats::multipart::{self, Head};
-use media::{Packet, Track, TrackId, Tracks};
+use media::{Kind, Packet, Track, TrackId, Tracks};
 use source::Error;
 
 use super::Packing;
@@ -36,13 +36,23 @@ impl Pack {
                 let packet_size = u32::try_from(parsed.packet_size()).unwrap_or(0);
                 Ok(Self::Asf { tracks, muxer: Box::new(muxer), packet_size, header: Some(header) })
             }
-            Packing::Container(name) => {
+            Packing::Container(name) | Packing::Sound(name) => {
                 let container = ffmpeg::Container::find(name).map_err(|error| unsupported(&error))?;
-                let held: Vec<Track> = tracks.iter().filter(|track| container.holds(track)).cloned().collect();
-                if let Some(video) = tracks.video().filter(|video| !container.holds(video)) {
-                    let what = format!("{name} has no place for {}; it holds {}", video.codec, container.tell());
+                let is_wanted = |track: &&Track| match packing {
+                    Packing::Sound(_) => matches!(track.kind, Kind::Audio(_)),
+                    _ => true,
+                };
+                let wanted: Vec<Track> = tracks.iter().filter(is_wanted).cloned().collect();
+                let Some(lead) = Tracks::lead_of(&wanted) else {
+                    return Err(Error::Unsupported {
+                        what: format!("there is no sound in it, and {name} has nothing else"),
+                    });
+                };
+                if !container.holds(lead) {
+                    let what = format!("{name} has no place for {}; it holds {}", lead.codec, container.tell());
                     return Err(Error::Unsupported { what });
                 }
+                let held: Vec<Track> = wanted.into_iter().filter(|track| container.holds(track)).collect();
                 let metadata = tags.for_muxer(title);
                 let options = ffmpeg::MuxerOptions { metadata, ..ffmpeg::MuxerOptions::default() };
                 let muxer = ffmpeg::Muxer::new(container, &held, options).map_err(|error| unsupported(&error))?;
