@@ -1,5 +1,6 @@
 //! `headwater config`: files that say what `serve` serves, checked and translated.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -39,9 +40,10 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     match command {
         Command::Check { file, quiet } => {
-            let config = read(file, *quiet)?;
+            let detail = if *quiet { Detail::Errors } else { Detail::All };
+            let config = read(file, detail)?;
             let unserved = relay::unserved(&config);
-            tell(file, &unserved, *quiet)?;
+            tell(file, &unserved, detail)?;
             if !unserved.is_empty() {
                 let message = format!("{}: what it says cannot be served; mend it and try again", file.display());
                 return Err(Failure::Usage(message).into());
@@ -55,7 +57,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
                 let message = format!("{}: a headwater.toml already; nothing to translate", file.display());
                 return Err(Failure::Usage(message).into());
             }
-            let config = read(file, false)?;
+            let config = read(file, Detail::All)?;
             write!(out, "{}", native::write(&config))?;
         }
         Command::Schema => writeln!(out, "{:#}", native::schema())?,
@@ -70,12 +72,23 @@ pub fn is_native(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
+/// How much is told about a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    All,
+    /// What is done otherwise than by ffserver in one line.
+    Start,
+    /// Errors only.
+    Errors,
+}
+
 /// Reads a configuration of either kind and prints on standard error what there is to say about
 /// it, each in a line with the file and its line.
 ///
 /// # Errors
 /// When it cannot be read or used.
-pub fn read(file: &Path, quiet: bool) -> anyhow::Result<Config> {
+pub fn read(file: &Path, detail: Detail) -> anyhow::Result<Config> {
     let name = file.display();
     let bytes = match file == Path::new("-") {
         true => {
@@ -90,7 +103,7 @@ pub fn read(file: &Path, quiet: bool) -> anyhow::Result<Config> {
         true => native::parse(&text),
         false => ::config::ffserver::parse(&text),
     };
-    tell(file, &problems, quiet)?;
+    tell(file, &problems, detail)?;
     match problems.iter().filter(|problem| problem.is_error()).count() {
         0 => Ok(config),
         1 => Err(Failure::Usage(format!("{name}: a mistake; mend it and try again")).into()),
@@ -98,10 +111,26 @@ pub fn read(file: &Path, quiet: bool) -> anyhow::Result<Config> {
     }
 }
 
-/// Prints what there is to say about `file`; errors only, if `quiet`.
-pub fn tell(file: &Path, problems: &[::config::Problem], quiet: bool) -> std::io::Result<()> {
+/// Prints what there is to say about `file`, each matter once, with all its lines.
+pub fn tell(file: &Path, problems: &[::config::Problem], detail: Detail) -> std::io::Result<()> {
     let (name, mut err) = (file.display(), anstream::stderr().lock());
-    for problem in problems.iter().filter(|problem| !quiet || problem.is_error()) {
+    let is_told = |problem: &&::config::Problem| match detail {
+        Detail::All => true,
+        Detail::Start => problem.severity != Severity::Notice,
+        Detail::Errors => problem.is_error(),
+    };
+    let mut said = HashSet::new();
+    for problem in problems.iter().filter(is_told) {
+        if !said.insert((problem.severity as u8, &problem.message)) {
+            continue;
+        }
+        let same = problems.iter().filter(|other| other.message == problem.message && other.line != problem.line);
+        let others: Vec<String> = same.map(|other| other.line.to_string()).collect();
+        let others = match others.len() {
+            0 => String::new(),
+            1..=MOST_LINES => format!(" (also on line {})", others.join(", ")),
+            many => format!(" (also on {many} other lines)"),
+        };
         let (kind, color) = match problem.severity {
             Severity::Error => ("error", anstyle::AnsiColor::Red),
             Severity::Warning => ("warning", anstyle::AnsiColor::Yellow),
@@ -110,10 +139,22 @@ pub fn tell(file: &Path, problems: &[::config::Problem], quiet: bool) -> std::io
         let style = color.on_default().bold();
         let line = if problem.line == 0 { String::new() } else { format!(":{}", problem.line) };
         let message: String = problem.message.chars().filter(|c| !c.is_control()).collect();
-        writeln!(err, "{name}{line}: {style}{kind}:{style:#} {message}")?;
+        writeln!(err, "{name}{line}: {style}{kind}:{style:#} {message}{others}")?;
+    }
+    let notices = problems.iter().filter(|problem| problem.severity == Severity::Notice);
+    let lines: Vec<_> = notices.map(|problem| problem.line.to_string()).collect();
+    if detail == Detail::Start && !lines.is_empty() {
+        writeln!(
+            err,
+            "{name}: some of it is done otherwise than by ffserver (line {}); `headwater config check {name}` says how",
+            lines.join(", ")
+        )?;
     }
     Ok(())
 }
+
+/// Lines that a matter is told with.
+const MOST_LINES: usize = 12;
 
 fn summary(config: &Config) -> String {
     let count = |many: usize, what: &str| match many {

@@ -10,6 +10,7 @@ use anyhow::Context;
 use relay::{Relay, Server};
 use tokio::runtime::Builder;
 
+use crate::config::Detail;
 use crate::exit::Failure;
 use crate::signals::{Orders, Told};
 
@@ -26,7 +27,7 @@ pub struct Call {
 }
 
 pub fn run(call: &Call) -> anyhow::Result<()> {
-    let config = read(call, false)?;
+    let config = read(call, Detail::Start)?;
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let result = runtime.block_on(serve(call, &config));
     // A resolver that still blocks some thread does not hold up the end.
@@ -35,8 +36,8 @@ pub fn run(call: &Call) -> anyhow::Result<()> {
 }
 
 /// Reads the file and tells what there is to tell about it.
-fn read(call: &Call, quiet: bool) -> anyhow::Result<Config> {
-    let mut config = crate::config::read(&call.file, quiet)?;
+fn read(call: &Call, detail: Detail) -> anyhow::Result<Config> {
+    let mut config = crate::config::read(&call.file, detail)?;
     if call.no_launch {
         config.feeds.iter_mut().for_each(|feed| feed.launch.clear());
     }
@@ -48,7 +49,7 @@ fn read(call: &Call, quiet: bool) -> anyhow::Result<Config> {
 
 /// Tells why a configuration cannot be served.
 fn refused(call: &Call, problems: &[Problem]) -> anyhow::Error {
-    match crate::config::tell(&call.file, problems, false) {
+    match crate::config::tell(&call.file, problems, Detail::All) {
         Ok(()) => Failure::Config(call.file.display().to_string()).into(),
         Err(error) => error.into(),
     }
@@ -115,7 +116,8 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
 
 /// Reads the file again, and serves what it says now if that can be served.
 fn reload(call: &Call, relay: &Relay) {
-    let result = read(call, true).and_then(|config| relay.reload(&config).map_err(|problems| refused(call, &problems)));
+    let result = read(call, Detail::Errors)
+        .and_then(|config| relay.reload(&config).map_err(|problems| refused(call, &problems)));
     match result {
         Ok(()) => tracing::info!("{} is read again", call.file.display()),
         Err(error) => tracing::error!("{error:#}; what was served before is served on"),
@@ -147,10 +149,13 @@ fn announce(call: &Call, config: &Config, addresses: &[SocketAddr], rtsp: &[Sock
         let address = SocketAddr::new(reachable(address), address.port());
         let by_rtsp = config.streams.iter().filter(|stream| stream.format.as_deref() == Some("rtp"));
         let names: Vec<_> = by_rtsp.take(MOST_LISTED).map(|stream| &*stream.name).collect();
-        anstream::println!(
-            "By RTSP also rtsp://{address}/{}",
-            if names.is_empty() { "NAME".into() } else { names.join(", ") }
-        );
+        // Sources of a headwater.toml are there too.
+        let first = || config.sources.first().map(|source| source.name.as_str());
+        match names.first().copied().or_else(first) {
+            Some(_) if names.len() > 1 => anstream::println!("By RTSP also rtsp://{address}/{}", names.join(", ")),
+            Some(name) => anstream::println!("By RTSP also rtsp://{address}/{name}"),
+            None => anstream::println!("By RTSP also rtsp://{address}/, where nothing is: no stream has Format rtp"),
+        }
     }
     if config.streams.len() > MOST_LISTED {
         anstream::println!("  and {} more", config.streams.len() - MOST_LISTED);

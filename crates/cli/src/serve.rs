@@ -119,8 +119,14 @@ fn announce(config: &Config, server: &Server) {
     for address in &mms {
         anstream::println!("For players of Windows Media also mms://{address}/{example}");
     }
+    let by_rtsp = config.sources.iter().find(|source| !is_windows_media(&source.url));
     for address in &rtsp {
-        anstream::println!("By RTSP also rtsp://{address}/{example}");
+        match by_rtsp {
+            Some(source) => anstream::println!("By RTSP also rtsp://{address}/{}", source.name),
+            None => anstream::println!(
+                "By RTSP also rtsp://{address}/, but nothing of Windows Media, for which RTP has no place"
+            ),
+        }
     }
     for (name, group) in &config.multicast {
         let to = SocketAddr::new(group.address, group.port);
@@ -133,6 +139,12 @@ fn announce(config: &Config, server: &Server) {
     } else {
         anstream::println!("Open to the network, without passwords: everybody who reaches this port sees the pictures");
     }
+}
+
+/// Whether what is at `url` is Windows Media by its name, which RTSP clients cannot be given.
+fn is_windows_media(url: &str) -> bool {
+    let url = url.split('?').next().unwrap_or_default().to_ascii_lowercase();
+    url.starts_with("mms") || [".wmv", ".asf", ".wma", ".asx", ".wvx"].iter().any(|ending| url.ends_with(ending))
 }
 
 /// Whether `url` can only be a file, and is not there.
@@ -165,6 +177,13 @@ fn raise_descriptors() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_media_is_told_by_its_name() {
+        let is = |urls: [&str; 3]| urls.map(is_windows_media);
+        assert_eq!(is(["mms://host/x", "mmsh://host/x", "Clip.WMV"]), [true; 3]);
+        assert_eq!(is(["rtsp://host/x", "clip.mp4", "http://host/x.mjpg"]), [false; 3]);
+    }
 
     #[test]
     fn descriptors_are_kept_for_sources_and_the_program_itself() {

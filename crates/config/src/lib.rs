@@ -18,6 +18,7 @@ pub mod ffserver;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod native;
+pub mod preset;
 mod problem;
 mod source;
 mod stream;

@@ -14,6 +14,7 @@ mod encoding;
 mod log;
 mod meter;
 mod pages;
+mod presets;
 mod programs;
 mod report;
 mod rtsp;

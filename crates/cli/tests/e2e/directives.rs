@@ -110,3 +110,68 @@ fn truncate_empties_the_ring_when_a_feeder_comes_and_says_so() {
     // The next one goes on behind the newest, in the same ring.
     assert!((0..20).all(|_| past.part().is_some()));
 }
+
+#[test]
+fn presets_are_found_where_ffserver_looked_and_one_that_is_missing_is_one_clear_error() {
+    let folder = folder("presets");
+    std::fs::write(folder.join("small.ffpreset"), "# an encoder and what it is told\nvcodec=mpeg1video\ng=3\n")
+        .unwrap();
+    std::fs::write(folder.join("low.ffpreset"), "acodec=mp2\n").unwrap();
+    let text = [
+        FEED,
+        &stream("named.ts", "mpegts", "AVPresetVideo small\nNoAudio"),
+        &stream("path.ts", "mpegts", &format!("AVPresetVideo {}/small.ffpreset", folder.display())),
+        &stream("own.ts", "mpegts", "VideoCodec mpeg2video\nAVPresetVideo small"),
+    ]
+    .concat();
+    let file = folder.join("ffserver.conf");
+    std::fs::write(&file, &text).unwrap();
+    let mut command = crate::harness::server::headwater();
+    command.env("FFMPEG_DATADIR", &folder).args(["serve", "--listen", "127.0.0.1:0", "--file"]).arg(&file);
+    let server = Server::run(command);
+    for (path, codec) in [("named.ts", "mpeg1video"), ("path.ts", "mpeg1video"), ("own.ts", "mpeg2video")] {
+        let read = |count: &str| {
+            let mut probe = tool("ffprobe");
+            probe.args(["-v", "error", "-read_intervals", count, "-show_entries", "stream=codec_name:packet=flags"]);
+            run(probe.args(["-of", "default=nw=1", &server.url(&format!("/{path}"))])).succeeded().text()
+        };
+        let told = read("%+#12");
+        assert!(told.contains(&format!("codec_name={codec}")), "{path}: {told}");
+        // g=3: every third is a keyframe.
+        let keys = told.lines().filter(|line| line.starts_with("flags=K")).count();
+        assert!(keys >= 4, "{path}: {told}");
+    }
+    drop(server);
+    // Missing, wrong, and both told at once, with the line and where it was looked for.
+    std::fs::write(folder.join("wrong.ffpreset"), "vcodec mpeg1video\n").unwrap();
+    let text =
+        [FEED, &stream("a.ts", "mpegts", "AVPresetVideo nosuch"), &stream("b.ts", "mpegts", "AVPresetAudio wrong")];
+    std::fs::write(&file, text.concat()).unwrap();
+    let mut check = crate::harness::server::headwater();
+    check.env("FFMPEG_DATADIR", &folder).env("HOME", "/home/nobody").args(["config", "check"]).arg(&file);
+    let told = run(&mut check);
+    assert_eq!(told.status.code(), Some(2), "{}", told.err);
+    let missing = format!(
+        "ffserver.conf:7: error: <Stream a.ts>: AVPresetVideo nosuch: there is no such file; looked for {}/nosuch.ffpreset, \
+         /home/nobody/.ffmpeg/nosuch.ffpreset, /usr/local/share/ffmpeg/nosuch.ffpreset, /usr/share/ffmpeg/nosuch.ffpreset, nosuch\n",
+        folder.display()
+    );
+    assert!(told.err.contains(&missing), "{}", told.err);
+    assert!(told.err.contains("line 1: vcodec mpeg1video: expected OPTION=VALUE"), "{}", told.err);
+    let serve = run(crate::harness::server::headwater().args(["serve", "-f"]).arg(&file));
+    assert!(!serve.status.success() && serve.err.contains("looked for"), "{}", serve.err);
+}
+
+#[test]
+fn what_is_done_otherwise_is_told_once_a_matter() {
+    let text = [FEED, &stream("a.asf", "asf", "Title \"A\""), &stream("b.asf", "asf", "Title \"B\"")].concat();
+    let server = Server::configured("told-once", &text);
+    let log = server.log();
+    assert_eq!(log.matches("otherwise").count(), 1, "{log}");
+    assert!(log.contains("(line 1, 2, 3, 4); `headwater config check "), "{log}");
+    assert_eq!(log.matches("Title is an old word").count(), 1, "{log}");
+    assert!(log.contains(":10: warning: Title is an old word; use Metadata title instead (also on line 15)"), "{log}");
+    server.signal(rustix::process::Signal::HUP);
+    eventually("the reload", || server.log().contains("is read again").then_some(()));
+    assert_eq!(server.log().matches("otherwise").count(), 1, "{}", server.log());
+}

@@ -280,7 +280,7 @@ pub(super) static CODECS: &[Directive] = &[
         "AVPresetVideo",
         "a file",
         "AVPresetVideo fast.ffpreset",
-        "A file of OPTION=VALUE lines for the encoder of pictures.",
+        "A file of OPTION=VALUE lines for the encoder of pictures: a whole path, or NAME for NAME.ffpreset in $FFMPEG_DATADIR, ~/.ffmpeg, /usr/local/share/ffmpeg or /usr/share/ffmpeg. What the section says itself comes first. One that is missing is an error.",
         |asked, values| {
             asked.stream.video.presets.push(values.text()?.into());
             Ok(())
@@ -290,7 +290,7 @@ pub(super) static CODECS: &[Directive] = &[
         "AVPresetAudio",
         "a file",
         "AVPresetAudio speech.ffpreset",
-        "A file of OPTION=VALUE lines for the encoder of sound.",
+        "The same for the encoder of sound.",
         |asked, values| {
             asked.stream.audio.presets.push(values.text()?.into());
             Ok(())

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::access::{Access, lookup};
 use super::encoding::encoding;
+use super::presets;
 use crate::output::{FORMATS, Format, OTHERS};
 
 /// Everything that has a path.
@@ -230,6 +231,7 @@ impl Table {
     /// The table of `config`; what is the same in `old` is taken from there. Needs a tokio
     /// runtime.
     pub(super) fn build(config: &Config, old: Option<&Self>) -> Result<Self, Vec<Problem>> {
+        let config = &presets::filled(config)?;
         let (mut problems, mut names) = (Vec::new(), Names::default());
         let (mut feeds, mut kept) = (BTreeMap::new(), HashSet::new());
         for feed in &config.feeds {
@@ -378,8 +380,12 @@ fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, O
 
 /// What streams of `config` ask for that is not served.
 pub(crate) fn unserved(config: &Config) -> Vec<Problem> {
+    let filled = presets::filled(config);
+    let mut problems = filled.as_ref().err().cloned().unwrap_or_default();
+    let config = filled.as_ref().unwrap_or(config);
     let streams = config.streams.iter().filter(|stream| !stream.is_status());
-    streams.filter_map(|stream| served(stream).err()).collect()
+    problems.extend(streams.filter_map(|stream| served(stream).err()));
+    problems
 }
 
 /// The format of `stream`; nothing where only RTSP serves it.
