@@ -10,6 +10,7 @@
 
 mod clock;
 mod feeds;
+mod health;
 mod launch;
 mod metrics;
 mod mms;

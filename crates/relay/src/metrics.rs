@@ -62,6 +62,30 @@ impl Sheet {
     }
 }
 
+/// What shows without decoding.
+fn health(sheet: &mut Sheet, snapshot: &Snapshot) {
+    let sources = || snapshot.sources.iter().map(|source| (vec![("source", source.name.clone())], &source.health));
+    sheet.gauge(
+        "source_trouble",
+        "Things that are wrong with the source, see /health",
+        None,
+        sources().map(|(l, h)| (l, h.trouble.len() as f64)),
+    );
+    let frozen = sources().map(|(l, h)| (l, h.frozen_s.unwrap_or_default()));
+    sheet.gauge("source_frozen", "For how long the picture has been the same", Some(Unit::Seconds), frozen);
+    let interval = sources().filter_map(|(l, h)| Some((l, h.keyframe_interval_s?)));
+    sheet.gauge("source_keyframe_interval", "From one keyframe to the next", Some(Unit::Seconds), interval);
+    sheet.counter("source_gaps", "Pictures before which something is missing", sources().map(|(l, h)| (l, h.gaps)));
+    let jitter = sources().map(|(l, h)| (l, h.jitter_ms / 1000.0));
+    sheet.gauge("source_jitter", "How unevenly pictures arrive", Some(Unit::Seconds), jitter);
+    let lost = sources().map(|(l, h)| (l, h.lost_a_day as f64));
+    sheet.gauge("source_lost_a_day", "Times the source was lost in the last 24 hours", None, lost);
+    let clock = sources().filter_map(|(l, h)| Some((l, h.clock_ahead_s?)));
+    sheet.gauge("source_clock_ahead", "How far the camera's clock is ahead of ours", Some(Unit::Seconds), clock);
+    let rate = sources().map(|(l, h)| (l, h.kbit_s * 1000.0));
+    sheet.gauge("source_bit_rate", "bit/s that come in", None, rate);
+}
+
 fn text(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
     let mut sheet = Sheet(Registry::with_prefix("headwater"));
     let sources = || snapshot.sources.iter().map(|source| (vec![("source", source.name.clone())], source));
@@ -83,6 +107,7 @@ fn text(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
         None,
         sources().map(|(l, s)| (l, s.keyframe_rate)),
     );
+    health(&mut sheet, snapshot);
     let age = sources().filter_map(|(l, s)| Some((l, s.age_ms? as f64 / 1000.0)));
     sheet.gauge("source_age", "Age of the newest picture", Some(Unit::Seconds), age);
     sheet.gauge(

@@ -9,7 +9,7 @@ use source::{State, Supervisor};
 
 use crate::server::escape;
 use crate::session::Totals;
-use crate::{Relay, clock};
+use crate::{Relay, clock, health};
 
 /// What a relay is doing. Its JSON form is documented in `docs/API.md`.
 #[derive(Clone, Debug, Serialize)]
@@ -29,7 +29,7 @@ pub struct Snapshot {
 }
 
 /// A source in a [`Snapshot`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct SourceStatus {
     /// Its name.
     pub name: String,
@@ -72,6 +72,8 @@ pub struct SourceStatus {
     pub pictures: u64,
     /// Packets known to be damaged.
     pub corrupt: u64,
+    /// How it is, as far as it shows without decoding.
+    pub health: HealthStatus,
     /// Bytes that came.
     pub bytes: u64,
     /// Bytes in the feed's ring.
@@ -86,6 +88,27 @@ pub struct SourceStatus {
     pub variants: Vec<VariantStatus>,
     /// Its recording, where it is recorded.
     pub recording: Option<RecordingStatus>,
+}
+
+/// How a source is, in a [`SourceStatus`].
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct HealthStatus {
+    /// What is wrong with it, the worst first; nothing where all is well, or where nobody watches.
+    pub trouble: Vec<String>,
+    /// Seconds for which the picture has been the same though pictures come.
+    pub frozen_s: Option<f64>,
+    /// Seconds from one keyframe to the next.
+    pub keyframe_interval_s: Option<f64>,
+    /// Pictures before which something is missing.
+    pub gaps: u64,
+    /// How unevenly pictures arrive (RFC 3550 section 6.4.1).
+    pub jitter_ms: f64,
+    /// Times it was lost in the last 24 hours.
+    pub lost_a_day: usize,
+    /// Seconds by which the camera's clock is ahead of ours, where its protocol tells the time.
+    pub clock_ahead_s: Option<f64>,
+    /// kbit/s that come in.
+    pub kbit_s: f64,
 }
 
 /// The recording of a source in a [`SourceStatus`].
@@ -198,7 +221,8 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
     let video = track.and_then(|track| track.video());
     let newest = source.feed().peek_newest();
     let age = newest.as_ref().map(|packet| packet.received.elapsed());
-    SourceStatus {
+    let vitals = source.vitals();
+    let mut found = SourceStatus {
         name: source.name().into(),
         url: Redacted(source.url()).to_string(),
         state: status.state.name(),
@@ -225,6 +249,16 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
         packets: counters.packets,
         pictures: counters.pictures,
         corrupt: counters.corrupt,
+        health: HealthStatus {
+            trouble: Vec::new(),
+            frozen_s: vitals.frozen.map(|frozen| frozen.as_secs_f64()),
+            keyframe_interval_s: vitals.keyframe_interval.map(|interval| interval.as_secs_f64()),
+            gaps: vitals.gaps,
+            jitter_ms: vitals.jitter.as_secs_f64() * 1000.0,
+            lost_a_day: vitals.lost_a_day,
+            clock_ahead_s: vitals.clock_ahead_s,
+            kbit_s: vitals.bit_rate / 1000.0,
+        },
         bytes: counters.bytes,
         ring_bytes: source.feed().bytes(),
         age_ms: age.and_then(|age| u64::try_from(age.as_millis()).ok()),
@@ -242,7 +276,9 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
             })
             .collect(),
         recording: source.variants().recorded().map(recording_status),
-    }
+    };
+    found.health.trouble = health::trouble(&found);
+    found
 }
 
 fn recording_status(recorded: source::Recorded) -> RecordingStatus {
@@ -306,13 +342,13 @@ pub(crate) fn page(snapshot: &Snapshot) -> String {
     html.push_str("<h2>Clients</h2>");
     let heads = ["address", "stream", "pictures", "dropped", "late", "age", "sent", "connected", "program"];
     rows(&mut html, &heads, clients.collect());
-    html.push_str(&format!("<footer>headwater {}, up {:.0} s · <a href=\"/status.json\">JSON</a> · <a href=\"/metrics\">metrics</a> · <a href=\"/\">pictures</a></footer></body></html>", snapshot.version, snapshot.uptime_s));
+    html.push_str(&format!("<footer>headwater {}, up {:.0} s · <a href=\"/health\">health</a> · <a href=\"/status.json\">JSON</a> · <a href=\"/metrics\">metrics</a> · <a href=\"/\">pictures</a></footer></body></html>", snapshot.version, snapshot.uptime_s));
     html
 }
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"/favicon.ico\"><script src=\"/assets/status.js\" defer></script><title>headwater: status</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status\"><h1>Status</h1>";
 
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => format!("{bytes} B"),
         10_000..10_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),

@@ -44,6 +44,7 @@ mod timeline;
 mod tls;
 mod transcode;
 mod variants;
+mod vitals;
 mod wire;
 
 pub use access::{Access, Headers, Pin, Trust};
@@ -68,6 +69,7 @@ pub use status::{About, State, Status};
 pub use supervisor::Supervisor;
 pub use thread::{Stop, on_thread, wait_for};
 pub use variants::Variants;
+pub use vitals::Vitals;
 
 use std::time::Duration;
 

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use media::{Timestamp, Tracks};
+use media::{Packet, Timestamp, Tracks};
 use tokio::sync::{Notify, watch};
 
 use crate::bookmark::Bookmark;
 use crate::journal::{Entry, Journal, Note};
 use crate::status::{About, State, Status};
+use crate::vitals::{Monitor, Vitals};
 use crate::{Error, Phase};
 
 /// Counters of a source since it was configured.
@@ -47,6 +48,7 @@ pub(crate) struct Progress {
     corrupt: AtomicU64,
     bytes: AtomicU64,
     recent: Mutex<Recent>,
+    monitor: Mutex<Monitor>,
     /// What the newest attempt did.
     journal: Mutex<Journal>,
     /// Where the last attempt was lost, for the next one.
@@ -85,6 +87,7 @@ impl Progress {
             corrupt: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             recent: Mutex::default(),
+            monitor: Mutex::default(),
             journal: Mutex::new(Journal::new(Instant::now())),
             bookmark: Mutex::default(),
             live: Notify::new(),
@@ -98,6 +101,7 @@ impl Progress {
     /// Starts an attempt.
     pub(crate) fn opening(&self) {
         *self.recent() = Recent::default();
+        self.monitor().restart();
         self.journal().restart(Instant::now());
         self.note(Note::Phase(Phase::Resolve));
         self.status.send_modify(|status| {
@@ -184,6 +188,24 @@ impl Progress {
         }
     }
 
+    /// Looks at a packet that was let in.
+    pub(crate) fn look(&self, packet: &Packet, is_picture: bool) {
+        let mut monitor = self.monitor();
+        monitor.bytes(packet.received, packet.data.len());
+        if is_picture {
+            monitor.picture(packet);
+        }
+    }
+
+    /// How it is.
+    pub(crate) fn vitals(&self, now: Instant) -> Vitals {
+        self.monitor().vitals(now)
+    }
+
+    fn monitor(&self) -> MutexGuard<'_, Monitor> {
+        self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_live(&self) {
         self.note(Note::Phase(Phase::Streaming));
         self.status.send_modify(|status| {
@@ -228,6 +250,7 @@ impl Progress {
 
     /// An attempt ended; the next one is at `retry`.
     pub(crate) fn failed(&self, error: Error, was_live: bool, retry: Option<Instant>) {
+        self.lost(was_live);
         self.status.send_modify(|status| {
             if was_live {
                 status.since = SystemTime::now();
@@ -239,8 +262,15 @@ impl Progress {
         });
     }
 
+    fn lost(&self, was_live: bool) {
+        if was_live {
+            self.monitor().was_lost(Instant::now());
+        }
+    }
+
     /// Nobody sends any more, or nobody has yet.
     pub(crate) fn unfed(&self, last: Option<String>, was_live: bool) {
+        self.lost(was_live);
         self.status.send_modify(|status| {
             if was_live {
                 status.since = SystemTime::now();

@@ -194,6 +194,7 @@ impl Door {
             captured: unit.captured,
             data: unit.data,
         };
+        self.progress.look(&packet, carry == Carry::Pictures);
         if let Err(error) = self.publisher.publish(packet) {
             self.drop_one(&error);
         }

@@ -26,6 +26,7 @@ use crate::sink::Sink;
 use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
+use crate::vitals::Vitals;
 use crate::{Error, Options, Phase, Trust};
 
 /// One source under supervision. Cloning gives another handle; the source is closed
@@ -196,6 +197,12 @@ impl Supervisor {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.0.progress.counters(Instant::now())
+    }
+
+    /// How it is, as far as it shows without decoding.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        self.0.progress.vitals(Instant::now())
     }
 
     /// JPEG pictures of it, as a variant.

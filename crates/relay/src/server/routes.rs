@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 use super::{Refusal, Takeover, unescape};
 use crate::output::{Ask, FORMATS, Tags, past};
-use crate::{Relay, feeds, metrics, status};
+use crate::{Relay, feeds, health, metrics, status};
 
 type Shared = State<Arc<Relay>>;
 
@@ -57,6 +57,12 @@ fn of_sources(relay: Arc<Relay>) -> Router {
         .route("/", get(|| async { page(INDEX) }))
         .route("/status", get(|State(relay): Shared| async move { page(&status::page(&relay.snapshot())) }))
         .route("/status.json", get(|State(relay): Shared| async move { json(&relay.snapshot()) }))
+        .route(
+            "/health",
+            get(|State(relay): Shared, RawQuery(query): RawQuery| async move {
+                health::page(&relay.snapshot(), query.as_deref().unwrap_or_default()).map(|text| page(&text))
+            }),
+        )
         .route("/metrics", get(|State(relay): Shared| async move { metrics::answer(&relay) }))
         .route("/healthz", get(|| async { ([(header::CACHE_CONTROL, "no-store")], "ok\n") }));
     for asset in ASSETS {

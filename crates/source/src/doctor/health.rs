@@ -1,11 +1,12 @@
 //! How a stream is, looked at for some seconds without decoding it.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use feed::{Cursor, Feed, Start};
 use media::{Packet, Timestamp};
 
 use crate::Supervisor;
+use crate::vitals::clock_ahead;
 
 /// How a stream was while it was looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,12 +94,7 @@ impl Watch {
             }
         }
         self.last = Some((packet.received, packet.pts));
-        if let Some(captured) = packet.captured {
-            let here = SystemTime::now().checked_sub(packet.received.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH);
-            let ahead =
-                captured.duration_since(here).map_or_else(|late| -late.duration().as_secs_f64(), |d| d.as_secs_f64());
-            found.clock_ahead_s = Some(ahead);
-        }
+        found.clock_ahead_s = clock_ahead(packet).or(found.clock_ahead_s);
         if packet.key {
             if let Some(last) = &self.last_key {
                 found.keyframes += 1;

@@ -1,0 +1,318 @@
+//! `/health`: which of a thousand cameras need somebody, the worst first.
+//!
+//! All of it is told from packets as they pass ([`source::Vitals`]); nothing is decoded, and the
+//! rows are sorted here, so that the page needs no script to be of use.
+
+use std::cmp::Ordering;
+
+use crate::Snapshot;
+use crate::server::{Refusal, escape};
+use crate::status::{SourceStatus, size};
+
+/// Silence of a live source that is told, in ms.
+const SILENT_MS: u64 = 5000;
+/// The part of the declared pictures a second that is too little.
+const SLOW: f64 = 0.5;
+/// The longest keyframe interval without a remark, in seconds.
+const RARE_KEYFRAMES_S: f64 = 10.0;
+/// The part of damaged or missing pictures without a remark.
+const LOSS: f64 = 0.001;
+/// The greatest jitter without a remark, in ms.
+const UNEVEN_MS: f64 = 200.0;
+/// Losses of a day from which on they are told.
+const OFTEN: usize = 10;
+/// How far off a camera's clock may be without a remark, in seconds.
+const CLOCK_S: f64 = 10.0;
+
+/// What is wrong with a source, the worst first.
+pub(crate) fn trouble(source: &SourceStatus) -> Vec<String> {
+    let health = &source.health;
+    let mut all = Vec::new();
+    let mut say = |is: bool, text: &dyn Fn() -> String| {
+        if is {
+            all.push(text());
+        }
+    };
+    let is_live = source.state == "live";
+    let failed = source.error.as_deref().filter(|_| matches!(source.state, "waiting" | "opening" | "ended" | "unfed"));
+    say(failed.is_some(), &|| format!("no pictures: {}", failed.unwrap_or_default()));
+    if !is_live {
+        return all;
+    }
+    let age = source.age_ms.unwrap_or_default();
+    say(age >= SILENT_MS, &|| format!("silent for {} s", age / 1000));
+    say(health.frozen_s.is_some(), &|| format!("frozen for {:.0} s", health.frozen_s.unwrap_or_default()));
+    // A file that begins anew jumps, and nothing is amiss.
+    let gaps = if source.protocol == "file" { 0 } else { health.gaps };
+    let part = (source.corrupt + gaps) as f64 / source.pictures.max(1) as f64;
+    say(part > LOSS, &|| format!("{:.1} % of its pictures damaged or missing", part * 100.0));
+    let declared = source.fps_declared.unwrap_or_default();
+    say(source.fps > 0.0 && source.fps < declared * SLOW, &|| {
+        format!("{:.1} pictures a second where it declares {declared:.0}", source.fps)
+    });
+    let interval = health.keyframe_interval_s.unwrap_or_default();
+    say(interval > RARE_KEYFRAMES_S, &|| format!("a keyframe every {interval:.0} s only"));
+    say(health.jitter_ms > UNEVEN_MS, &|| format!("uneven, {:.0} ms of jitter", health.jitter_ms));
+    say(health.lost_a_day >= OFTEN, &|| format!("lost {} times in a day", health.lost_a_day));
+    let clock = health.clock_ahead_s.unwrap_or_default();
+    say(clock.abs() > CLOCK_S, &|| {
+        format!("its clock is {:.0} s {}", clock.abs(), if clock > 0.0 { "ahead" } else { "behind" })
+    });
+    all
+}
+
+/// A column: its word in a query, its head, what a cell shows and what it is sorted by.
+struct Column {
+    name: &'static str,
+    head: &'static str,
+    cell: fn(&SourceStatus) -> String,
+    key: fn(&SourceStatus) -> Key,
+}
+
+/// What rows are sorted by.
+#[derive(PartialEq)]
+enum Key {
+    Text(String),
+    /// Of numbers the greatest come first.
+    Number(f64),
+}
+
+impl Key {
+    fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Text(one), Self::Text(two)) => one.cmp(two),
+            (Self::Number(one), Self::Number(two)) => two.total_cmp(one),
+            (Self::Text(_), Self::Number(_)) => Ordering::Less,
+            (Self::Number(_), Self::Text(_)) => Ordering::Greater,
+        }
+    }
+}
+
+/// A number that may not be known.
+fn some(value: Option<f64>, show: impl Fn(f64) -> String) -> String {
+    value.map(show).unwrap_or_default()
+}
+
+/// A number of bad things: where there are none, nothing draws the eye.
+fn count(value: u64) -> String {
+    if value == 0 { String::new() } else { value.to_string() }
+}
+
+/// How much a source needs somebody.
+fn need(source: &SourceStatus) -> f64 {
+    let health = &source.health;
+    let down = f64::from(u8::from(!health.trouble.is_empty() && source.state != "live"));
+    down * 1000.0 + f64::from(u8::from(health.frozen_s.is_some())) * 100.0 + health.trouble.len() as f64
+}
+
+static COLUMNS: &[Column] = &[
+    Column { name: "name", head: "name", cell: |s| s.name.clone(), key: |s| Key::Text(s.name.clone()) },
+    Column { name: "state", head: "state", cell: |s| s.state.into(), key: |s| Key::Text(s.state.into()) },
+    Column { name: "trouble", head: "trouble", cell: |s| s.health.trouble.join("; "), key: |s| Key::Number(need(s)) },
+    Column {
+        name: "fps",
+        head: "fps",
+        cell: |s| if s.state == "live" { format!("{:.1}", s.fps) } else { String::new() },
+        key: |s| Key::Number(s.fps),
+    },
+    Column {
+        name: "rate",
+        head: "kbit/s",
+        cell: |s| if s.state == "live" { format!("{:.0}", s.health.kbit_s) } else { String::new() },
+        key: |s| Key::Number(s.health.kbit_s),
+    },
+    Column {
+        name: "keyframes",
+        head: "keyframes every",
+        cell: |s| some(s.health.keyframe_interval_s, |interval| format!("{interval:.2} s")),
+        key: |s| Key::Number(s.health.keyframe_interval_s.unwrap_or(-1.0)),
+    },
+    Column { name: "damaged", head: "damaged", cell: |s| count(s.corrupt), key: |s| Key::Number(s.corrupt as f64) },
+    Column { name: "gaps", head: "gaps", cell: |s| count(s.health.gaps), key: |s| Key::Number(s.health.gaps as f64) },
+    Column {
+        name: "jitter",
+        head: "jitter",
+        cell: |s| if s.state == "live" { format!("{:.0} ms", s.health.jitter_ms) } else { String::new() },
+        key: |s| Key::Number(s.health.jitter_ms),
+    },
+    Column {
+        name: "lost",
+        head: "lost in a day",
+        cell: |s| count(s.health.lost_a_day as u64),
+        key: |s| Key::Number(s.health.lost_a_day as f64),
+    },
+    Column {
+        name: "clock",
+        head: "clock",
+        cell: |s| {
+            some(
+                s.health.clock_ahead_s,
+                |ahead| if ahead.abs() < 0.05 { "0 s".into() } else { format!("{ahead:+.1} s") },
+            )
+        },
+        key: |s| Key::Number(s.health.clock_ahead_s.map_or(-1.0, f64::abs)),
+    },
+    Column { name: "received", head: "received", cell: |s| size(s.bytes), key: |s| Key::Number(s.bytes as f64) },
+];
+
+/// What is asked for.
+struct Wish {
+    sort: &'static Column,
+    reversed: bool,
+    only_trouble: bool,
+}
+
+impl Wish {
+    fn parse(query: &str) -> Result<Self, Refusal> {
+        let column = |name: &str| COLUMNS.iter().find(|column| column.name == name);
+        let names = || COLUMNS.iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
+        let refuse = |what: String| Err(Refusal::bad_request(what));
+        let mut wish = Self { sort: &COLUMNS[2], reversed: false, only_trouble: false };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=').unwrap_or((pair, "")) {
+                ("sort", name) => {
+                    let plain = name.strip_prefix('-').unwrap_or(name);
+                    let Some(found) = column(plain) else {
+                        return refuse(format!(
+                            "sort={plain}: expected one of {}, with - in front the other way",
+                            names()
+                        ));
+                    };
+                    (wish.sort, wish.reversed) = (found, plain != name);
+                }
+                ("only", "trouble") => wish.only_trouble = true,
+                ("only", other) => return refuse(format!("only={other}: expected trouble")),
+                (name, _) => return refuse(format!("{name}: unknown parameter; there are sort and only")),
+            }
+        }
+        Ok(wish)
+    }
+
+    fn link(&self, column: &Column) -> String {
+        let again = column.name == self.sort.name && !self.reversed;
+        let only = if self.only_trouble { "&amp;only=trouble" } else { "" };
+        format!("/health?sort={}{}{only}", if again { "-" } else { "" }, column.name)
+    }
+}
+
+/// The page.
+///
+/// # Errors
+/// When the query asks for what is not there.
+pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> {
+    let wish = Wish::parse(query)?;
+    let mut rows: Vec<_> = snapshot.sources.iter().collect();
+    let troubled = rows.iter().filter(|source| !source.health.trouble.is_empty()).count();
+    rows.retain(|source| !wish.only_trouble || !source.health.trouble.is_empty());
+    rows.sort_by(|one, two| {
+        let order = (wish.sort.key)(one).order(&(wish.sort.key)(two));
+        let order = if wish.reversed { order.reverse() } else { order };
+        order.then_with(|| one.name.cmp(&two.name))
+    });
+    let mut html = String::with_capacity(4096 + rows.len() * 400);
+    html.push_str(HEAD);
+    let all = snapshot.sources.len();
+    let other = if wish.only_trouble {
+        "<a href=\"/health\">all</a>"
+    } else {
+        "<a href=\"/health?only=trouble\">only those</a>"
+    };
+    html.push_str(&format!("<p class=\"count\">{troubled} of {all} need somebody: {other}</p><table><thead><tr>"));
+    for column in COLUMNS {
+        let sorted = match (column.name == wish.sort.name, wish.reversed) {
+            (true, false) => " aria-sort=\"descending\"",
+            (true, true) => " aria-sort=\"ascending\"",
+            _ => "",
+        };
+        html.push_str(&format!("<th{sorted}><a href=\"{}\">{}</a></th>", wish.link(column), column.head));
+    }
+    html.push_str("</tr></thead><tbody>");
+    for source in rows {
+        html.push_str(if source.health.trouble.is_empty() { "<tr>" } else { "<tr class=\"trouble\">" });
+        for column in COLUMNS {
+            html.push_str(&format!("<td>{}</td>", escape(&(column.cell)(source))));
+        }
+        html.push_str("</tr>");
+    }
+    html.push_str(&format!(
+        "</tbody></table><footer>headwater {}, up {:.0} s · <a href=\"/status\">status</a> · <a href=\"/status.json\">JSON</a> · <a href=\"/\">pictures</a></footer></body></html>",
+        snapshot.version, snapshot.uptime_s
+    ));
+    Ok(html)
+}
+
+const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"/favicon.ico\"><script src=\"/assets/status.js\" defer></script><title>headwater: health</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status health\"><h1>Health</h1>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::HealthStatus;
+
+    fn live(name: &str) -> SourceStatus {
+        let health = HealthStatus { keyframe_interval_s: Some(1.0), kbit_s: 2000.0, ..HealthStatus::default() };
+        let mut source =
+            SourceStatus { name: name.into(), state: "live", fps: 25.0, pictures: 10_000, ..SourceStatus::default() };
+        source.health = health;
+        source
+    }
+
+    fn told(change: impl FnOnce(&mut SourceStatus)) -> String {
+        let mut source = live("cam");
+        change(&mut source);
+        trouble(&source).join("; ")
+    }
+
+    #[test]
+    fn each_trouble_has_its_words_and_health_has_none() {
+        assert_eq!(told(|_| ()), "");
+        assert_eq!(told(|s| s.age_ms = Some(7900)), "silent for 7 s");
+        assert_eq!(told(|s| s.health.frozen_s = Some(61.2)), "frozen for 61 s");
+        assert_eq!(told(|s| s.corrupt = 100), "1.0 % of its pictures damaged or missing");
+        assert_eq!(told(|s| s.fps_declared = Some(60.0)), "25.0 pictures a second where it declares 60");
+        assert_eq!(told(|s| s.health.keyframe_interval_s = Some(12.0)), "a keyframe every 12 s only");
+        assert_eq!(told(|s| s.health.jitter_ms = 240.0), "uneven, 240 ms of jitter");
+        assert_eq!(told(|s| s.health.lost_a_day = 14), "lost 14 times in a day");
+        assert_eq!(told(|s| s.health.clock_ahead_s = Some(-3600.4)), "its clock is 3600 s behind");
+        let down =
+            |s: &mut SourceStatus| (s.state, s.error) = ("waiting", Some("10.0.0.5:554: connection refused".into()));
+        assert_eq!(told(down), "no pictures: 10.0.0.5:554: connection refused");
+        assert_eq!(told(|s| s.state = "idle"), "", "nobody watches it");
+    }
+
+    /// Five thousand cameras, of which every fifth has trouble.
+    fn city() -> Snapshot {
+        let mut sources: Vec<_> = (0..5000).map(|at| live(&format!("cam{at:04}"))).collect();
+        for source in sources.iter_mut().step_by(5) {
+            source.health.jitter_ms = 300.0;
+            source.health.trouble = trouble(source);
+        }
+        sources[2500].health.trouble = vec!["no pictures: <b>refused</b>".into()];
+        sources[2500].state = "waiting";
+        Snapshot { version: "1", time: 0.0, uptime_s: 0.0, sources, clients: Vec::new(), totals: Vec::new() }
+    }
+
+    fn names(html: &str) -> Vec<&str> {
+        html.split("<tr").skip(2).filter_map(|row| row.split("<td>").nth(1)?.split('<').next()).collect()
+    }
+
+    #[test]
+    fn the_worst_come_first_and_names_and_numbers_sort_both_ways() {
+        let city = city();
+        let html = page(&city, "").ok().unwrap();
+        assert_eq!(names(&html).len(), 5000);
+        assert_eq!(names(&html)[..3], ["cam2500", "cam0000", "cam0005"]);
+        assert!(html.contains("1000 of 5000 need somebody") && html.contains("&lt;b&gt;refused"));
+        assert_eq!(names(&page(&city, "sort=name").ok().unwrap())[..2], ["cam0000", "cam0001"]);
+        assert_eq!(names(&page(&city, "sort=-name").ok().unwrap())[..2], ["cam4999", "cam4998"]);
+        let some = page(&city, "sort=jitter&only=trouble").ok().unwrap();
+        assert_eq!(names(&some).len(), 1000);
+        assert!(some.contains("/health?sort=-jitter&amp;only=trouble"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_with_what_is() {
+        for query in ["sort=speed", "sort", "only=good", "page=2"] {
+            assert!(page(&city(), query).is_err(), "{query}");
+        }
+    }
+}
