@@ -385,7 +385,9 @@ impl Capture {
     pub fn state(&self) -> State {
         let (closed, over, newest) = {
             let inside = self.flow.lock();
-            (inside.closed, inside.over.is_some() && inside.front().is_none(), inside.newest)
+            // Frames that wait for a reader are no stall of the source.
+            let newest = inside.newest.map(|newest| inside.front().map_or(newest, |_| Instant::now()));
+            (inside.closed, inside.over.is_some() && inside.front().is_none(), newest)
         };
         match (closed, over) {
             (true, _) => State::Closed,

@@ -1,8 +1,10 @@
 //! The engine of live sources, and of recordings that play in real time.
 //!
 //! [`source::Supervisor`] opens the source, watches it and opens it again; a thread decodes what
-//! comes and leaves it in the [`Flow`]. Where the newest frame is wanted it never waits; where
-//! every frame is, a reader that is too slow makes the feed overtake it, which is counted.
+//! comes and leaves it in the [`Flow`]. Where the newest frame is wanted it never waits. Where
+//! every frame is, it waits for readers; the connection then waits for it, and so, by TCP, the
+//! server. What cannot wait (RTSP, datagrams, webcams) fills the feed, and then overtakes the
+//! reader, which is counted.
 
 mod decode;
 
@@ -20,8 +22,6 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// A connection without a frame for so long is opened again where nobody says how long to wait
 /// and it may be.
 const STALLED: Duration = Duration::from_secs(10);
-/// How far a reader of every frame may fall behind, as far as there is room for the packets.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// An open source without a frame for so long is called stalled.
 const STALL_SEEN: Duration = Duration::from_secs(1);
 
@@ -63,8 +63,9 @@ impl Live {
         let reconnect = options.reconnect.unwrap_or(true);
         let without = if reconnect { STALLED } else { FOR_EVER };
         let mut limits = options.source.limits;
-        if !options.latest.unwrap_or(true) && limits.history == feed::Limits::default().history {
-            limits.history = PATIENCE;
+        // What a reader of every frame has not had stays, and it needs nothing else.
+        if !options.latest.unwrap_or(true) {
+            limits.history = Duration::ZERO;
         }
         let opening = source::Options {
             limits,

@@ -153,6 +153,12 @@ pub struct Options {
     pub read_timeout: Option<Duration>,
     /// Give the newest frame and leave out older ones that were not taken. Auto: yes for live
     /// sources, no for recordings. A recording whose newest frame is wanted plays in real time.
+    ///
+    /// Off, each frame is given once and in order. A sender over HTTP, Windows Media over TCP or
+    /// another TCP connection waits for the reader, and none of its frames is lost. RTSP,
+    /// datagrams and webcams cannot wait: 24 MiB of packets are kept for the reader
+    /// ([`feed::Limits::bytes`] of [`Options::source`]), then it goes on at the newest keyframe
+    /// and [`crate::Frame::dropped_before`] tells how many are missing.
     pub latest: Auto<bool>,
     /// Frames that are decoded ahead where `latest` is off. 0: one of a live source, four to
     /// sixteen of a recording, by their size.

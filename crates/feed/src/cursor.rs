@@ -1,6 +1,6 @@
 //! A reader's place in the ring.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use media::{Packet, TrackId, Tracks};
 
@@ -51,25 +51,39 @@ pub struct Cursor {
     last: Option<(TrackId, u64)>,
     /// The feed counts it as a reader.
     counted: bool,
+    /// Its number among those that the publisher waits for.
+    place: Option<u64>,
+}
+
+/// What the feed does for a cursor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    Bystander,
+    /// It is counted.
+    Reader,
+    /// It is counted, and keeps what it has not read.
+    WaitedFor,
 }
 
 impl Cursor {
-    pub(crate) fn new(shared: Arc<Shared>, start: Start, counted: bool) -> Self {
-        let next = {
-            let ring = shared.ring();
+    pub(crate) fn new(shared: Arc<Shared>, start: Start, manner: Manner) -> Self {
+        let counted = manner != Manner::Bystander;
+        let (next, place) = {
+            let mut ring = shared.ring();
             // Counted while the ring stands still: the first reader makes the source open, and what
             // a quick one publishes then comes behind this place.
             if counted {
                 shared.readers.send_modify(|readers| *readers += 1);
             }
-            match start {
+            let next = match start {
                 Start::Live => ring.end(),
                 Start::Keyframe => ring.join().unwrap_or_else(|| ring.end()),
                 Start::Oldest => ring.start(),
                 Start::At(seq) => seq.min(ring.end()),
-            }
+            };
+            (next, (manner == Manner::WaitedFor).then(|| ring.wait_for(next)))
         };
-        Self { shared, next, last: None, counted }
+        Self { shared, next, last: None, counted, place }
     }
 
     /// The next packet in order, if it is there.
@@ -85,13 +99,18 @@ impl Cursor {
         if wanted < ring.start() {
             self.next = ring.join().unwrap_or_else(|| ring.start());
         }
-        match ring.at(self.next) {
-            Some(mut entry) => {
-                entry.lost = self.next - wanted;
-                self.next += 1;
-                Ok(Some(entry))
-            }
-            None => nothing(&ring),
+        let Some(mut entry) = ring.at(self.next) else { return nothing(&ring) };
+        entry.lost = self.next - wanted;
+        self.next += 1;
+        self.passed(ring);
+        Ok(Some(entry))
+    }
+
+    /// Tells how far it has read, if somebody waits for it.
+    fn passed(&self, mut ring: MutexGuard<'_, Ring>) {
+        if self.place.is_some_and(|place| ring.passed(place, self.next)) {
+            drop(ring);
+            self.shared.taken.notify_waiters();
         }
     }
 
@@ -104,6 +123,7 @@ impl Cursor {
         match ring.newest_video(self.next) {
             Some(mut entry) => {
                 self.next = ring.end();
+                self.passed(ring);
                 let track = entry.packet.track;
                 // Another declaration may have moved the video to another track, which
                 // counts for itself.
@@ -144,6 +164,7 @@ impl Cursor {
         let join = self.shared.ring().join().filter(|join| *join > self.next);
         let skipped = join.map_or(0, |join| join - self.next);
         self.next += skipped;
+        self.passed(self.shared.ring());
         skipped
     }
 
@@ -174,6 +195,10 @@ fn nothing(ring: &Ring) -> Result<Option<Entry>, Closed> {
 
 impl Drop for Cursor {
     fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.shared.ring().forget(place);
+            self.shared.taken.notify_waiters();
+        }
         if self.counted {
             self.shared.readers.send_modify(|readers| *readers -= 1);
         }

@@ -5,6 +5,10 @@
 //! waits: a reader that cannot keep up loses packets, the camera and the other
 //! readers do not notice.
 //!
+//! A feed with one owner can be read without loss: [`Feed::waited_for`] gives a cursor whose
+//! packets the ring keeps until it has them, and [`Publisher::room`] is where whoever can make
+//! the camera wait waits for it.
+//!
 //! ```
 //! # use feed::{Feed, Limits, Start};
 //! let (publisher, feed) = Feed::new(Limits::default());
@@ -27,6 +31,7 @@ use std::time::Duration;
 use media::{Packet, Tracks};
 use tokio::sync::{Notify, watch};
 
+use cursor::Manner;
 pub use cursor::{Closed, Cursor, Entry, Start};
 use ring::Ring;
 
@@ -46,6 +51,23 @@ impl Default for Limits {
     /// pictures of 3 MB, fit.
     fn default() -> Self {
         Self { bytes: 24 << 20, history: Duration::from_secs(1) }
+    }
+}
+
+/// How far a publisher may be ahead of the readers that it waits for: up to the first of the two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Backlog {
+    /// Packets.
+    pub packets: usize,
+    /// Bytes of packets; one packet may always wait.
+    pub bytes: usize,
+}
+
+impl Backlog {
+    /// When a publisher that had to wait goes on: to wake it for every packet would cost more
+    /// than the packet.
+    const fn half(self) -> Self {
+        Self { packets: self.packets / 2, bytes: self.bytes / 2 }
     }
 }
 
@@ -73,6 +95,8 @@ struct Shared {
     ring: Mutex<Ring>,
     /// Wakes every waiting cursor.
     arrived: Notify,
+    /// Wakes a publisher that waits for readers.
+    taken: Notify,
     /// Cursors alive.
     readers: watch::Sender<usize>,
     /// The newest declaration; empty until the source is open.
@@ -95,6 +119,7 @@ impl Feed {
         let shared = Arc::new(Shared {
             ring: Mutex::new(Ring::new(limits)),
             arrived: Notify::new(),
+            taken: Notify::new(),
             readers: watch::Sender::new(0),
             tracks: watch::Sender::new(Tracks::default()),
         });
@@ -104,14 +129,22 @@ impl Feed {
     /// A new reader, which counts as one until it is dropped.
     #[must_use]
     pub fn cursor(&self, start: Start) -> Cursor {
-        Cursor::new(Arc::clone(&self.0), start, true)
+        Cursor::new(Arc::clone(&self.0), start, Manner::Reader)
+    }
+
+    /// A reader that [`Publisher::room`] waits for, and whose packets stay in the ring until it
+    /// has them, within [`Limits::bytes`]. For a feed that nobody else reads: the others would
+    /// have to wait for it, too.
+    #[must_use]
+    pub fn waited_for(&self, start: Start) -> Cursor {
+        Cursor::new(Arc::clone(&self.0), start, Manner::WaitedFor)
     }
 
     /// A cursor that does not count as a reader: it takes what comes while others read, and
     /// makes nobody open the source.
     #[must_use]
     pub fn bystander(&self, start: Start) -> Cursor {
-        Cursor::new(Arc::clone(&self.0), start, false)
+        Cursor::new(Arc::clone(&self.0), start, Manner::Bystander)
     }
 
     /// Whether the packet numbered `seq` is held, or yet to come.
@@ -170,6 +203,29 @@ impl Publisher {
         self.0.arrived.notify_waiters();
         drop(fallen);
         Ok(())
+    }
+
+    /// Waits until the readers of [`Feed::waited_for`] are no further behind than `most`; once it
+    /// was more, no further than half of that. At once where there are none. For a publisher
+    /// whose source can wait: there is one of it. Cancel-safe.
+    pub async fn room(&self, most: Backlog) {
+        if self.0.ring().has_room(most) {
+            return;
+        }
+        loop {
+            let mut taken = std::pin::pin!(self.0.taken.notified());
+            taken.as_mut().enable();
+            if self.0.ring().wants_room(most.half()) {
+                return;
+            }
+            taken.await;
+        }
+    }
+
+    /// Whether [`Publisher::room`] would not wait.
+    #[must_use]
+    pub fn has_room(&self, most: Backlog) -> bool {
+        self.0.ring().has_room(most)
     }
 
     /// Forgets all packets, when the source is closed: a later reader must not take them

@@ -5,7 +5,7 @@ use std::collections::vec_deque::Drain;
 
 use media::{Packet, TrackId, Tracks};
 
-use crate::{Entry, Limits, TooLarge};
+use crate::{Backlog, Entry, Limits, TooLarge};
 
 /// What an entry takes besides its payload, in bytes: its place, and what the allocator and
 /// [`bytes::Bytes`] note about the payload.
@@ -26,6 +26,11 @@ pub(crate) struct Ring {
     tracks: Tracks,
     video: Option<TrackId>,
     closed: bool,
+    /// The readers that the publisher waits for: their numbers, and what they read next.
+    waited_for: Vec<(u64, u64)>,
+    next_reader: u64,
+    /// The publisher waits until no more than that is unread.
+    wanted: Option<Backlog>,
 }
 
 impl Ring {
@@ -40,6 +45,9 @@ impl Ring {
             tracks: Tracks::default(),
             video: None,
             closed: false,
+            waited_for: Vec::new(),
+            next_reader: 0,
+            wanted: None,
         }
     }
 
@@ -76,11 +84,13 @@ impl Ring {
         self.next_seq += 1;
         self.bytes += size;
 
+        let unread = self.unread_from();
         let mut fallen = Vec::new();
         while let Some(oldest) = self.entries.front() {
             // The newest one stays, even if it fills the ring without its overhead.
             let too_much = self.entries.len() > 1 && self.charged() > self.limits.bytes;
             let too_old = self.join.is_some_and(|join| oldest.seq < join)
+                && unread.is_none_or(|unread| oldest.seq < unread)
                 && newest.saturating_duration_since(oldest.packet.received) > self.limits.history;
             if !(too_much || too_old) {
                 break;
@@ -100,6 +110,53 @@ impl Ring {
         let fallen = drain.collect();
         self.entries.shrink_to_fit();
         fallen
+    }
+
+    /// Enters a reader that the publisher waits for.
+    pub(crate) fn wait_for(&mut self, next: u64) -> u64 {
+        self.next_reader += 1;
+        self.waited_for.push((self.next_reader, next));
+        self.next_reader
+    }
+
+    /// Notes how far a reader is; whether that is what the publisher waits for.
+    pub(crate) fn passed(&mut self, reader: u64, next: u64) -> bool {
+        if let Some((_, place)) = self.waited_for.iter_mut().find(|(of, _)| *of == reader) {
+            *place = next;
+        }
+        let enough = self.wanted.is_some_and(|wanted| self.has_room(wanted));
+        if enough {
+            self.wanted = None;
+        }
+        enough
+    }
+
+    pub(crate) fn forget(&mut self, reader: u64) {
+        self.waited_for.retain(|(of, _)| *of != reader);
+    }
+
+    /// The first packet that a reader that is waited for has not read.
+    fn unread_from(&self) -> Option<u64> {
+        self.waited_for.iter().map(|(_, next)| *next).min()
+    }
+
+    /// Whether no more than `most` is unread.
+    pub(crate) fn has_room(&self, most: Backlog) -> bool {
+        let Some(from) = self.unread_from() else { return true };
+        let place = usize::try_from(from.saturating_sub(self.start())).unwrap_or(usize::MAX);
+        let unread = self.entries.len().saturating_sub(place);
+        if unread <= 1 {
+            return unread == 0 || most.packets > 0;
+        }
+        let bytes: usize = self.entries.iter().skip(place).map(|entry| entry.packet.data.len()).sum();
+        unread <= most.packets && bytes <= most.bytes
+    }
+
+    /// Whether there is room now; if not, [`Ring::passed`] tells when there is.
+    pub(crate) fn wants_room(&mut self, most: Backlog) -> bool {
+        let has = self.has_room(most);
+        self.wanted = (!has).then_some(most);
+        has
     }
 
     pub(crate) fn close(&mut self) {

@@ -1,5 +1,6 @@
 //! Feeds played from a line of text: `K` a keyframe, `.` another packet, `a` sound.
 
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -104,6 +105,50 @@ fn a_reader_that_falls_off_goes_on_at_a_keyframe_and_is_told() {
     assert_eq!(read(&mut slow), "0 1 2");
     player.play("...K...K..");
     assert_eq!(read(&mut slow), "+7:10 11 12");
+}
+
+#[test]
+fn what_a_reader_that_is_waited_for_has_not_had_stays_and_the_rest_goes() {
+    let (mut player, feed) = feed(Limits { bytes: 100 * (1 + OVERHEAD), history: Duration::ZERO }, 1);
+    let mut reader = feed.waited_for(Start::Oldest);
+    player.play("KKKKKKKKKK");
+    assert_eq!(read(&mut reader), "0 1 2 3 4 5 6 7 8 9");
+    player.play("KK");
+    assert_eq!(read(&mut feed.cursor(Start::Oldest)), "10 11");
+    // Not beyond the bytes, whoever waits.
+    player.play(&"K".repeat(200));
+    assert_eq!(reader.try_next().unwrap().map(|entry| entry.lost), Some(201));
+    drop(reader);
+    player.play("KK");
+    assert_eq!(read(&mut feed.cursor(Start::Oldest)), "213");
+}
+
+#[tokio::test]
+async fn a_publisher_waits_for_readers_of_every_packet_until_half_is_taken() {
+    const MOST: Backlog = Backlog { packets: 4, bytes: 1000 };
+    let (mut player, feed) = feed(all_kept(), 10);
+    player.play("KKKKKKKK");
+    assert!(player.0.has_room(MOST), "nobody is waited for");
+    let mut reader = feed.waited_for(Start::Oldest);
+    assert!(!player.0.has_room(MOST));
+    let mut room = Box::pin(player.0.room(MOST));
+    let mut is_there = || room.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    for left in [7, 6, 5, 4, 3] {
+        assert!(!is_there());
+        reader.try_next().unwrap();
+        assert!(!is_there(), "with {left} unread");
+    }
+    reader.try_next().unwrap();
+    assert!(is_there());
+    drop(room);
+    // Bytes count as well, but for one packet.
+    let few = Backlog { packets: 4, bytes: 15 };
+    assert!(!player.0.has_room(few));
+    reader.try_next().unwrap();
+    assert!(player.0.has_room(few));
+    player.play("KKKKK");
+    drop(reader);
+    player.0.room(MOST).await;
 }
 
 #[test]

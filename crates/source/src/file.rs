@@ -78,7 +78,7 @@ fn play(mut file: File, path: &str, request: &Request, sink: &Sink, stop: &Stop)
     let mut show = Show::new(sink, &request.options.streams, path);
     let lost = |error: std::io::Error| Error::from_io(path, &error);
     loop {
-        let any = round(&mut file, path, &mut show, stop)?;
+        let any = round(&mut file, path, &mut show, (sink, stop))?;
         if stop.is_set() || !any || !request.options.repeat_files {
             return Ok(Error::Ended { what: None });
         }
@@ -88,7 +88,7 @@ fn play(mut file: File, path: &str, request: &Request, sink: &Sink, stop: &Stop)
 }
 
 /// Plays the file once; whether there was anything in it.
-fn round(file: &mut File, path: &str, show: &mut Show<'_>, stop: &Stop) -> Result<bool, Error> {
+fn round(file: &mut File, path: &str, show: &mut Show<'_>, (sink, stop): (&Sink, &Stop)) -> Result<bool, Error> {
     let mut reader = Reader::new();
     let mut buffer = vec![0; READ];
     let (mut packets, mut over) = (0_u32, false);
@@ -116,6 +116,9 @@ fn round(file: &mut File, path: &str, show: &mut Show<'_>, stop: &Stop) -> Resul
                     return Ok(true);
                 }
                 show.publish()?;
+                if !sink.wait_for_room(stop) {
+                    return Ok(true);
+                }
             }
         }
     }

@@ -281,6 +281,9 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                     break;
                 }
                 sink.publish(unit);
+                if can_wait(way.protocol) && !sink.wait_for_room(stop) {
+                    break;
+                }
             }
             Ok(Read::Tracks(tracks)) => {
                 let tracks = match one_video(tracks, options.video_track) {
@@ -323,6 +326,12 @@ impl Counted {
         let step = 1e9 / rate.filter(|rate| *rate >= 0.1).unwrap_or(Self::USUAL);
         self.0 = self.0.saturating_add(step as i64);
     }
+}
+
+/// Whether what `protocol` brings can be left waiting by whoever does not take it: datagrams and
+/// webcams go on all the same, and a session of RTSP would not be kept alive.
+fn can_wait(protocol: &str) -> bool {
+    !matches!(protocol, "rtsp" | "rtp" | "udp" | "srt" | "rist" | "v4l2")
 }
 
 /// `tracks`, of whose video all but the `nth` is put aside.

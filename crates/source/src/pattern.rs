@@ -86,6 +86,9 @@ fn run(settings: Settings, sink: &Sink, stop: &Stop) -> Result<(), Error> {
             captured: Some(now),
             ..Unit::picture(TrackId(0), data)
         });
+        if !sink.wait_for_room(stop) {
+            return Ok(());
+        }
         // A machine that is too slow for the rate leaves slots empty, and stays in time.
         slot = (slot + 1).max(settings.slot(start.elapsed()));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use media::{Packet, Timestamp, Tracks};
@@ -65,6 +65,21 @@ struct Recent {
     arrivals: VecDeque<(Instant, Timestamp)>,
     keys: VecDeque<Timestamp>,
     undecodable: Option<Instant>,
+    /// The connection waits for a reader.
+    held: bool,
+}
+
+/// A connection that waits for a reader, which is not the source's fault.
+pub(crate) struct Held(Arc<Progress>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut recent = self.0.recent();
+        recent.held = false;
+        if let Some(newest) = &mut recent.newest {
+            *newest = Instant::now();
+        }
+    }
 }
 
 impl Progress {
@@ -231,6 +246,17 @@ impl Progress {
         if let Some(newest) = &mut self.recent().newest {
             *newest = now;
         }
+    }
+
+    /// Stops the clock for the next picture, until the guard is dropped.
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+        self.recent().held = true;
+        Held(Arc::clone(self))
+    }
+
+    /// Whether that clock stands still.
+    pub(crate) fn is_held(&self) -> bool {
+        self.recent().held
     }
 
     /// The decoder's word on [`Progress::undecodable`].

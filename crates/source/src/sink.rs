@@ -1,9 +1,9 @@
 //! The door of a feed: what a connection gives its packets to.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use feed::{Publisher, TooLarge};
+use feed::{Backlog, Publisher, TooLarge};
 use media::{Kind, Packet, Track, Tracks, Unit};
 
 use crate::bookmark::Bookmark;
@@ -11,7 +11,13 @@ use crate::journal::Note;
 use crate::progress::Progress;
 use crate::status::About;
 use crate::timeline::Timeline;
-use crate::{Error, Options, Phase};
+use crate::{Error, Options, Phase, Stop, wait_for};
+
+/// How far a connection may be ahead of a reader of every packet ([`feed::Feed::waited_for`])
+/// until the server has to wait, where it can.
+const MOST_AHEAD: Backlog = Backlog { packets: 16, bytes: 4 << 20 };
+/// How often a thread that waits for a reader looks whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Where a connection puts what it gets. Each attempt has one of its own; when the
 /// supervisor gives an attempt up, its sink is cut, so that a thread that comes back
@@ -139,6 +145,39 @@ impl Sink {
         self.with(|door| door.publish(unit, received));
     }
 
+    /// Waits while a reader of every packet is too far behind, where there is one: whoever awaits
+    /// it before it reads on lets TCP hold the server back. The deadline for the next picture
+    /// stands still meanwhile. For what cannot be held back (datagrams, devices, cameras that
+    /// hang up on slow readers) it is not asked for. Cancel-safe.
+    pub(crate) async fn room(&self) {
+        let door = |door: &mut Door| {
+            let most = door.most_ahead();
+            let full = !door.publisher.has_room(most);
+            full.then(|| (Arc::clone(&door.publisher), Arc::clone(&door.progress), most))
+        };
+        if let Some((publisher, progress, most)) = self.with(door).flatten() {
+            let _held = progress.hold();
+            publisher.room(most).await;
+        }
+    }
+
+    /// Whether [`Sink::room`] would not wait.
+    pub(crate) fn has_room(&self) -> bool {
+        self.with(|door| door.publisher.has_room(door.most_ahead())).unwrap_or(true)
+    }
+
+    /// [`Sink::room`] on a thread; `false` when nobody wants it any more.
+    pub(crate) fn wait_for_room(&self, stop: &Stop) -> bool {
+        loop {
+            if wait_for(self.room(), LOOK).is_some() {
+                return true;
+            }
+            if stop.is_set() || self.is_cut() {
+                return false;
+            }
+        }
+    }
+
     /// Tells that the source is well and has no other picture than the last one.
     pub fn unchanged(&self) {
         let now = Instant::now();
@@ -157,6 +196,11 @@ impl Sink {
 }
 
 impl Door {
+    /// As much as is in the ring at the same time, with what it takes for each packet.
+    fn most_ahead(&self) -> Backlog {
+        Backlog { bytes: MOST_AHEAD.bytes.min(self.most / 2), ..MOST_AHEAD }
+    }
+
     fn publish(&mut self, mut unit: Unit, received: Instant) {
         let Some(carry) = self.carry.get(usize::from(unit.track.0)).copied() else {
             return;

@@ -396,7 +396,8 @@ pub(crate) async fn overdue(progress: &Progress, options: &Options) -> Error {
     loop {
         // A codec that changes unnoticed by the demuxer is known when it is opened anew.
         let undecodable = progress.undecodable().map(|since| since.max(began) + after);
-        let due = progress.newest().unwrap_or(began) + after;
+        let newest = if progress.is_held() { Instant::now() } else { progress.newest().unwrap_or(began) };
+        let due = newest + after;
         if undecodable.is_some_and(|due| due <= Instant::now()) {
             let what = format!("nothing that came for {after:?} could be decoded; has the codec changed?");
             return Error::Broken { what };

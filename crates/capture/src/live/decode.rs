@@ -33,8 +33,9 @@ pub(super) fn start(
 ) -> std::io::Result<()> {
     // The cursor is what makes the source open, which may be quicker than the rest of its making:
     // where every frame is wanted, none of those is left out.
-    let start = if options.latest.unwrap_or(true) { Start::Keyframe } else { Start::Oldest };
-    let cursor = supervisor.feed().cursor(start);
+    let feed = supervisor.feed();
+    let latest = options.latest.unwrap_or(true);
+    let cursor = if latest { feed.cursor(Start::Keyframe) } else { feed.waited_for(Start::Oldest) };
     let worker = Worker::new(cursor, options, Arc::clone(flow));
     let flow = Arc::clone(flow);
     let run = move || {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use capture::{Capture, Kind, Options, Phase, State, wait_any};
 
 use crate::camera::{Camera, Manner};
-use crate::{eventually, number, open};
+use crate::{SOON, eventually, number, open};
 
 /// How far a deadline may be missed, on a machine that is busy with other tests.
 const PUNCTUAL: Duration = Duration::from_millis(500);
@@ -174,10 +174,17 @@ fn every_frame_is_given_where_that_is_asked_for() {
 
 #[test]
 fn a_reader_that_wants_every_frame_and_is_too_slow_is_told_what_it_missed() {
-    let camera = Camera::start(Manner::Pictures { fps: 50 });
-    let mut options = Options::new().latest(false);
-    options.source.limits.history = Duration::from_millis(100);
-    let capture = open(camera.url(), options);
+    // Datagrams come whether they are taken or not.
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("udp://127.0.0.1:{port}");
+    let mut sender = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=s=320x240:r=50"])
+        .args(["-c:v", "mpeg2video", "-g", "5", "-b:v", "2M", "-f", "mpegts", &url])
+        .spawn()
+        .unwrap_or_else(|error| panic!("ffmpeg: {error}"));
+    let mut options = Options::new().latest(false).timeout(SOON);
+    options.source.limits.bytes = 100_000;
+    let capture = open(&url, options);
     let first = capture.read().unwrap();
     let mut next = first.index() + 1;
     let late = eventually("a frame after a gap", || {
@@ -188,6 +195,8 @@ fn a_reader_that_wants_every_frame_and_is_too_slow_is_told_what_it_missed() {
         (frame.dropped_before() > 0).then_some(frame)
     });
     assert!(late.discontinuity());
+    sender.kill().unwrap();
+    sender.wait().unwrap();
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod tools;
 
 mod bounds;
 mod conversions;
+mod every;
 mod live;
 mod recordings;
 mod refused;

@@ -99,6 +99,7 @@ async fn play(
             sleep_until(due.into()).await;
             show.publish()?;
         }
+        show.room().await;
         let count = tokio::select! {
             count = answer.read(&mut bytes) => count,
             finished = show.finish(), if show.due().is_some() => {

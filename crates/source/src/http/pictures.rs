@@ -84,6 +84,7 @@ async fn stream(answer: &mut Answer, reader: &mut Reader, door: &mut Door<'_>) -
         while let Some(part) = reader.poll_part() {
             pictures += 1;
             door.publish(part, reader.lost())?;
+            door.sink.room().await;
         }
         if door.polled && pictures > 0 {
             // It is one picture, wherever the server believes that its end is.

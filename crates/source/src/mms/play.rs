@@ -32,19 +32,22 @@ impl From<Error> for End {
 pub(super) async fn play(stream: &mut Stream, options: &Options, sink: &Sink) -> End {
     let place = stream.driver.place().to_owned();
     let mut show = Show::new(sink, &options.streams, &place);
-    match run(stream, &mut show).await {
+    match run(stream, &mut show, sink).await {
         Ok(never) => match never {},
         Err(end) => end,
     }
 }
 
-async fn run(stream: &mut Stream, show: &mut Show<'_>) -> Result<std::convert::Infallible, End> {
+async fn run(stream: &mut Stream, show: &mut Show<'_>, sink: &Sink) -> Result<std::convert::Infallible, End> {
     let header = stream.header.clone();
     begin(stream, show, &header, true)?;
     loop {
         let due = show.due();
+        // Datagrams come all the same.
+        let full = matches!(stream.way, Way::Http | Way::Tcp | Way::Rtsp) && !sink.has_room();
         let event = tokio::select! {
-            event = stream.driver.next(show.has_room()) => event,
+            event = stream.driver.next(show.has_room() && !full) => event,
+            () = sink.room(), if full => continue,
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
                 show.publish()?;
                 continue;

@@ -230,6 +230,11 @@ impl<'a> Show<'a> {
         self.queue.due()
     }
 
+    /// Waits for readers of every packet: [`Sink::room`].
+    pub(crate) async fn room(&self) {
+        self.sink.room().await;
+    }
+
     /// Whether more packets are wanted now.
     pub(crate) fn has_room(&self) -> bool {
         self.queue.has_room()
