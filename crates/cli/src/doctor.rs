@@ -94,6 +94,7 @@ fn noted(entry: &JournalEntry) -> String {
     match &entry.note {
         Note::Phase(phase) => lines("  ", &phase.to_string()),
         Note::Fact(fact) => lines("  ", fact),
+        Note::Clock { ahead_s } => lines("  ", &format!("camera's clock {ahead_s:+} s")),
         Note::Sent(words) => lines("->", words),
         Note::Answered(words) => lines("<-", words),
     }
@@ -147,6 +148,7 @@ fn as_json(report: &Report) -> serde_json::Value {
         let (kind, text) = match &entry.note {
             Note::Phase(phase) => ("phase", phase.to_string()),
             Note::Fact(text) => ("fact", text.clone()),
+            Note::Clock { ahead_s } => ("clock_ahead_s", ahead_s.to_string()),
             Note::Sent(text) => ("sent", text.clone()),
             Note::Answered(text) => ("answered", text.clone()),
         };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use media::{Redacted, SizeWish, Variant};
 use tokio::time::timeout;
 
-use crate::journal::Entry;
+use crate::journal::{Entry, Note};
 use crate::{About, Error, Options, State, Supervisor};
 
 pub use health::Health;
@@ -117,7 +117,11 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
     }
     let status = source.status().borrow().clone();
     let steps = steps::of(url, &journal, &status, error.as_ref(), decoded.as_ref());
-    let verdicts = verdict::of(error.as_ref(), decoded.as_ref(), found.as_ref(), &steps);
+    let clock = journal.iter().find_map(|entry| match entry.note {
+        Note::Clock { ahead_s } => Some(ahead_s as f64),
+        _ => None,
+    });
+    let verdicts = verdict::of(error.as_ref(), decoded.as_ref(), found.as_ref(), clock, &steps);
     Report { url: Redacted(url).to_string(), steps, verdicts, health: found, about: status.about, journal }
 }
 

@@ -12,6 +12,7 @@ mod body;
 mod connect;
 mod other;
 mod pictures;
+mod post;
 mod session;
 pub(crate) mod sniff;
 
@@ -21,8 +22,10 @@ use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, scheme_of, with_host};
 use crate::{Error, Phase, Sink};
 
-pub(crate) use self::ask::AGENT;
+pub(crate) use self::ask::{AGENT, random};
+pub(crate) use self::connect::names_this_machine;
 use self::other::Other;
+pub(crate) use self::post::Poster;
 use self::session::{Fetched, Session};
 use self::sniff::Verdict;
 

@@ -13,6 +13,11 @@ pub enum Note {
     Phase(Phase),
     /// A fact that was found out: an address, a transport, another way that is taken.
     Fact(String),
+    /// The time by the camera's clock.
+    Clock {
+        /// How far it is ahead of this machine's (negative: behind), in seconds.
+        ahead_s: i64,
+    },
     /// What was sent, without what is secret in it.
     Sent(String),
     /// What came back: the head of an answer.
@@ -65,7 +70,7 @@ impl Journal {
             return;
         }
         let note = match note {
-            Note::Phase(phase) => Note::Phase(phase),
+            Note::Phase(_) | Note::Clock { .. } => note,
             Note::Fact(text) => Note::Fact(cut(text)),
             Note::Sent(text) => Note::Sent(cut(text)),
             Note::Answered(text) => Note::Answered(cut(text)),

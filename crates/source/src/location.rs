@@ -207,7 +207,7 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str>
 
 /// Undoes percent-encoding. A `%` that is none stays, as in a password `100%`; so does all
 /// of it when the outcome is no text.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::location::Location;
-use crate::{Error, Options, Sink, file, http, libav, mms, pattern, push, rtsp};
+use crate::{Error, Options, Sink, file, http, libav, makers, mms, onvif, pattern, push, rtsp};
 
 /// What to open.
 #[derive(Clone)]
@@ -69,6 +69,8 @@ pub static SCHEMES: &[&Scheme] = &[
     &mms::OVER_TCP,
     &libav::RTMP,
     &libav::DATAGRAMS,
+    &onvif::SCHEME,
+    &makers::SCHEME,
     &pattern::SCHEME,
     &push::SCHEME,
     &libav::V4L2,

@@ -77,6 +77,11 @@ impl Sink {
         (Self(Arc::clone(&shared)), Cut(shared))
     }
 
+    /// One that leads nowhere, for what is asked of a camera besides its pictures.
+    pub(crate) fn nowhere() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+
     /// Tells what the attempt is waiting for now.
     pub fn phase(&self, phase: Phase) {
         self.with(|door| door.progress.phase(phase));

@@ -27,7 +27,7 @@ use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
 use crate::vitals::Vitals;
-use crate::{Error, Options, Phase, Trust};
+use crate::{Error, Options, Phase, Trust, makers};
 
 /// One source under supervision. Cloning gives another handle; the source is closed
 /// when the last one is dropped.
@@ -77,6 +77,14 @@ impl Supervisor {
             tracing::info!(source = name, %host, "everything before the last @ is taken for user and password");
         }
         let url = options.access.applied_to(url)?;
+        let (scheme, url) = match makers::expand(&url)? {
+            // What it becomes is what is opened, knocked at and examined.
+            Some(real) => {
+                tracing::info!(source = name, url = %Redacted(&real), "by its maker's usual URL");
+                (scheme_of(&real).unwrap_or(scheme), real)
+            }
+            None => (scheme, url),
+        };
         (scheme.check)(&url)?;
         if options.access.trust == Trust::Anybody && scheme.port.is_some() {
             tracing::warn!(

@@ -24,6 +24,7 @@ mod feeds;
 mod ffserver;
 mod launch;
 mod numbers;
+mod onvif;
 mod page;
 mod pass_through;
 mod past;

@@ -8,13 +8,13 @@ use super::Outcome;
 use crate::journal::{Entry, Note};
 use crate::location::Location;
 use crate::scheme::scheme_of;
-use crate::{Error, Phase, State, Status};
+use crate::{Error, Phase, State, Status, makers, onvif};
 
 /// One step.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What it is called: `URL`, `name`, `connection` (of files and devices `opening`), `TLS`
-    /// where there is some, `answer`, `tracks`, `first picture`,
+    /// where there is some, `ONVIF` where a camera was asked by it, `answer`, `tracks`, `first picture`,
     /// `decoding`.
     pub name: &'static str,
     /// How it went.
@@ -89,6 +89,16 @@ pub(super) fn of(
             (Outcome::Good, _) => facts(journal, phase, next),
             _ => String::new(),
         };
+        if phase == Phase::Handshake
+            && let Some(step) = asked(journal, outcome, error)
+        {
+            let failed = step.outcome == Outcome::Bad;
+            steps.push(step);
+            if failed {
+                steps.push(not_reached(name));
+                continue;
+            }
+        }
         steps.push(Step { name, outcome, took, what });
     }
     steps.push(match decoded {
@@ -102,6 +112,30 @@ pub(super) fn of(
         Some(Err(error)) => Step { name: "decoding", outcome: Outcome::Bad, took: None, what: error.what() },
     });
     steps
+}
+
+/// What a camera told of itself by ONVIF, where it was asked; `answer` is how the step after it
+/// went, and the failure is this one's where no address came of it.
+fn asked(journal: &[Entry], answer: Outcome, error: Option<&Error>) -> Option<Step> {
+    let told = journal.iter().filter_map(|entry| match &entry.note {
+        Note::Fact(text) => text.strip_prefix(onvif::MARK).map(str::to_owned),
+        Note::Clock { ahead_s: 0 } => Some("its clock is right".into()),
+        Note::Clock { ahead_s } if *ahead_s > 0 => Some(format!("its clock is {ahead_s} s ahead of ours")),
+        Note::Clock { ahead_s } => Some(format!("its clock is {} s behind ours", ahead_s.unsigned_abs())),
+        _ => None,
+    });
+    let mut told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return None;
+    }
+    let found = told.last().is_some_and(|last| last.starts_with("its stream is") || last.starts_with("snapshots"));
+    let outcome = match () {
+        () if found => Outcome::Good,
+        () if answer == Outcome::Bad => Outcome::Bad,
+        () => Outcome::NotReached,
+    };
+    told.extend(error.filter(|_| outcome == Outcome::Bad).map(Error::what));
+    Some(Step { name: "ONVIF", outcome, took: None, what: told.join("; ") })
 }
 
 fn tracks(status: &Status, reached: Phase) -> Step {
@@ -131,7 +165,8 @@ fn facts(journal: &[Entry], from: Phase, to: Phase) -> String {
                 phase = *at;
                 continue;
             }
-            Note::Sent(_) => continue,
+            Note::Sent(_) | Note::Clock { .. } => continue,
+            Note::Fact(text) if text.starts_with(onvif::MARK) => continue,
             Note::Answered(text) | Note::Fact(text) => text.lines().next().unwrap_or_default(),
         };
         if phase >= from && phase < to && !facts.iter().any(|known| known == text) && facts.len() < 4 {
@@ -143,6 +178,9 @@ fn facts(journal: &[Entry], from: Phase, to: Phase) -> String {
 
 /// How a URL was understood.
 fn understood(url: &str) -> String {
+    if let (Some(maker), Ok(Some(real))) = (makers::maker_of(url), makers::expand(url)) {
+        return format!("{}: becomes {}", maker.makes, understood(&real));
+    }
     let scheme = scheme_of(url).map_or("file", |scheme| scheme.names[0]);
     let Ok(location) = Location::parse(url) else {
         return format!("{scheme}: {}", Redacted(url));

@@ -93,7 +93,7 @@ pub static CODES: &[(&str, &str)] = &[
     ),
     (
         "path-unknown",
-        "The camera is right and the path is wrong. It differs from maker to maker: look it up in the manual, or let `headwater discover` find it where that is there.",
+        "The camera is right and the path is wrong. It differs from maker to maker: look it up in the manual, let `headwater discover` find it, or give onvif:// with the address alone.",
     ),
     (
         "not-on-air",
@@ -284,6 +284,7 @@ pub(super) fn of(
     error: Option<&Error>,
     decoded: Option<&Result<Duration, Error>>,
     health: Option<&Health>,
+    clock_ahead_s: Option<f64>,
     steps: &[Step],
 ) -> Vec<Verdict> {
     let mut all = Vec::new();
@@ -297,6 +298,14 @@ pub(super) fn of(
     }
     if let Some(health) = health {
         doubts(health, steps, |code, sentence| all.push(verdict(code, Outcome::Doubtful, sentence)));
+    }
+    // A camera may tell its time twice, by RTCP and by ONVIF.
+    let told = [health.and_then(|health| health.clock_ahead_s), clock_ahead_s];
+    let wrong = told.into_iter().flatten().filter(|ahead| ahead.abs() > CLOCK_S);
+    if let Some(ahead) = wrong.max_by(|one, other| one.abs().total_cmp(&other.abs())) {
+        let how = if ahead > 0.0 { "ahead of" } else { "behind" };
+        let sentence = format!("The camera's clock is {:.0} s {how} the one of this machine.", ahead.abs());
+        all.push(verdict("clock-off", Outcome::Doubtful, sentence));
     }
     if all.is_empty() {
         all.push(verdict("well", Outcome::Good, "It opens, and pictures come as they should.".into()));
@@ -336,10 +345,6 @@ fn doubts(health: &Health, steps: &[Step], mut doubt: impl FnMut(&'static str, S
     if whole > SLOW {
         doubt("slow-to-open", format!("It took {} to the first picture.", seconds(whole)));
     }
-    if let Some(ahead) = health.clock_ahead_s.filter(|ahead| ahead.abs() > CLOCK_S) {
-        let how = if ahead > 0.0 { "ahead of" } else { "behind" };
-        doubt("clock-off", format!("The camera's clock is {:.0} s {how} the one of this machine.", ahead.abs()));
-    }
 }
 
 #[cfg(test)]
@@ -375,8 +380,9 @@ mod tests {
             clock_ahead_s: Some(0.4),
             ..Health::default()
         };
-        let codes =
-            |health: &Health| of(None, None, Some(health), &[]).iter().map(|verdict| verdict.code).collect::<Vec<_>>();
+        let codes = |health: &Health| {
+            of(None, None, Some(health), None, &[]).iter().map(|verdict| verdict.code).collect::<Vec<_>>()
+        };
         assert_eq!(codes(&well), ["well"]);
         for (health, code) in [
             (Health { damaged: 1, ..well.clone() }, "loses-packets"),

@@ -12,6 +12,9 @@ use super::usual_port;
 /// What we call ourselves.
 pub(crate) const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
 
+/// What is sent by POST (RFC 3902).
+const SOAP: &str = "application/soap+xml; charset=utf-8";
+
 /// What we have of a picture, so that the server need not send it again.
 #[derive(Default, PartialEq, Eq)]
 pub(super) struct Known {
@@ -27,7 +30,7 @@ impl Known {
 }
 
 /// A number that nobody can foresee well enough to plan a request within a frame.
-pub(super) fn random() -> u32 {
+pub(crate) fn random() -> u32 {
     RandomState::new().hash_one(0) as u32
 }
 
@@ -39,7 +42,8 @@ impl Session {
         let location = &self.location;
         let authority = location.authority(usual_port(location));
         let whole = proxy.map(|_| format!("http://{authority}{}", location.target()));
-        let mut request = format!("GET {} HTTP/1.1\r\n", whole.as_deref().unwrap_or(location.target()));
+        let method = if self.body.is_some() { "POST" } else { "GET" };
+        let mut request = format!("{method} {} HTTP/1.1\r\n", whole.as_deref().unwrap_or(location.target()));
         let mut add = |name: &str, value: Option<&str>| {
             if let Some(value) = value {
                 request.push_str(&format!("{name}: {value}\r\n"));
@@ -64,7 +68,12 @@ impl Session {
             add("Connection", Some(if way.keeps { "keep-alive" } else { "close" }));
         }
         if let (Some(user), Some(password), false) = (&location.user, &location.password, is_own("Authorization")) {
-            add("Authorization", self.auth.header(user, password, location.target()).as_deref());
+            let body = self.body.as_deref().unwrap_or_default().as_bytes();
+            add("Authorization", self.auth.header(user, password, method, location.target(), body).as_deref());
+        }
+        if let Some(body) = &self.body {
+            add("Content-Type", Some(SOAP));
+            add("Content-Length", Some(&body.len().to_string()));
         }
         add("If-None-Match", known.and_then(|known| known.etag.as_deref()));
         add("If-Modified-Since", known.and_then(|known| known.modified.as_deref()));

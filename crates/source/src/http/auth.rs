@@ -53,9 +53,17 @@ impl Auth {
         self.client = builder.build().or_else(|error| if digest { Err(error) } else { basic() }).ok();
     }
 
-    /// The value of the `Authorization` header for a GET, once there was a challenge.
-    pub(super) fn header(&mut self, user: &str, password: &str, target: &str) -> Option<String> {
-        let params = PasswordParams { username: user, password, uri: target, method: "GET", body: Some(&[]) };
+    /// The value of the `Authorization` header for a request with this method and body, once there
+    /// was a challenge.
+    pub(super) fn header(
+        &mut self,
+        user: &str,
+        password: &str,
+        method: &str,
+        target: &str,
+        body: &[u8],
+    ) -> Option<String> {
+        let params = PasswordParams { username: user, password, uri: target, method, body: Some(body) };
         self.client.as_mut()?.respond(&params).ok()
     }
 }
@@ -91,9 +99,9 @@ mod tests {
             (&[], "Basic YTpi"),
         ] {
             let mut auth = Auth::default();
-            assert_eq!(auth.header("a", "b", "/"), None);
+            assert_eq!(auth.header("a", "b", "GET", "/", b""), None);
             assert_eq!(auth.challenge(&head(challenges)), Some(false), "{challenges:?}");
-            let header = auth.header("a", "b", "/x").unwrap();
+            let header = auth.header("a", "b", "GET", "/x", b"").unwrap();
             assert!(header.starts_with(expected), "{challenges:?}: {header}");
         }
     }
@@ -103,17 +111,17 @@ mod tests {
         let mut auth = Auth::default();
         let first = "Digest realm=\"nonce=1\", nonce=\"one\", qop=\"auth,auth-int\", algorithm=SHA-256, stale=TRUE";
         assert_eq!(auth.challenge(&head(&[first])), Some(true));
-        assert!(auth.header("a", "b", "/x").unwrap().contains("nonce=\"one\""));
+        assert!(auth.header("a", "b", "GET", "/x", b"").unwrap().contains("nonce=\"one\""));
         let info = |value: &str| Head {
             status: 200,
             reason: String::new(),
             headers: vec![("Authentication-Info".into(), value.into())],
         };
         auth.told(&info("qop=auth, nextnonce=\"two\""));
-        let answer = auth.header("a", "b", "/x").unwrap();
+        let answer = auth.header("a", "b", "GET", "/x", b"").unwrap();
         assert!(answer.contains("nonce=\"two\"") && answer.contains("nc=00000001"), "{answer}");
         auth.told(&info("nextnonce=\"a\\b\""));
         auth.told(&info("rspauth=\"x\""));
-        assert!(auth.header("a", "b", "/x").unwrap().contains("nonce=\"two\""));
+        assert!(auth.header("a", "b", "GET", "/x", b"").unwrap().contains("nonce=\"two\""));
     }
 }

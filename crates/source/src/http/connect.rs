@@ -37,7 +37,7 @@ fn is_inside(address: IpAddr) -> bool {
 }
 
 /// Whether a name is one of this machine without looking it up.
-pub(super) fn names_this_machine(host: &str) -> bool {
+pub(crate) fn names_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_inside)
 }
 

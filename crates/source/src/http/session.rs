@@ -16,9 +16,9 @@ use crate::location::Location;
 use crate::{Access, Error, Sink, tls};
 
 /// How often a server may send us on.
-const MAX_REDIRECTS: usize = 5;
+pub(super) const MAX_REDIRECTS: usize = 5;
 /// How often an answer to its challenge may be stale.
-const MAX_STALE: usize = 2;
+pub(super) const MAX_STALE: usize = 2;
 /// What is read of a head at once, in bytes.
 const READ: usize = 16 << 10;
 /// How long an answer may take on a connection that has had one: servers that keep it open and
@@ -52,6 +52,8 @@ pub(super) struct Session {
     idle: Option<Way>,
     /// Connections are not kept: the server leaves second requests on them unanswered.
     one_each: bool,
+    /// What is sent along, by POST; without it the request is a GET.
+    pub(super) body: Option<String>,
 }
 
 /// What came of a request.
@@ -74,6 +76,7 @@ impl Session {
             remote: false,
             idle: None,
             one_each: false,
+            body: None,
         }
     }
 
@@ -132,9 +135,7 @@ impl Session {
                         return Err(Error::Server { status, what });
                     }
                     visited.push(there.clone());
-                    let here = std::mem::replace(&mut self.location, there);
-                    self.sent_by = Some(here).filter(|_| self.remote);
-                    self.idle = None;
+                    self.move_to(there);
                     refused = 0;
                 }
                 // It has more to say to a client of its own kind, whose passwords may be others too.
@@ -146,8 +147,25 @@ impl Session {
         }
     }
 
+    /// Goes where a redirect leads.
+    pub(super) fn move_to(&mut self, there: Location) {
+        let here = std::mem::replace(&mut self.location, there);
+        self.sent_by = Some(here).filter(|_| self.remote);
+        self.idle = None;
+    }
+
+    /// Closes the connection that is kept.
+    pub(super) fn hang_up(&mut self) {
+        self.idle = None;
+    }
+
+    /// Whether the server is on a machine elsewhere.
+    pub(super) fn is_remote(&self) -> bool {
+        self.remote
+    }
+
     /// Where a redirect leads, if we may go there.
-    fn redirected(&self, answer: &Answer) -> Result<Location, Error> {
+    pub(super) fn redirected(&self, answer: &Answer) -> Result<Location, Error> {
         let (status, here) = (answer.head.status, &self.location);
         let wrong = |what: String| Error::Server { status, what };
         let Some(reference) = answer.head.header("location") else {
@@ -184,7 +202,7 @@ impl Session {
 
     /// One request and the head of its answer. A connection that was kept and has been closed
     /// meanwhile is opened anew.
-    async fn exchange(&mut self, sink: &Sink, known: Option<&Known>) -> Result<Answer, Error> {
+    pub(super) async fn exchange(&mut self, sink: &Sink, known: Option<&Known>) -> Result<Answer, Error> {
         if let Some(way) = self.idle.take() {
             match timeout(SECOND_ANSWER, self.exchange_on(way, known, sink)).await {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -204,6 +222,9 @@ impl Session {
         let lost = |error: &std::io::Error| Error::from_io(&location.to_string(), error);
         sink.note(Note::Sent(without_secrets(&request)));
         way.wire.write_all(request.as_bytes()).await.map_err(|error| lost(&error))?;
+        if let Some(body) = &self.body {
+            way.wire.write_all(body.as_bytes()).await.map_err(|error| lost(&error))?;
+        }
         way.wire.flush().await.map_err(|error| lost(&error))?;
         let mut raw = BytesMut::new();
         let mut parser = HeadParser::new();

@@ -3,6 +3,7 @@
 pub mod camera;
 pub mod clips;
 pub mod http;
+pub mod onvif;
 pub mod pictures;
 pub mod rtsp;
 pub mod server;
