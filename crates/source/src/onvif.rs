@@ -29,7 +29,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     names: &["onvif", "onvifs"],
     example: "onvif://user:password@host",
     doc: "an IP camera that says itself where its stream is; ?profile=, ?stream=sub, ?snapshot",
-    port: None,
+    port: Some(80),
     check: |url| Wish::of(&Location::parse(url)?).map(|_| ()),
     connect,
 };
