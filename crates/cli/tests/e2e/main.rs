@@ -37,6 +37,7 @@ mod sharing;
 mod slow;
 mod snapshot;
 mod sound;
+mod status_page;
 mod variants;
 mod window;
 mod windows_media;

@@ -66,6 +66,11 @@ impl Meter {
         self.lock().sessions.get(&id).and_then(|(_, rate)| *rate)
     }
 
+    /// bit/s that a feed brings, if it has been measured.
+    pub(super) fn feed(&self, name: &str) -> Option<f64> {
+        self.lock().feeds.get(name).and_then(|(_, rate)| *rate)
+    }
+
     /// bit/s that a viewer of `entry` will take, as far as is known.
     pub(super) fn expected(&self, entry: &Entry) -> f64 {
         let What::Stream(stream) = &entry.what else { return 0.0 };

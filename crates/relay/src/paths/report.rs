@@ -1,22 +1,22 @@
 //! `Format status`: ffserver's page with its tables, and the same as JSON.
 
-use std::fmt::Write;
+mod page;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ::config::{Feed, Stream, Video};
+use ::config::{Feed, Stream};
 use axum::http::{header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use jiff::Zoned;
+use media::{Codec, Kind, Track};
 use serde::Serialize;
-use source::State;
+use source::{State, Supervisor};
 
 use super::Paths;
 use super::serve::{json, wants_json};
-use super::table::{Entry, Table, What};
+use super::table::{Entry, Out, Table, What};
 use crate::Relay;
 use crate::output::Tags;
-use crate::server::escape;
 
 /// Everything on the page. Documented in `docs/API.md`.
 #[derive(Serialize)]
@@ -53,11 +53,37 @@ struct FeedRow {
     width: u32,
     height: u32,
     fps: f64,
+    kbit: u64,
     bytes: u64,
+    recorded: Option<Recording>,
     launch: String,
     pid: Option<u32>,
     restarts: u64,
     streams: Vec<String>,
+}
+
+/// What a feed's ring holds.
+#[derive(Serialize)]
+struct Recording {
+    bytes: u64,
+    limit: u64,
+    /// From the oldest that can be read to the newest.
+    seconds: u64,
+    error: Option<String>,
+}
+
+impl Recording {
+    fn of(source: &Supervisor) -> Option<Self> {
+        let recorded = source.variants().recorded()?;
+        Some(Self {
+            bytes: recorded.span.map_or(0, |span| span.bytes),
+            limit: recorded.config.bytes,
+            seconds: recorded
+                .span
+                .map_or(0, |span| span.newest.duration_since(span.oldest).unwrap_or_default().as_secs()),
+            error: recorded.status.error,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -86,13 +112,50 @@ pub(super) fn answer(relay: &Arc<Relay>, paths: &Paths, stream: &Stream, parts: 
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; img-src *"),
     ];
-    (headers, page(&report, stream.favicon_url.as_deref(), &table)).into_response()
+    (headers, page::page(&report, stream.favicon_url.as_deref(), &table)).into_response()
 }
 
 fn bits(stream: &Stream) -> u64 {
     let audio = if stream.no_audio { 0 } else { stream.audio.bit_rate.unwrap_or(0) };
     let video = if stream.no_video { 0 } else { stream.video.bit_rate.unwrap_or(0) };
     video.saturating_add(audio)
+}
+
+/// What a viewer of `entry` takes, in bit/s, where its section does not say it: as it is measured
+/// now, or else what its feed brings.
+fn measured(paths: &Paths, entry: &Entry, clients: &[ClientRow]) -> u64 {
+    let What::Stream(out) = &entry.what else { return 0 };
+    if bits(&out.stream) > 0 {
+        return 0;
+    }
+    let rates = clients.iter().filter(|client| client.path == entry.name && client.actual_bits > 0);
+    let (sum, count) = rates.fold((0, 0), |(sum, count), client| (sum + client.actual_bits, count + 1));
+    if count > 0 { sum / count } else { paths.meter.expected(entry) as u64 }
+}
+
+/// The codecs of what a stream sends: as its section says, as they come where they fit, or as is
+/// usual in its format. Empty where there is none, or nothing is known yet.
+fn codecs(out: &Out) -> (String, String) {
+    let (stream, tracks) = (&out.stream, out.tracks());
+    let format = stream.format.as_deref().unwrap_or_default();
+    if ["mpjpeg", "mjpeg", "jpeg", "singlejpeg"].contains(&format) {
+        return ("mjpeg".into(), String::new());
+    }
+    // RTP and ASF are not FFmpeg's here: they are sent as they come.
+    let container = ffmpeg::Container::find(format).ok().filter(|_| !["rtp", "asf", "asf_stream"].contains(&format));
+    let told = |off: bool, said: Option<&String>, own: Option<&Track>, usual: Option<Codec>| {
+        let fits = own.filter(|track| container.as_ref().is_none_or(|container| container.holds(track)));
+        let is_there = tracks.is_empty() || own.is_some();
+        let codec = said.cloned().or_else(|| fits.map(|track| track.codec.name().into()));
+        let codec = codec.or_else(|| usual.map(|codec| codec.name().into()));
+        codec.filter(|_| !off && is_there).unwrap_or_default()
+    };
+    let sound = tracks.iter().find(|track| matches!(track.kind, Kind::Audio(_)));
+    let usual = |pick: fn(&ffmpeg::Container) -> Option<Codec>| container.as_ref().and_then(pick);
+    (
+        told(stream.no_video, stream.video.codec.as_ref(), tracks.video(), usual(ffmpeg::Container::default_video)),
+        told(stream.no_audio, stream.audio.codec.as_ref(), sound, usual(ffmpeg::Container::default_audio)),
+    )
 }
 
 fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
@@ -110,7 +173,12 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
                 id: session.id,
                 path: entry.name.clone(),
                 ip: session.peer.ip().to_canonical().to_string(),
-                protocol: "HTTP/1.1",
+                protocol: match session.format {
+                    "rtspt" => "RTSP/TCP",
+                    "rtspu" => "RTSP/UDP",
+                    "rtspm" => "RTSP/multicast",
+                    _ => "HTTP/1.1",
+                },
                 state: if live { "SEND_DATA" } else { "WAIT_FEED" },
                 target_bits: bits(&out.stream),
                 actual_bits: paths.meter.session(session.id).unwrap_or(0.0) as u64,
@@ -122,15 +190,15 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
         clients.iter().filter(|client| client.path == entry.name).map(|client| client.bytes).sum::<u64>()
     };
     let streams = table.entries().map(|entry| {
+        let (video_codec, audio_codec) = match &entry.what {
+            What::Stream(out) => codecs(out),
+            _ => (String::new(), String::new()),
+        };
         let (stream, format, feed) = match &entry.what {
             What::Stream(out) => (Some(&out.stream), out.stream.format.clone(), out.feed_name().map(str::to_owned)),
             What::Status(stream) => (Some(&**stream), Some("status".into()), None),
             What::Redirect(_) => (None, Some("redirect".into()), None),
             What::Feed(_) => (None, Some("ffm".into()), None),
-        };
-        let codec = |off: bool, codec: Option<&String>| match off {
-            true => String::new(),
-            false => codec.cloned().unwrap_or_default(),
         };
         StreamRow {
             path: entry.name.clone(),
@@ -138,9 +206,9 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
             served: entry.tally.served.load(Relaxed),
             bytes: entry.tally.bytes.load(Relaxed) + open(entry),
             format: format.unwrap_or_default(),
-            kbit: stream.map_or(0, bits) / 1000,
-            video_codec: stream.map(|s| codec(s.no_video, s.video.codec.as_ref())).unwrap_or_default(),
-            audio_codec: stream.map(|s| codec(s.no_audio, s.audio.codec.as_ref())).unwrap_or_default(),
+            kbit: stream.map_or(0, bits).max(measured(paths, entry, &clients)) / 1000,
+            video_codec,
+            audio_codec,
             feed: feed.unwrap_or_default(),
         }
     });
@@ -173,146 +241,12 @@ fn feed_row(feed: &Feed, paths: &Paths, table: &Table) -> Option<FeedRow> {
         width: video.map_or(0, |video| video.size.width),
         height: video.map_or(0, |video| video.size.height),
         fps: counters.fps,
+        kbit: (paths.meter.feed(&feed.name).unwrap_or(0.0) / 1000.0) as u64,
         bytes: counters.bytes,
+        recorded: Recording::of(source),
         launch: feed.launch.first().cloned().unwrap_or_default(),
         pid,
         restarts,
         streams: streams.map(|stream| stream.name.clone()).collect(),
     })
-}
-
-/// `320x240, q=3-31, fps=25`, as far as it is said.
-fn parameters(video: &Video) -> String {
-    let mut parts = Vec::new();
-    parts.extend(video.size.map(|size| size.to_string()));
-    if let (Some(least), Some(most)) = (video.qmin, video.qmax) {
-        parts.push(format!("q={least}-{most}"));
-    }
-    parts.extend(video.rate.map(|rate| format!("fps={}", rate.as_f64())));
-    parts.join(", ")
-}
-
-/// Where a link of the page leads: to what players are given links to.
-fn link(path: &str, format: &str) -> String {
-    match path.rsplit_once('.') {
-        Some((stem, "asf")) if format == "asf" => format!("{stem}.asx"),
-        Some((stem, "rm")) => format!("{stem}.ram"),
-        Some((stem, _)) if format == "rtp" => format!("{stem}.sdp"),
-        _ => path.to_owned(),
-    }
-}
-
-/// A number of bytes in as few letters as ffserver took.
-fn short(count: u64) -> String {
-    const UNITS: [&str; 5] = ["", "k", "M", "G", "T"];
-    let (mut number, mut unit) = (count as f64, 0);
-    while number >= 10_000.0 && unit + 1 < UNITS.len() {
-        number /= 1000.0;
-        unit += 1;
-    }
-    format!("{number:.0}{}", UNITS[unit])
-}
-
-const STYLE: &str =
-    "body{font-family:sans-serif}table{border-collapse:collapse}td,th{padding:.1em .8em;text-align:left}";
-
-fn rows(html: &mut String, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-    let head: String = heads.iter().map(|head| format!("<th>{head}</th>")).collect();
-    let _ = write!(html, "<table>\n<tr>{head}</tr>\n");
-    for row in rows {
-        let cells: String = row.iter().map(|cell| format!("<td>{cell}</td>")).collect();
-        let _ = writeln!(html, "<tr>{cells}</tr>");
-    }
-    html.push_str("</table>\n");
-}
-
-fn page(report: &Report, favicon: Option<&str>, table: &Table) -> String {
-    let icon =
-        favicon.map(|url| format!("<link rel=\"shortcut icon\" href=\"{}\">\n", escape(url))).unwrap_or_default();
-    let mut html = format!(
-        "<!DOCTYPE html>\n<html>\n<head>\n<meta charset=\"UTF-8\">\n<title>headwater: status</title>\n{icon}<style>{STYLE}</style>\n</head>\n<body>\n<h1>Status</h1>\n<h2>Available Streams</h2>\n"
-    );
-    let heads = [
-        "Path",
-        "Served<br>Conns",
-        "bytes",
-        "Format",
-        "Bit rate<br>kbit/s",
-        "Video<br>codec",
-        "Audio<br>codec",
-        "Feed",
-    ];
-    let streams = report.streams.iter().filter(|row| row.format != "ffm" && row.format != "redirect").map(|row| {
-        let path = format!("<a href=\"/{}\">{}</a>", escape(&link(&row.path, &row.format)), escape(&row.path));
-        let title = row.title.as_deref().map(|title| format!("<br>{}", escape(title))).unwrap_or_default();
-        let path = format!("{path}{title}");
-        vec![
-            path,
-            row.served.to_string(),
-            short(row.bytes),
-            escape(&row.format),
-            row.kbit.to_string(),
-            escape(&row.video_codec),
-            escape(&row.audio_codec),
-            escape(&row.feed),
-        ]
-    });
-    rows(&mut html, &heads, streams);
-    for feed in &report.feeds {
-        let _ = write!(html, "<h2>Feed {}</h2>\n<p>{}", escape(&feed.name), feed.state);
-        if let Some(error) = &feed.error {
-            let _ = write!(html, ": {}", escape(error));
-        }
-        if let Some(codec) = feed.codec.as_ref().filter(|_| feed.width == 0) {
-            let _ = write!(html, ", {}", escape(codec));
-        } else if let Some(codec) = &feed.codec {
-            let _ = write!(html, ", {codec} {}x{}, {:.1} fps", feed.width, feed.height, feed.fps);
-        }
-        if let Some(pid) = feed.pid {
-            let _ = write!(html, "<br>\nRunning as pid {pid}.");
-        }
-        if feed.restarts > 0 {
-            let s = if feed.restarts == 1 { "" } else { "s" };
-            let _ = write!(html, " Started again {} time{s}.", feed.restarts);
-        }
-        html.push_str("</p>\n");
-        let of_feed = table.config.streams.iter().filter(|stream| feed.streams.contains(&stream.name));
-        let kinds = of_feed.flat_map(|stream| {
-            let video = (!stream.no_video).then(|| {
-                let codec = stream.video.codec.clone().unwrap_or_default();
-                ("video", stream.video.bit_rate, codec, parameters(&stream.video))
-            });
-            let audio = (!stream.no_audio).then(|| {
-                let parameters = stream.audio.sample_rate.map(|rate| format!("{rate} Hz")).unwrap_or_default();
-                ("audio", stream.audio.bit_rate, stream.audio.codec.clone().unwrap_or_default(), parameters)
-            });
-            video.into_iter().chain(audio).map(|(kind, rate, codec, parameters)| {
-                let rate = rate.map(|rate| (rate / 1000).to_string()).unwrap_or_default();
-                vec![escape(&stream.name), kind.to_owned(), rate, escape(&codec), parameters]
-            })
-        });
-        rows(&mut html, &["Stream", "type", "kbit/s", "codec", "Parameters"], kinds);
-    }
-    let _ = write!(
-        html,
-        "<h2>Connection Status</h2>\nNumber of connections: {} / {}<br>\nBandwidth in use: {}k / {}k<br>\n",
-        report.connections, report.max_clients, report.bandwidth_kbit, report.max_bandwidth_kbit
-    );
-    let clients = report.clients.iter().map(|client| {
-        vec![
-            client.id.to_string(),
-            escape(&client.path),
-            client.ip.clone(),
-            client.protocol.to_owned(),
-            client.state.to_owned(),
-            short(client.target_bits),
-            short(client.actual_bits),
-            short(client.bytes),
-        ]
-    });
-    let heads = ["#", "File", "IP", "Proto", "State", "Target bit/s", "Actual bit/s", "Bytes transferred"];
-    rows(&mut html, &heads, clients);
-    let now = Zoned::now().strftime("%a %b %e %H:%M:%S %Y");
-    let _ = write!(html, "<hr>Generated at {now} by {}\n</body>\n</html>\n", crate::PRODUCT);
-    html
 }

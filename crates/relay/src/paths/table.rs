@@ -124,6 +124,14 @@ impl Out {
         }
     }
 
+    /// What its feed brings, as far as is known; nothing of a file.
+    pub(super) fn tracks(&self) -> media::Tracks {
+        match &self.from {
+            From::Feed(feed) => feed.status().borrow().tracks.clone(),
+            From::File(..) => media::Tracks::default(),
+        }
+    }
+
     /// What a viewer reads: the feed, or the file from its beginning. Needs a tokio runtime.
     ///
     /// # Errors
