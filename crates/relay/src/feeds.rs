@@ -29,9 +29,9 @@ const READ: usize = 64 << 10;
 const HEARING: Duration = Duration::from_secs(5);
 
 /// The feed that is sent to at `file`, a path without its first slash: `NAME.ffm` or `NAME`.
-pub(crate) fn at<'a>(relay: &'a Relay, file: &str) -> Option<&'a Supervisor> {
+pub(crate) fn at(relay: &Relay, file: &str) -> Option<Supervisor> {
     let name = file.strip_suffix(".ffm").unwrap_or(file);
-    relay.source(name).filter(|source| source.is_pushed())
+    relay.source(name).filter(Supervisor::is_pushed)
 }
 
 /// Takes what `request` sends into `feed`.

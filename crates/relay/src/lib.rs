@@ -22,6 +22,7 @@ mod rtsp;
 mod server;
 mod session;
 mod shelf;
+mod sources;
 mod status;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ use std::time::{Duration, Instant};
 
 use ::config::Problem;
 use source::Supervisor;
+
+use self::sources::Sources;
 
 pub use ::rtsp::sdp::Group;
 pub use name::{NameError, check_name};
@@ -135,7 +138,7 @@ pub enum ConfigError {
 
 /// The sources by name, and everything that the server's tasks share.
 pub struct Relay {
-    sources: BTreeMap<String, Supervisor>,
+    sources: Sources,
     sessions: session::Sessions,
     desks: output::Desks,
     fans: output::Fans,
@@ -177,7 +180,7 @@ impl Relay {
                 .map_err(|source| ConfigError::Source { name: config.name.clone(), source })?;
             sources.insert(config.name.clone(), supervisor);
         }
-        Ok(Arc::new(Self::with(sources, None)))
+        Ok(Arc::new(Self::with(Sources::given(sources), None)))
     }
 
     /// Serves what `config` says, and nothing else. Needs a tokio runtime.
@@ -185,12 +188,11 @@ impl Relay {
     /// # Errors
     /// What of it cannot be served, all of it.
     pub fn configured(config: &::config::Config) -> Result<Arc<Self>, Vec<Problem>> {
-        let sources = config.sources.iter().map(|source| Ok((source.name.clone(), by_config(source)?)));
-        let sources = sources.collect::<Result<_, Problem>>().map_err(|problem| vec![problem])?;
+        let sources = Sources::configured(&config.sources)?;
         Ok(Arc::new(Self::with(sources, Some(paths::Paths::new(config)?))))
     }
 
-    fn with(sources: BTreeMap<String, Supervisor>, paths: Option<paths::Paths>) -> Self {
+    fn with(sources: Sources, paths: Option<paths::Paths>) -> Self {
         Self {
             sources,
             paths,
@@ -212,9 +214,11 @@ impl Relay {
     /// configuration takes none.
     pub fn reload(&self, config: &::config::Config) -> Result<(), Vec<Problem>> {
         let Some(paths) = &self.paths else { return Ok(()) };
+        let renewal = self.sources.renewal(&config.sources)?;
         paths.reload(config)?;
+        renewal.apply(&self.sources)?;
         // Whoever reloads has mended something: what waits is tried now, what was given up again.
-        self.sources().for_each(Supervisor::poke);
+        self.sources().iter().for_each(Supervisor::poke);
         paths.table().feeds().for_each(Supervisor::poke);
         Ok(())
     }
@@ -234,8 +238,8 @@ impl Relay {
 
     /// The source called `name`.
     #[must_use]
-    pub fn source(&self, name: &str) -> Option<&Supervisor> {
-        self.sources.get(name)
+    pub fn source(&self, name: &str) -> Option<Supervisor> {
+        self.sources.named(name)
     }
 
     /// The group that the source called `name` is sent to, if it is.
@@ -251,8 +255,9 @@ impl Relay {
     }
 
     /// All sources, by name.
-    pub fn sources(&self) -> impl Iterator<Item = &Supervisor> {
-        self.sources.values()
+    #[must_use]
+    pub fn sources(&self) -> Vec<Supervisor> {
+        self.sources.all()
     }
 
     /// What everything is doing now.
@@ -260,36 +265,6 @@ impl Relay {
     pub fn snapshot(&self) -> Snapshot {
         status::take(self)
     }
-}
-
-/// A source of a configuration.
-fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
-    let wrong = |message: String| Problem { line: source.line, severity: ::config::Severity::Error, message };
-    let usual = source::Options::default();
-    let streams = match &source.streams {
-        Some(rule) => rule.parse().map_err(|error| wrong(format!("{}: streams: {error}", source.name)))?,
-        None => usual.streams.clone(),
-    };
-    let options = source::Options {
-        open_timeout: source.timeout.unwrap_or(usual.open_timeout),
-        gap_timeout: source.gap_timeout.unwrap_or(usual.gap_timeout),
-        linger: source.linger.unwrap_or(usual.linger),
-        always_on: source.always_on,
-        repeat_files: !source.once,
-        transport: match source.transport.as_deref() {
-            Some("tcp") => source::Transport::Tcp,
-            Some("udp") => source::Transport::Udp,
-            _ => source::Transport::Auto,
-        },
-        streams,
-        manners: source::Manners { connections: source.host_connections.map(usize::from), ..usual.manners.clone() },
-        libav: source.ffmpeg.clone(),
-        record: paths::record(source.file.clone(), source.file_max_size, false),
-        sound_alone: true,
-        ..usual
-    };
-    check_name(&source.name).map_err(|error| wrong(error.to_string()))?;
-    Supervisor::new(&source.name, &source.url, options).map_err(|error| wrong(format!("{}: {error}", source.name)))
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Default for RtspNames {
                 return paths.rtsp(client, path);
             }
             let name = path.strip_suffix(".rtsp").unwrap_or(path);
-            let source = relay.source(name)?.clone();
+            let source = relay.source(name)?;
             Some(RtspStream { group: relay.group(name), ..RtspStream::of(source) })
         })
     }

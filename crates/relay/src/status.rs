@@ -201,7 +201,7 @@ pub(crate) fn take(relay: &Relay) -> Snapshot {
         uptime_s: relay.started.elapsed().as_secs_f64(),
         sources: relay
             .sources()
-            .cloned()
+            .into_iter()
             .chain(relay.paths().into_iter().flat_map(|paths| paths.table().feeds().cloned().collect::<Vec<_>>()))
             .map(|source| source_status(&source, viewers(source.name()), relay.desks.count(&source)))
             .collect(),

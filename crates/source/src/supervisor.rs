@@ -55,6 +55,12 @@ enum Work {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Inner {
+    fn end(&self) {
         match &self.task {
             Work::Pulled(task) => task.abort(),
             Work::Pushed(push) => push.close(),
@@ -225,6 +231,12 @@ impl Supervisor {
         if let Some(archive) = self.0.variants.archive() {
             archive.close();
         }
+    }
+
+    /// Ends it for good, whoever has a handle: its feed ends, and its recording.
+    pub fn close(&self) {
+        self.stop_recording();
+        self.0.end();
     }
 
     /// Ends a wait between two attempts, that of a source whose login was refused too often as well.

@@ -188,7 +188,7 @@ impl Client {
         self.open = Some(Open {
             source: source.clone(),
             variant: wish.map(|wish| wish.to_string()).unwrap_or_default(),
-            reader: self.relay.tapes.read(source, packer::Content::Asf(wish), Tags::default()),
+            reader: self.relay.tapes.read(&source, packer::Content::Asf(wish), Tags::default()),
             reel: None,
             place: Place::default(),
             listed: None,

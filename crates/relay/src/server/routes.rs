@@ -8,6 +8,8 @@ use axum::http::{Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
+use source::Supervisor;
+
 use super::{Refusal, Takeover, unescape};
 use crate::output::{Ask, FORMATS, Tags, past};
 use crate::{Relay, feeds, health, metrics, status};
@@ -45,8 +47,11 @@ const INDEX: &str = include_str!("../../assets/index.html");
 pub(crate) fn router(relay: Arc<Relay>) -> Router {
     if relay.paths().is_some() {
         // What a configuration does not name is not there.
-        let others = (!relay.sources.is_empty()).then(|| of_sources(Arc::clone(&relay)));
-        return Router::new().fallback(move |request| crate::paths::answer(relay.clone(), others.clone(), request));
+        let others = of_sources(Arc::clone(&relay));
+        return Router::new().fallback(move |request| {
+            let others = (!relay.sources.is_empty()).then(|| others.clone());
+            crate::paths::answer(relay.clone(), others, request)
+        });
     }
     of_sources(relay)
 }
@@ -100,7 +105,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         }
         return Err(missing(&relay, file));
     };
-    let source = relay.source(name).ok_or_else(|| missing(&relay, name))?.clone();
+    let source = relay.source(name).ok_or_else(|| missing(&relay, name))?;
     let (start, query) = match past::kind_of(extension) {
         Some(kind) => {
             let (start, rest) = past::start(parts.uri.query().unwrap_or(""))?;
@@ -142,7 +147,8 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
 
 fn missing(relay: &Relay, name: &str) -> Refusal {
     const MOST: usize = 8;
-    let mut names: Vec<_> = relay.sources().map(|source| source.name()).take(MOST + 1).collect();
+    let sources = relay.sources();
+    let mut names: Vec<_> = sources.iter().map(Supervisor::name).take(MOST + 1).collect();
     if names.len() > MOST {
         names[MOST] = "…";
     }
