@@ -1,7 +1,7 @@
 //! Files of `AVPresetVideo` and `AVPresetAudio`: lines of OPTION=VALUE for an encoder.
 //!
 //! Where such a file lies is known to whoever reads it ([`candidates`]); what it says is put
-//! into a stream by [`Stream::apply_preset`]. What the section says itself comes first.
+//! into a stream by [`Stream::apply_preset_video`] and its like. What the section says itself comes first.
 
 use std::path::{Path, PathBuf};
 

@@ -130,7 +130,7 @@ fn measured(paths: &Paths, entry: &Entry, clients: &[ClientRow]) -> u64 {
     }
     let rates = clients.iter().filter(|client| client.path == entry.name && client.actual_bits > 0);
     let (sum, count) = rates.fold((0, 0), |(sum, count), client| (sum + client.actual_bits, count + 1));
-    if count > 0 { sum / count } else { paths.meter.expected(entry) as u64 }
+    sum.checked_div(count).unwrap_or_else(|| paths.meter.expected(entry) as u64)
 }
 
 /// The codecs of what a stream sends: as its section says, as they come where they fit, or as is
