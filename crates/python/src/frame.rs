@@ -183,8 +183,9 @@ impl Frame {
 
     /// The source or the decoder knows that it is damaged.
     #[getter]
-    fn corrupt(&self) -> bool {
-        self.frame.corrupt()
+    fn corrupt(&self, py: Python<'_>) -> bool {
+        // It may have to be decoded, to know.
+        py.detach(|| self.frame.corrupt())
     }
 
     /// Something is missing before it, or changed.
@@ -271,7 +272,7 @@ impl Frame {
 
     /// The same frame in another size: one of the two may be 0 to follow the other.
     fn resized(&self, py: Python<'_>, width: u32, height: u32) -> PyResult<Self> {
-        let resized = self.frame.resized(media::Size::new(width, height));
+        let resized = py.detach(|| self.frame.resized(media::Size::new(width, height)));
         let frame = resized.map_err(|error| exception(py, &error))?;
         Ok(Self { frame, wall: self.wall, kept: [const { PyOnceLock::new() }; FORMATS] })
     }
@@ -336,8 +337,8 @@ impl Frame {
         self.kept(py, self.frame.format())?.get_item(place)
     }
 
-    fn __repr__(&self) -> String {
-        let corrupt = if self.frame.corrupt() { " corrupt" } else { "" };
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let corrupt = if self.corrupt(py) { " corrupt" } else { "" };
         format!("Frame({} {} {:.3} s{corrupt})", self.frame.index(), self.frame.size(), self.pts())
     }
 }
