@@ -18,6 +18,9 @@ from ._state import State, call, watch
 Format = Literal["bgr24", "rgb24", "bgra", "rgba", "gray8", "luma8", "yuv420p", "jpeg"]
 Auto = bool | Literal["auto"]
 
+#: Seconds after which `aopen` looks whether the first frame has come.
+_LOOK = 0.005
+
 
 class Capture(_headwater.Capture):
     """An open source. Any thread may read it, any thread may close it.
@@ -27,6 +30,8 @@ class Capture(_headwater.Capture):
     """
 
     _kept: Any = None
+    #: What the user knows the source as, where that is not its URL.
+    _name: str | None = None
 
     def __enter__(self) -> Capture:
         return self
@@ -212,21 +217,37 @@ def open(
         if on_state is not None:
             call(on_state, "closed")
         if kept is not None:
-            # Its descriptor's number tells nobody anything.
-            error.args, error.url = (str(error).replace(url, name),), name
+            _rename(error, url, name)
         raise
     # As long as it is open it may be opened once more, to look for frames.
-    capture._kept = kept
+    capture._kept, capture._name = kept, name if kept is not None else None
     if on_state is not None:
         watch(capture, on_state)
     return capture
 
 
+def _rename(error: Error, url: str, name: str) -> None:
+    """The number of a descriptor tells nobody anything."""
+    error.args, error.url = (str(error).replace(url, name),), name
+
+
 async def aopen(source: Source, /, **options) -> Capture:
-    """`open` in an event loop: waits on a thread, with the same arguments."""
+    """`open` in an event loop, with the same arguments. Whoever cancels it closes the source."""
     import asyncio
 
-    return await asyncio.to_thread(open, source, **options)
+    if not options.get("wait", True):
+        return open(source, **options)
+    # A source that is a file may have to be read first, which waits. Nothing else does.
+    capture = await asyncio.to_thread(open, source, **{**options, "wait": "elsewhere"})
+    try:
+        while not capture.opened():
+            await asyncio.sleep(_LOOK)
+    except BaseException as error:
+        capture.close()
+        if isinstance(error, Error) and capture._name is not None:
+            _rename(error, capture.url, capture._name)
+        raise
+    return capture
 
 
 def probe(source: Source, /, **options) -> Info:

@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 use crate::error::exception;
 use crate::frame::Frame;
 use crate::info::{Info, Stats};
-use crate::options::{self, Given};
+use crate::options::{self, Given, Wait as First};
 use crate::wait::{seconds, sliced};
 use crate::waker::Waker;
 
@@ -46,7 +46,7 @@ impl Capture {
     #[pyo3(signature = (url, /, **options))]
     fn new(py: Python<'_>, url: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let Given { options, wait } = options::parse(options)?;
-        if !wait {
+        if wait == First::No {
             let begun = py.detach(|| capture::Capture::open_in_background(url, options, || ()));
             let capture = begun.map_err(|error| exception(py, &error))?;
             return Ok(Self { capture, waker: PyOnceLock::new() });
@@ -54,12 +54,23 @@ impl Capture {
         let began = Instant::now();
         let timeout = options.open_timeout;
         let capture = py.detach(|| capture::Capture::begin(url, options)).map_err(|error| exception(py, &error))?;
+        if wait == First::Elsewhere {
+            return Ok(Self { capture, waker: PyOnceLock::new() });
+        }
         // The capture's own deadline comes first and knows more.
         let late = timeout.map(|timeout| timeout + Duration::from_secs(1));
         match sliced(py, late, |slice| capture.opened(slice))? {
             Some(Ok(())) => Ok(Self { capture, waker: PyOnceLock::new() }),
             Some(Err(error)) => Err(exception(py, &error)),
             None => Err(exception(py, &capture.reason(began.elapsed()))),
+        }
+    }
+
+    /// Whether the first frame has come, for one that was opened with `wait="elsewhere"`. Never waits.
+    fn opened(&self, py: Python<'_>) -> PyResult<bool> {
+        match py.detach(|| self.capture.opened(Duration::ZERO)) {
+            Some(opened) => opened.map(|()| true).map_err(|error| exception(py, &error)),
+            None => Ok(false),
         }
     }
 

@@ -61,18 +61,37 @@ fn timeouts(value: &Bound<'_, PyAny>) -> PyResult<(Option<Duration>, Option<Dura
 pub(crate) struct Given {
     pub(crate) options: Options,
     /// For the first frame.
-    pub(crate) wait: bool,
+    pub(crate) wait: Wait,
+}
+
+/// What becomes of the wait for the first frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    Here,
+    /// There is none.
+    No,
+    /// Somebody else waits, by asking `opened`.
+    Elsewhere,
+}
+
+/// True, False, or the word that `aopen` has for it.
+fn wait(value: &Bound<'_, PyAny>) -> PyResult<Wait> {
+    Ok(match value.cast::<PyString>().is_ok_and(|text| text == "elsewhere") {
+        true => Wait::Elsewhere,
+        false if value.is_truthy()? => Wait::Here,
+        false => Wait::No,
+    })
 }
 
 /// All of `given`.
 pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Given> {
     let mut options = Options::new();
-    let mut wait = true;
+    let mut waits = Wait::Here;
     for (key, value) in given.into_iter().flatten() {
         let key: String = key.extract()?;
         let absent = value.is_none();
         match &*key {
-            "wait" => wait = value.is_truthy()?,
+            "wait" => waits = wait(&value)?,
             "timeout" => (options.open_timeout, options.read_timeout) = timeouts(&value)?,
             "reconnect" if value.hasattr("attempts")? => options = options.backoff(backoff(&value)?),
             "reconnect" => options.reconnect = auto(&key, &value)?,
@@ -135,7 +154,7 @@ pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Given> {
             _ => return Err(PyTypeError::new_err(format!("{key}: there is no such option"))),
         }
     }
-    Ok(Given { options, wait })
+    Ok(Given { options, wait: waits })
 }
 
 /// True for the system's authorities, False for anybody, the path of a PEM file, or
