@@ -16,6 +16,18 @@ _started: int | None = None
 _lock = threading.Lock()
 
 
+def _forked() -> None:
+    global _lock
+    # Another thread may have had the old one.
+    _lock = threading.Lock()
+    _headwater.after_fork(True)
+
+
+os.register_at_fork(
+    before=_headwater.before_fork, after_in_parent=lambda: _headwater.after_fork(False), after_in_child=_forked
+)
+
+
 def start() -> None:
     """Takes records from now on. A forked child has to start anew."""
     global _started

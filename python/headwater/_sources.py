@@ -62,6 +62,9 @@ def resolve(source: Source, user: str | None = None, password: str | None = None
     scheme, there, rest = url.partition("://")
     if not there:
         raise ValueError("user and password are for URLs with a host")
+    if "@" in rest.partition("/")[0]:
+        # Neither is better than the other, and to try both may lock the account.
+        raise ValueError("user and password are given, and stand in the URL, too: leave one of them out")
     url = f"{scheme}://{quote(user or '', safe='')}:{quote(password or '', safe='')}@{rest}"
     return Resolved(url, None, url)
 

@@ -12,8 +12,8 @@ from . import _log
 
 State = Literal["connecting", "open", "stalled", "reconnecting", "ended", "closed"]
 
-#: Seconds after which a state is looked at that changes by nothing but time, as "stalled".
-_LOOK = 0.25
+#: Milliseconds after which a state is looked at that changes by nothing but time, as "stalled".
+_LOOK_MS = 250
 
 
 def call(callback: Callable[[State], Any], state: State) -> None:
@@ -32,6 +32,9 @@ def watch(capture: Any, callback: Callable[[State], Any]) -> None:
 
 def _run(capture: weakref.ref, waker: Any, callback: Callable[[State], Any]) -> None:
     told: State = "connecting"
+    # Not select, which knows the first 1,024 descriptors only.
+    poll = select.poll()
+    poll.register(waker.fileno(), select.POLLIN)
     while told != "closed":
         waker.clear()
         # The thread does not keep the capture: one that nobody has any more is closed.
@@ -42,4 +45,4 @@ def _run(capture: weakref.ref, waker: Any, callback: Callable[[State], Any]) -> 
             told = state
             call(callback, state)
         else:
-            select.select([waker.fileno()], [], [], _LOOK)
+            poll.poll(_LOOK_MS)

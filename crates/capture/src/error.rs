@@ -18,8 +18,10 @@ pub enum Kind {
     NotFound,
     /// The server wants other credentials, or the file other rights.
     Unauthorized,
-    /// No connection: unknown host, refused port, reset; or it was lost.
+    /// No connection: unknown host, no way there, reset; or it was lost.
     Unreachable,
+    /// Nobody listens at that port.
+    Refused,
     /// A deadline passed; [`Error::phase`] tells in what.
     Timeout,
     /// The server answered with an error of its own; [`Error::status`].
@@ -118,6 +120,7 @@ impl Error {
             E::NotFound { .. } => Kind::NotFound,
             E::Unauthorized { .. } => Kind::Unauthorized,
             E::Unreachable { .. } | E::Tls { .. } | E::Ended { what: Some(_) } => Kind::Unreachable,
+            E::Refused { .. } => Kind::Refused,
             E::Timeout { .. } => Kind::Timeout,
             E::Server { .. } | E::TooMany { .. } => Kind::Server,
             E::NotVideo { .. } => Kind::NotVideo,
@@ -201,11 +204,11 @@ mod tests {
 
     #[test]
     fn it_is_one_line_with_the_cause_first_and_the_advice_last() {
-        let cause = source::Error::Unreachable { what: "cam:80: connection refused".into() };
+        let cause = source::Error::Refused { what: "cam:80: connection refused".into() };
         let error = Error::from_source("http://me:secret@cam/x", &cause).after(Duration::from_millis(84));
         let expected = "cam:80: connection refused (0.08 s); is the camera on, and are host and port right?";
         assert_eq!(error.to_string(), expected);
-        assert_eq!((error.kind(), error.url()), (Kind::Unreachable, "http://me:***@cam/x"));
+        assert_eq!((error.kind(), error.url()), (Kind::Refused, "http://me:***@cam/x"));
     }
 
     #[test]

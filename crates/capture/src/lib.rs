@@ -48,6 +48,7 @@ pub use error::{Error, Kind};
 pub use frame::Frame;
 pub use info::{Info, Position, Seek, State, Stats};
 pub use options::{Auto, Colors, Corrupt, Crop, Every, Format, Options, Skip};
+pub use runtime::{Forking, forking};
 pub use source::{Backoff, Phase};
 
 use flow::Flow;
@@ -64,6 +65,9 @@ pub fn ffmpeg_version() -> String {
 /// The deadlines of the source come first, since they know more of what went wrong.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// How long a wait without end is at a time.
+const LONG: Duration = Duration::from_secs(3600);
+
 /// Longest time that the first picture of a source that is lost again takes to be decoded.
 const DECODED: Duration = Duration::from_secs(2);
 
@@ -78,6 +82,10 @@ pub struct Capture {
     /// When it ended or was closed.
     over: Mutex<Option<SystemTime>>,
 }
+
+/// A seek that was begun: for [`Capture::sought`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Begun(u64);
 
 /// What makes the frames.
 enum Engine {
@@ -119,12 +127,12 @@ impl Capture {
     /// ```
     /// use capture::{Capture, Kind, Options};
     /// let error = Capture::open("http://127.0.0.1:1/video.mjpg", Options::new()).unwrap_err();
-    /// assert_eq!(error.kind(), Kind::Unreachable);
+    /// assert_eq!(error.kind(), Kind::Refused);
     /// ```
     pub fn open(url: &str, options: Options) -> Result<Self, Error> {
         let capture = Self::begin(url, options)?;
         loop {
-            if let Some(opened) = capture.opened(Duration::from_secs(3600)) {
+            if let Some(opened) = capture.opened(LONG) {
                 return opened.map(|()| capture);
             }
         }
@@ -295,20 +303,67 @@ impl Capture {
     /// [`Kind::Unsupported`] for a source without places, [`Kind::Timeout`], [`Kind::Closed`], and
     /// what may be wrong with a file.
     pub fn seek(&self, to: Seek) -> Result<(), Error> {
+        let begun = self.begin_seek(to)?;
+        self.in_time(|wait| self.sought(begun, wait))
+    }
+
+    /// Begins to go to a place, for a caller that waits for it by [`Capture::sought`], in between
+    /// looking after something else. Who gives up may leave it at that.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for a source without places, [`Kind::Closed`].
+    pub fn begin_seek(&self, to: Seek) -> Result<Begun, Error> {
         match self.engine() {
-            Running::Recording(recording) => recording.seek(&self.flow, to, self.timeout()),
+            Running::Recording(_) => Recording::begin_seek(&self.flow, to).map(Begun),
             Running::Live(_) => Err(self.unsupported("a live source has no places to go to")),
         }
     }
 
-    /// How many frames a recording has, by looking at the whole file once; then it is known.
+    /// Waits up to `wait` for the frame that was sought: nothing when it is not there yet.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] for a live source, and what may be wrong with a file.
-    pub fn count_frames(&self) -> Result<u64, Error> {
+    /// As [`Capture::seek`], but for the time-out.
+    pub fn sought(&self, begun: Begun, wait: Duration) -> Option<Result<(), Error>> {
         match self.engine() {
-            Running::Recording(recording) => recording.count(&self.flow, &self.flow.url, &self.opening),
-            Running::Live(_) => Err(self.unsupported("a live source has no number of frames")),
+            Running::Recording(recording) => recording.sought(&self.flow, begun.0, wait),
+            Running::Live(_) => Some(Err(self.unsupported("a live source has no places to go to"))),
+        }
+    }
+
+    /// How many frames a recording has, by looking at the whole file once; then it is known. Waits
+    /// no longer than for reading; what was begun goes on, for a later call.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for a live source, [`Kind::Timeout`], [`Kind::Closed`], and what may
+    /// be wrong with a file.
+    pub fn count_frames(&self) -> Result<u64, Error> {
+        self.in_time(|wait| self.counted(wait))
+    }
+
+    /// Waits up to `wait` for the number of frames: nothing when they are not counted yet.
+    ///
+    /// # Errors
+    /// As [`Capture::count_frames`], but for the time-out.
+    pub fn counted(&self, wait: Duration) -> Option<Result<u64, Error>> {
+        match self.engine() {
+            Running::Recording(recording) => match recording.begin_count(&self.flow, &self.opening) {
+                Ok(()) => recording.counted(&self.flow, wait),
+                Err(error) => Some(Err(error)),
+            },
+            Running::Live(_) => Some(Err(self.unsupported("a live source has no number of frames"))),
+        }
+    }
+
+    /// What `wait` gives within the time-out for reading.
+    fn in_time<T>(&self, wait: impl Fn(Duration) -> Option<Result<T, Error>>) -> Result<T, Error> {
+        let (began, timeout) = (Instant::now(), self.timeout());
+        loop {
+            if let Some(result) = wait(timeout.unwrap_or(LONG)) {
+                return result;
+            }
+            if timeout.is_some() {
+                return Err(self.reason(began.elapsed()));
+            }
         }
     }
 

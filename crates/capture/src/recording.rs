@@ -8,15 +8,16 @@ mod numbering;
 mod places;
 mod worker;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use source::{Error as SourceError, Phase, Stop};
 
 use crate::flow::Flow;
 use crate::live::Live;
-use crate::{Error, Info, Kind, Options, Seek, State, Stats};
+use crate::{Error, Info, Kind, Options, Position, Seek, State, Stats};
 
 /// Frames that are decoded ahead unless another number is asked for: the least, and the most, as
 /// far as there is [`ROOM`] for them.
@@ -52,6 +53,8 @@ struct Known {
     fps: f64,
     /// Frames, counted.
     counted: Option<Result<u64, Error>>,
+    /// A thread counts them.
+    counts: bool,
 }
 
 impl Shared {
@@ -114,59 +117,82 @@ impl Recording {
         Error::from_source(&flow.url, &SourceError::Timeout { phase, after: waited, tried: None }).after(waited)
     }
 
-    /// Goes to `to`, and waits until the frame there is ready.
-    pub(crate) fn seek(&self, flow: &Flow, to: Seek, timeout: Option<Duration>) -> Result<(), Error> {
-        let began = std::time::Instant::now();
-        let generation = {
-            let mut inside = flow.lock();
-            if inside.closed {
-                return Err(Error::closed(&flow.url));
-            }
-            // The next few are decoded already.
-            if let Seek::Frame(frame) = to
-                && inside.skip_to(frame)
-            {
-                drop(inside);
-                flow.make_room();
-                return Ok(());
-            }
-            let old = inside.begin_seek(to);
-            let generation = inside.generation;
-            drop(inside);
-            drop(old);
-            generation
-        };
+    /// Begins to go to `to`; the number is for [`Recording::sought`].
+    pub(crate) fn begin_seek(flow: &Flow, to: Seek) -> Result<u64, Error> {
+        let mut inside = flow.lock();
+        if inside.closed {
+            return Err(Error::closed(&flow.url));
+        }
+        // The next few are decoded already.
+        let skips = matches!(to, Seek::Frame(frame) if inside.skip_to(frame));
+        let old = if skips { VecDeque::new() } else { inside.begin_seek(to) };
+        let generation = inside.generation;
+        drop(inside);
+        drop(old);
         flow.make_room();
-        let deadline = timeout.and_then(|timeout| began.checked_add(timeout));
-        let landed = flow.wait_until(deadline, |inside| {
+        Ok(generation)
+    }
+
+    /// Waits until the frame is ready to which the seek of this number leads.
+    pub(crate) fn sought(&self, flow: &Flow, generation: u64, wait: Duration) -> Option<Result<(), Error>> {
+        let counted = || self.shared.known().counted.clone().and_then(Result::ok);
+        flow.wait_until(Instant::now().checked_add(wait), |inside| {
             if inside.closed {
                 return Some(Err(Error::closed(&flow.url)));
             }
             // Another thread's seek came later: where this one led does not matter any more.
-            let done = inside.generation != generation || inside.front().is_some();
+            if inside.generation != generation {
+                return Some(Ok(()));
+            }
+            if let Some(front) = inside.front() {
+                inside.position = Position { frame: front.index(), time: front.pts() };
+                return Some(Ok(()));
+            }
             match &inside.over {
-                _ if done => Some(Ok(())),
-                Some(over) if over.kind() == Kind::Ended => Some(Ok(())),
+                Some(over) if over.kind() == Kind::Ended => {
+                    inside.position.frame = counted().unwrap_or(inside.position.frame);
+                    Some(Ok(()))
+                }
                 over => over.clone().map(Err),
             }
-        });
-        landed.unwrap_or_else(|| Err(self.reason(flow, began.elapsed())))
+        })
     }
 
-    /// Counts the frames, once.
-    pub(crate) fn count(&self, flow: &Flow, url: &str, options: &source::Options) -> Result<u64, Error> {
-        if let Some(counted) = self.shared.known().counted.clone() {
-            return counted;
+    /// Begins to count the frames, once, on a thread of its own.
+    pub(crate) fn begin_count(&self, flow: &Arc<Flow>, options: &source::Options) -> Result<(), Error> {
+        let mut known = self.shared.known();
+        if known.counts || known.counted.is_some() {
+            return Ok(());
         }
-        let stop = self.stop.clone();
-        let places = places::Places::look(url, options, &stop);
-        let counted = match places {
-            _ if stop.is_set() => return Err(Error::closed(&flow.url)),
-            Ok(places) => Ok(places.len()),
-            Err(error) => Err(Error::from_source(&flow.url, &error)),
+        let (flow_there, shared, stop) = (Arc::clone(flow), Arc::clone(&self.shared), self.stop.clone());
+        let options = options.clone();
+        let count = move || {
+            let mut counted = Err(SourceError::Broken { what: String::new() });
+            let died = crate::unless_it_dies(|| {
+                counted = places::Places::look(&flow_there.url, &options, &stop).map(|places| places.len());
+                Ok(())
+            });
+            let counted = died.and(counted).map_err(|error| Error::from_source(&flow_there.url, &error));
+            let mut known = shared.known();
+            known.counts = false;
+            if !stop.is_set() {
+                known.counted = Some(counted);
+            }
+            drop(known);
+            flow_there.tell();
         };
-        self.shared.known().counted = Some(counted.clone());
-        counted
+        let spawned = thread::Builder::new().name("count".into()).spawn(count);
+        spawned.map_err(|error| Error::new(Kind::Broken, &flow.url, format!("cannot start a thread: {error}")))?;
+        known.counts = true;
+        Ok(())
+    }
+
+    /// Waits until the frames are counted.
+    pub(crate) fn counted(&self, flow: &Flow, wait: Duration) -> Option<Result<u64, Error>> {
+        flow.wait_until(Instant::now().checked_add(wait), |inside| match inside.closed {
+            true => Some(Err(Error::closed(&flow.url))),
+            false => self.shared.known().counted.clone(),
+        })
     }
 }
 

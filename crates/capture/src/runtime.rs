@@ -1,7 +1,7 @@
 //! The one runtime that all captures of a process share.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -9,9 +9,25 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// The most threads: they move bytes, decoding has threads of its own.
 const MOST_WORKERS: usize = 4;
 
+/// The runtime, and the process that it is of.
+static SHARED: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
+
+/// Keeps what captures share in order while the process forks.
+pub struct Forking {
+    _shared: MutexGuard<'static, Option<(u32, &'static Runtime)>>,
+}
+
+/// Takes the locks of what captures of a process share, so that a fork finds none of them taken
+/// by a thread that the child does not have. To be dropped on both sides of the fork, after it.
+///
+/// A child may then open captures of its own. Those of its parent it must leave alone.
+#[must_use]
+pub fn forking() -> Forking {
+    Forking { _shared: SHARED.lock().unwrap_or_else(PoisonError::into_inner) }
+}
+
 /// A handle of it; the first call starts it. It lives as long as the process.
 pub(crate) fn handle() -> io::Result<Handle> {
-    static SHARED: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     // A forked process has none of its parent's threads.
     let process = std::process::id();

@@ -140,6 +140,7 @@ fn printable_error(mut error: source::Error) -> source::Error {
         | E::NotFound { what }
         | E::Unauthorized { what }
         | E::Unreachable { what }
+        | E::Refused { what }
         | E::Tls { what, .. }
         | E::Server { what, .. }
         | E::NotVideo { what, .. }

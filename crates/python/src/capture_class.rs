@@ -3,24 +3,29 @@
 use std::time::{Duration, Instant};
 
 use capture::{Seek, State};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-use crate::error::exception;
+use crate::error::{exception, named};
+use crate::fork::Here;
 use crate::frame::Frame;
 use crate::info::{Info, Stats};
 use crate::options::{self, Given, Wait as First};
+use crate::pixels::check;
 use crate::wait::{seconds, sliced};
 use crate::waker::Waker;
 
 /// An open source. `headwater.Capture` adds what is easier to say in Python.
 #[pyclass(frozen, subclass, weakref, module = "headwater._headwater")]
 pub(crate) struct Capture {
-    pub(crate) capture: capture::Capture,
+    capture: Here<capture::Capture>,
     waker: PyOnceLock<Py<Waker>>,
 }
+
+const FORKED: &str = "the capture is not open in this process, which was forked from the one that opened it; \
+                      open it here, or have multiprocessing start processes by \"spawn\"";
 
 /// A time-out that may be left to the capture.
 #[derive(FromPyObject)]
@@ -49,18 +54,18 @@ impl Capture {
         if wait == First::No {
             let begun = py.detach(|| capture::Capture::open_in_background(url, options, || ()));
             let capture = begun.map_err(|error| exception(py, &error))?;
-            return Ok(Self { capture, waker: PyOnceLock::new() });
+            return Ok(Self::of(capture));
         }
         let began = Instant::now();
         let timeout = options.open_timeout;
         let capture = py.detach(|| capture::Capture::begin(url, options)).map_err(|error| exception(py, &error))?;
         if wait == First::Elsewhere {
-            return Ok(Self { capture, waker: PyOnceLock::new() });
+            return Ok(Self::of(capture));
         }
         // The capture's own deadline comes first and knows more.
         let late = timeout.map(|timeout| timeout + Duration::from_secs(1));
         match sliced(py, late, |slice| capture.opened(slice))? {
-            Some(Ok(())) => Ok(Self { capture, waker: PyOnceLock::new() }),
+            Some(Ok(())) => Ok(Self::of(capture)),
             Some(Err(error)) => Err(exception(py, &error)),
             None => Err(exception(py, &capture.reason(began.elapsed()))),
         }
@@ -68,7 +73,8 @@ impl Capture {
 
     /// Whether the first frame has come, for one that was opened with `wait="elsewhere"`. Never waits.
     fn opened(&self, py: Python<'_>) -> PyResult<bool> {
-        match py.detach(|| self.capture.opened(Duration::ZERO)) {
+        let capture = self.here(py)?;
+        match py.detach(|| capture.opened(Duration::ZERO)) {
             Some(opened) => opened.map(|()| true).map_err(|error| exception(py, &error)),
             None => Ok(false),
         }
@@ -78,36 +84,35 @@ impl Capture {
     /// into the array `out`, if one is given.
     #[pyo3(signature = (out=None, timeout=Wait::Default(Ellipsis)))]
     fn read(&self, py: Python<'_>, out: Option<Bound<'_, PyAny>>, timeout: Wait) -> PyResult<Frame> {
-        let timeout = self.wait(&timeout)?;
-        let began = Instant::now();
-        match sliced(py, timeout, |slice| self.capture.poll(slice).transpose())? {
-            Some(read) => {
-                let frame = read.map(Frame::from).map_err(|error| exception(py, &error))?;
-                if let Some(out) = out {
-                    frame.fill(&out, frame.asked())?;
-                }
-                Ok(frame)
-            }
-            None => Err(exception(py, &self.capture.reason(began.elapsed()))),
+        let capture = self.here(py)?;
+        let timeout = wait(capture, &timeout)?;
+        if let Some(out) = &out {
+            check(out)?;
         }
+        let frame = within(py, capture, timeout, |slice| capture.poll(slice).transpose()).map(Frame::from)?;
+        if let Some(out) = out {
+            frame.fill(&out, frame.asked())?;
+            frame.keep(py, out);
+        }
+        Ok(frame)
     }
 
     /// The next frame if there is one; never waits.
     fn poll(&self, py: Python<'_>) -> PyResult<Option<Frame>> {
-        let read = self.capture.poll(Duration::ZERO).map_err(|error| exception(py, &error))?;
+        let read = self.here(py)?.poll(Duration::ZERO).map_err(|error| exception(py, &error))?;
         Ok(read.map(Frame::from))
     }
 
     /// The newest frame, if it was not given yet and is no older than `max_age` seconds. Never waits.
     #[pyo3(signature = (max_age=None))]
-    fn latest(&self, max_age: Option<f64>) -> PyResult<Option<Frame>> {
-        Ok(self.capture.latest(seconds(max_age, "max_age")?).map(Frame::from))
+    fn latest(&self, py: Python<'_>, max_age: Option<f64>) -> PyResult<Option<Frame>> {
+        Ok(self.here(py)?.latest(seconds(max_age, "max_age")?).map(Frame::from))
     }
 
     /// What waiting in vain for `waited` seconds is to raise.
-    fn timed_out(&self, py: Python<'_>, waited: f64) -> Py<PyAny> {
+    fn timed_out(&self, py: Python<'_>, waited: f64) -> PyResult<Py<PyAny>> {
         let waited = Duration::try_from_secs_f64(waited).unwrap_or_default();
-        exception(py, &self.capture.reason(waited)).into_value(py).into_any()
+        Ok(exception(py, &self.here(py)?.reason(waited)).into_value(py).into_any())
     }
 
     fn seek_frame(&self, py: Python<'_>, index: u64) -> PyResult<()> {
@@ -115,90 +120,104 @@ impl Capture {
     }
 
     fn seek_time(&self, py: Python<'_>, time: f64) -> PyResult<()> {
-        self.seek(py, Seek::Time(seconds(Some(time), "seek")?.unwrap_or(Duration::MAX)))
+        let to = match Duration::try_from_secs_f64(time) {
+            Ok(to) => to,
+            Err(_) if time > 0.0 => Duration::MAX,
+            Err(_) => {
+                let what = format!("seek: {time} s; expected seconds after the first frame");
+                return Err(PyValueError::new_err(what));
+            }
+        };
+        self.seek(py, Seek::Time(to))
     }
 
-    /// How many frames a recording has, by looking at all of it once.
-    fn count_frames(&self, py: Python<'_>) -> PyResult<u64> {
-        py.detach(|| self.capture.count_frames()).map_err(|error| exception(py, &error))
+    /// How many frames a recording has, by looking at all of it once, which takes no longer than `timeout` seconds
+    /// (by default, what `open` was told) at a time and then goes on by itself, for a later call.
+    #[pyo3(signature = (timeout=Wait::Default(Ellipsis)))]
+    fn count_frames(&self, py: Python<'_>, timeout: Wait) -> PyResult<u64> {
+        let capture = self.here(py)?;
+        within(py, capture, wait(capture, &timeout)?, |slice| capture.counted(slice))
     }
 
     /// Number of the frame that comes next, and time of the one read last in seconds.
     #[getter]
-    fn position(&self) -> (u64, f64) {
-        let position = self.capture.position();
-        (position.frame, position.time.as_secs_f64())
+    fn position(&self, py: Python<'_>) -> PyResult<(u64, f64)> {
+        let position = self.here(py)?.position();
+        Ok((position.frame, position.time.as_secs_f64()))
     }
 
     /// Closes the source; ends every call that waits for it, on whatever thread. May be called twice.
     fn close(&self, py: Python<'_>) {
-        py.detach(|| self.capture.close());
+        if let Some(capture) = self.capture.get() {
+            py.detach(|| capture.close());
+        }
     }
 
     /// Whether it was closed.
     #[getter]
     fn closed(&self) -> bool {
-        self.capture.is_closed()
+        self.capture.get().is_none_or(capture::Capture::is_closed)
     }
 
     /// What the source is.
     #[getter]
-    fn info(&self) -> Info {
-        Info::of(&self.capture)
+    fn info(&self, py: Python<'_>) -> PyResult<Info> {
+        self.here(py).map(Info::of)
     }
 
     /// What it has brought.
     #[getter]
-    fn stats(&self) -> Stats {
-        Stats::of(&self.capture)
+    fn stats(&self, py: Python<'_>) -> PyResult<Stats> {
+        self.here(py).map(Stats::of)
     }
 
     /// `connecting`, `open`, `stalled`, `reconnecting`, `ended` or `closed`.
     #[getter]
     fn state(&self) -> &'static str {
-        match self.capture.state() {
-            State::Connecting => "connecting",
-            State::Open => "open",
-            State::Stalled => "stalled",
-            State::Reconnecting => "reconnecting",
-            State::Ended => "ended",
-            State::Closed => "closed",
+        match self.capture.get().map(capture::Capture::state) {
+            Some(State::Connecting) => "connecting",
+            Some(State::Open) => "open",
+            Some(State::Stalled) => "stalled",
+            Some(State::Reconnecting) => "reconnecting",
+            Some(State::Ended) => "ended",
+            Some(State::Closed) | None => "closed",
         }
     }
 
     /// The URL, its password masked.
     #[getter]
     fn url(&self) -> String {
-        self.capture.url()
+        self.capture.anywhere().url()
     }
 
     /// Longest wait of `read` in seconds; None is for ever. May be set.
     #[getter]
-    fn timeout(&self) -> Option<f64> {
-        self.capture.timeout().map(|timeout| timeout.as_secs_f64())
+    fn timeout(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        Ok(self.here(py)?.timeout().map(|timeout| timeout.as_secs_f64()))
     }
 
     #[setter]
-    fn set_timeout(&self, timeout: Option<f64>) -> PyResult<()> {
-        self.capture.set_timeout(seconds(timeout, "timeout")?);
+    fn set_timeout(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        self.here(py)?.set_timeout(seconds(timeout, "timeout")?);
         Ok(())
     }
 
     /// Whether `read` would return at once.
     #[getter]
     fn ready(&self) -> bool {
-        self.capture.is_ready()
+        self.capture.get().is_none_or(capture::Capture::is_ready)
     }
 
     /// A file descriptor that becomes readable when something happens.
     fn waker(&self, py: Python<'_>) -> PyResult<Py<Waker>> {
-        let waker = self.waker.get_or_try_init(py, || Py::new(py, Waker::of(&self.capture)?))?;
+        let capture = self.here(py)?;
+        let waker = self.waker.get_or_try_init(py, || Py::new(py, Waker::of(capture)?))?;
         Ok(waker.clone_ref(py))
     }
 
     /// Another one, for whoever does not share it.
-    fn new_waker(&self) -> PyResult<Waker> {
-        Ok(Waker::of(&self.capture)?)
+    fn new_waker(&self, py: Python<'_>) -> PyResult<Waker> {
+        Ok(Waker::of(self.here(py)?)?)
     }
 
     fn __repr__(&self) -> String {
@@ -207,15 +226,45 @@ impl Capture {
 }
 
 impl Capture {
-    fn wait(&self, timeout: &Wait) -> PyResult<Option<Duration>> {
-        match timeout {
-            Wait::Default(_) => Ok(self.capture.timeout()),
-            Wait::Seconds(value) => seconds(*value, "timeout"),
-        }
+    fn of(capture: capture::Capture) -> Self {
+        Self { capture: Here::new(capture), waker: PyOnceLock::new() }
+    }
+
+    /// The capture, in the process that opened it.
+    pub(crate) fn here(&self, py: Python<'_>) -> PyResult<&capture::Capture> {
+        self.capture.get().ok_or_else(|| named(py, "CaptureClosed", &format!("{}: {FORKED}", self.url())))
+    }
+
+    /// The capture, in whatever process: for who has asked before whether it is here.
+    pub(crate) fn anywhere(&self) -> &capture::Capture {
+        self.capture.anywhere()
     }
 
     fn seek(&self, py: Python<'_>, to: Seek) -> PyResult<()> {
-        py.detach(|| self.capture.seek(to)).map_err(|error| exception(py, &error))
+        let capture = self.here(py)?;
+        let begun = py.detach(|| capture.begin_seek(to)).map_err(|error| exception(py, &error))?;
+        within(py, capture, capture.timeout(), |slice| capture.sought(begun, slice))
+    }
+}
+
+fn wait(capture: &capture::Capture, timeout: &Wait) -> PyResult<Option<Duration>> {
+    match timeout {
+        Wait::Default(_) => Ok(capture.timeout()),
+        Wait::Seconds(value) => seconds(*value, "timeout"),
+    }
+}
+
+/// What `poll` gives within `timeout`, or why it was waited for in vain.
+fn within<T: Send>(
+    py: Python<'_>,
+    capture: &capture::Capture,
+    timeout: Option<Duration>,
+    poll: impl FnMut(Duration) -> Option<Result<T, capture::Error>> + Send,
+) -> PyResult<T> {
+    let began = Instant::now();
+    match sliced(py, timeout, poll)? {
+        Some(result) => result.map_err(|error| exception(py, &error)),
+        None => Err(exception(py, &capture.reason(began.elapsed()))),
     }
 }
 
@@ -224,7 +273,12 @@ impl Capture {
 #[pyo3(signature = (captures, timeout=None))]
 pub(crate) fn ready(py: Python<'_>, captures: Vec<Bound<'_, Capture>>, timeout: Option<f64>) -> PyResult<Vec<usize>> {
     let timeout = seconds(timeout, "timeout")?;
-    let captures: Vec<_> = captures.iter().map(|capture| &capture.get().capture).collect();
+    // Those of a process that this one was forked from are over.
+    let over: Vec<_> = (0..captures.len()).filter(|place| captures[*place].get().capture.get().is_none()).collect();
+    if !over.is_empty() {
+        return Ok(over);
+    }
+    let captures: Vec<_> = captures.iter().filter_map(|capture| capture.get().capture.get()).collect();
     let places = sliced(py, timeout, |slice| {
         Some(capture::wait_any(&captures, Some(slice))).filter(|places| !places.is_empty())
     })?;

@@ -10,13 +10,12 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
 }
 
 fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
-    let refused = error.what().to_ascii_lowercase().contains("connection refused");
     let class = match error.kind() {
         Kind::BadUrl => "BadUrl",
         Kind::BadOption => "BadOption",
         Kind::NotFound => "NotFound",
         Kind::Unauthorized => "Unauthorized",
-        Kind::Unreachable if refused => "Refused",
+        Kind::Refused => "Refused",
         Kind::Unreachable => "Unreachable",
         Kind::Timeout => "Timeout",
         Kind::Server => "ServerError",

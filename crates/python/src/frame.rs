@@ -1,18 +1,21 @@
 //! A frame, and the arrays that can be made of it.
 
+use std::ffi::c_int;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use capture::Format;
 use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
-use crate::error::exception;
+use crate::error::{exception, named};
+use crate::fork::Here;
 use crate::options;
-use crate::pixels::{Pixels, fill, memory};
+use crate::pixels::{Pixels, fill, lend, memory};
 
 /// The same moment by Rust's clock and by Python's `time.monotonic()`.
 static CLOCK: OnceLock<(Instant, f64)> = OnceLock::new();
@@ -30,7 +33,7 @@ pub(crate) fn clock(py: Python<'_>) -> PyResult<()> {
 /// the same writable array each time. A frame that nobody looks at costs no conversion.
 #[pyclass(frozen, weakref, module = "headwater")]
 pub(crate) struct Frame {
-    frame: capture::Frame,
+    frame: Here<capture::Frame>,
     wall: SystemTime,
     kept: [PyOnceLock<Py<PyAny>>; FORMATS],
 }
@@ -42,14 +45,14 @@ impl From<capture::Frame> for Frame {
     fn from(frame: capture::Frame) -> Self {
         let now = SystemTime::now();
         let wall = now.checked_sub(frame.received().elapsed()).unwrap_or(now);
-        Self { frame, wall, kept: [const { PyOnceLock::new() }; FORMATS] }
+        Self { frame: Here::new(frame), wall, kept: [const { PyOnceLock::new() }; FORMATS] }
     }
 }
 
 impl Frame {
     /// Converts into new memory, while other threads run.
     fn pixels(&self, py: Python<'_>, format: Format) -> PyResult<Pixels> {
-        let frame = &self.frame;
+        let frame = self.here(py)?;
         let (width, height) = (frame.width() as usize, frame.height() as usize);
         if format == Format::Jpeg {
             let jpeg = py.detach(|| self.own_jpeg().map_or_else(|| frame.encode_jpeg(QUALITY), Ok));
@@ -74,15 +77,26 @@ impl Frame {
         }
     }
 
-    /// What `open` asked for.
-    pub(crate) fn asked(&self) -> Format {
-        self.frame.format()
+    /// The frame, in the process that read it.
+    fn here(&self, py: Python<'_>) -> PyResult<&capture::Frame> {
+        self.frame.get().ok_or_else(|| named(py, "CaptureClosed", FORKED))
     }
 
-    /// Converts into `out`, which is then what the frame gives.
+    /// What `open` asked for.
+    pub(crate) fn asked(&self) -> Format {
+        self.frame.anywhere().format()
+    }
+
+    /// Gives `array`, which has its pixels as they were asked for, from now on.
+    pub(crate) fn keep(&self, py: Python<'_>, array: Bound<'_, PyAny>) {
+        // Where there is one already that stays.
+        let _ = self.kept[self.asked() as usize].set(py, array.unbind());
+    }
+
+    /// Converts into `out`.
     pub(crate) fn fill(&self, out: &Bound<'_, PyAny>, format: Format) -> PyResult<()> {
         let py = out.py();
-        let frame = &self.frame;
+        let frame = self.here(py)?;
         let (width, height) = (frame.width() as usize, frame.height() as usize);
         let even = (width % 2, height % 2) == (0, 0);
         let (shape, stride) = match format {
@@ -95,10 +109,7 @@ impl Frame {
             format => (vec![height, width, format.pixel_bytes()], width * format.pixel_bytes()),
         };
         let written = fill(out, &shape, |memory| frame.write(format, memory, stride))?;
-        written.map_err(|error| exception(py, &error))?;
-        // Where there is one already that stays.
-        let _ = self.kept[format as usize].set(py, out.clone().unbind());
-        Ok(())
+        written.map_err(|error| exception(py, &error))
     }
 
     fn array<'py>(&self, py: Python<'py>, format: Format) -> PyResult<Bound<'py, PyAny>> {
@@ -112,9 +123,12 @@ impl Frame {
 
     /// The camera's JPEG, if that is the picture as it is wanted.
     fn own_jpeg(&self) -> Option<Bytes> {
-        self.frame.jpeg().filter(|_| self.frame.is_whole()).cloned()
+        self.frame.anywhere().jpeg().filter(|_| self.frame.anywhere().is_whole()).cloned()
     }
 }
+
+const FORKED: &str = "the frame was read by the process that this one was forked from, and is not converted here; \
+                      convert it before, or send the array";
 
 /// Of JPEGs where nobody says.
 const QUALITY: u8 = 85;
@@ -150,20 +164,20 @@ impl Frame {
     /// Its number: of a recording from 0, of a live source among all its pictures.
     #[getter]
     fn index(&self) -> u64 {
-        self.frame.index()
+        self.frame.anywhere().index()
     }
 
     /// When to show it, seconds since the first frame; rises over reconnects, too.
     #[getter]
     fn pts(&self) -> f64 {
-        self.frame.pts().as_secs_f64()
+        self.frame.anywhere().pts().as_secs_f64()
     }
 
     /// When its last byte arrived, by `time.monotonic()`.
     #[getter]
     fn received(&self) -> f64 {
-        let (instant, python) = CLOCK.get().copied().unwrap_or((self.frame.received(), 0.0));
-        let received = self.frame.received();
+        let (instant, python) = CLOCK.get().copied().unwrap_or((self.frame.anywhere().received(), 0.0));
+        let received = self.frame.anywhere().received();
         match received.checked_duration_since(instant) {
             Some(after) => python + after.as_secs_f64(),
             None => python - instant.duration_since(received).as_secs_f64(),
@@ -180,62 +194,63 @@ impl Frame {
     /// protocol does not tell.
     #[getter]
     fn captured(&self) -> Option<SystemTime> {
-        self.frame.captured()
+        self.frame.anywhere().captured()
     }
 
     /// Seconds since its last byte arrived.
     #[getter]
     fn age(&self) -> f64 {
-        self.frame.received().elapsed().as_secs_f64()
+        self.frame.anywhere().received().elapsed().as_secs_f64()
     }
 
     /// It was coded without reference to others.
     #[getter]
     fn key(&self) -> bool {
-        self.frame.key()
+        self.frame.anywhere().key()
     }
 
     /// How it was coded: "I" without reference to others, "P" and "B" with; "?" where that is not known.
     #[getter]
     fn picture_type(&self) -> char {
-        self.frame.picture_type()
+        self.frame.anywhere().picture_type()
     }
 
     /// The source or the decoder knows that it is damaged.
     #[getter]
-    fn corrupt(&self, py: Python<'_>) -> bool {
+    fn corrupt(&self, py: Python<'_>) -> PyResult<bool> {
+        let frame = self.here(py)?;
         // It may have to be decoded, to know.
-        py.detach(|| self.frame.corrupt())
+        Ok(py.detach(|| frame.corrupt()))
     }
 
     /// Something is missing before it, or changed.
     #[getter]
     fn discontinuity(&self) -> bool {
-        self.frame.discontinuity()
+        self.frame.anywhere().discontinuity()
     }
 
     /// Pictures just before it that nobody got.
     #[getter]
     fn dropped_before(&self) -> u64 {
-        self.frame.dropped_before()
+        self.frame.anywhere().dropped_before()
     }
 
     /// Pixels in a row.
     #[getter]
     fn width(&self) -> u32 {
-        self.frame.width()
+        self.frame.anywhere().width()
     }
 
     /// Rows.
     #[getter]
     fn height(&self) -> u32 {
-        self.frame.height()
+        self.frame.anywhere().height()
     }
 
     /// What `numpy.asarray(frame)` gives, as `format=` of `open` said.
     #[getter]
     fn format(&self) -> &'static str {
-        options::name(self.frame.format())
+        options::name(self.frame.anywhere().format())
     }
 
     /// Height x width x 3, blue first: OpenCV's.
@@ -264,7 +279,7 @@ impl Frame {
         format: Option<&str>,
         out: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let format = format.map_or_else(|| Ok(self.frame.format()), options::format)?;
+        let format = format.map_or_else(|| Ok(self.frame.anywhere().format()), options::format)?;
         if let Some(out) = out {
             return self.fill(&out, format).map(|()| out);
         }
@@ -275,14 +290,18 @@ impl Frame {
     #[pyo3(signature = (quality=None))]
     fn jpeg<'py>(&self, py: Python<'py>, quality: Option<u8>) -> PyResult<Bound<'py, PyBytes>> {
         let own = if quality.is_none() { self.own_jpeg() } else { None };
-        let made = own.map_or_else(|| py.detach(|| self.frame.encode_jpeg(quality.unwrap_or(QUALITY))), Ok);
+        if let Some(own) = own {
+            return Ok(PyBytes::new(py, &own));
+        }
+        let frame = self.here(py)?;
+        let made = py.detach(|| frame.encode_jpeg(quality.unwrap_or(QUALITY)));
         Ok(PyBytes::new(py, &made.map_err(|error| exception(py, &error))?))
     }
 
     /// The source's own JPEG, neither cut, scaled nor turned; None where it sends none.
     #[getter]
     fn source_jpeg<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.frame.jpeg().map(|jpeg| PyBytes::new(py, jpeg))
+        self.frame.anywhere().jpeg().map(|jpeg| PyBytes::new(py, jpeg))
     }
 
     /// A `PIL.Image`.
@@ -292,9 +311,10 @@ impl Frame {
 
     /// The same frame in another size: one of the two may be 0 to follow the other.
     fn resized(&self, py: Python<'_>, width: u32, height: u32) -> PyResult<Self> {
-        let resized = py.detach(|| self.frame.resized(media::Size::new(width, height)));
+        let frame = self.here(py)?;
+        let resized = py.detach(|| frame.resized(media::Size::new(width, height)));
         let frame = resized.map_err(|error| exception(py, &error))?;
-        Ok(Self { frame, wall: self.wall, kept: [const { PyOnceLock::new() }; FORMATS] })
+        Ok(Self { frame: Here::new(frame), wall: self.wall, kept: [const { PyOnceLock::new() }; FORMATS] })
     }
 
     /// A `tkinter.PhotoImage`, of `size` if one is given; one side of it may be 0. Keep it as long as it is
@@ -316,9 +336,9 @@ impl Frame {
     /// Its shape as an array.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (width, height) = (self.frame.width(), self.frame.height());
-        match self.frame.format() {
-            Format::Jpeg | Format::Yuv420p => self.kept(py, self.frame.format())?.getattr("shape"),
+        let (width, height) = (self.frame.anywhere().width(), self.frame.anywhere().height());
+        match self.frame.anywhere().format() {
+            Format::Jpeg | Format::Yuv420p => self.kept(py, self.frame.anywhere().format())?.getattr("shape"),
             Format::Gray8 | Format::Luma8 => Ok(PyTuple::new(py, [height, width])?.into_any()),
             format => Ok(PyTuple::new(py, [height, width, format.pixel_bytes() as u32])?.into_any()),
         }
@@ -331,7 +351,7 @@ impl Frame {
         dtype: Option<Bound<'py, PyAny>>,
         copy: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let array = self.kept(py, self.frame.format())?;
+        let array = self.kept(py, self.frame.anywhere().format())?;
         let options = PyDict::new(py);
         match (dtype, copy) {
             (None, Some(true)) => array.call_method0("copy"),
@@ -345,7 +365,7 @@ impl Frame {
 
     #[pyo3(signature = (**options))]
     fn __dlpack__<'py>(&self, py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
-        self.kept(py, self.frame.format())?.call_method("__dlpack__", (), options)
+        self.kept(py, self.frame.anywhere().format())?.call_method("__dlpack__", (), options)
     }
 
     /// The processor's memory.
@@ -353,12 +373,26 @@ impl Frame {
         (1, 0)
     }
 
+    /// The same memory as that of `numpy.asarray(frame)`.
+    #[allow(unsafe_code, reason = "the protocol of buffers hands over a pointer")]
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let this = slf.get();
+        let array = this.kept(slf.py(), this.asked())?;
+        // SAFETY: `view` is what Python handed over.
+        unsafe { lend(&array, view, flags) }
+    }
+
     fn __getitem__<'py>(&self, py: Python<'py>, place: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.kept(py, self.frame.format())?.get_item(place)
+        self.kept(py, self.frame.anywhere().format())?.get_item(place)
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let corrupt = if self.corrupt(py) { " corrupt" } else { "" };
-        format!("Frame({} {} {:.3} s{corrupt})", self.frame.index(), self.frame.size(), self.pts())
+        let corrupt = if self.corrupt(py).unwrap_or(false) { " corrupt" } else { "" };
+        format!(
+            "Frame({} {} {:.3} s{corrupt})",
+            self.frame.anywhere().index(),
+            self.frame.anywhere().size(),
+            self.pts()
+        )
     }
 }

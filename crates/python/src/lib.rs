@@ -9,6 +9,7 @@
 
 mod capture_class;
 mod error;
+mod fork;
 mod frame;
 mod info;
 mod log;
@@ -35,6 +36,8 @@ fn _headwater(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(window::show, module)?)?;
     module.add_function(wrap_pyfunction!(log::set_level, module)?)?;
     module.add_function(wrap_pyfunction!(log::records, module)?)?;
+    module.add_function(wrap_pyfunction!(fork::before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(fork::after_fork, module)?)?;
     module.add("__ffmpeg__", ::capture::ffmpeg_version())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

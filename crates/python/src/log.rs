@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -16,14 +16,22 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-/// Records that wait to be taken; further ones are lost.
+/// Records that wait to be taken; further ones are lost, and counted.
 const MOST: usize = 256;
 
 static LEVEL: AtomicU8 = AtomicU8::new(u8::MAX);
+static LOST: AtomicU64 = AtomicU64::new(0);
 static QUEUE: (Mutex<VecDeque<Record>>, Condvar) = (Mutex::new(VecDeque::new()), Condvar::new());
 
 /// Level as Python counts, the module it is about, text.
 type Record = (u8, String, String);
+
+/// Keeps the queue in order while the process forks.
+pub(crate) type Held = MutexGuard<'static, VecDeque<Record>>;
+
+pub(crate) fn hold() -> Held {
+    QUEUE.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Takes all records of this process from now on.
 pub(crate) fn install() {
@@ -44,7 +52,14 @@ pub(crate) fn records(py: Python<'_>, seconds: f64) -> Vec<Record> {
     py.detach(|| {
         let queue = QUEUE.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = QUEUE.1.wait_timeout_while(queue, wait, |queue| queue.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.drain(..).collect()
+        let mut taken: Vec<_> = waited.unwrap_or_else(PoisonError::into_inner).0.drain(..).collect();
+        match LOST.swap(0, Ordering::Relaxed) {
+            0 => {}
+            lost => {
+                taken.push((number(Level::WARN), "log".into(), format!("{lost} records came too fast and are lost")))
+            }
+        }
+        taken
     })
 }
 
@@ -88,6 +103,8 @@ impl Subscriber for ToPython {
         let mut queue = QUEUE.0.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.len() < MOST {
             queue.push_back((number(*event.metadata().level()), target.into(), text.finish()));
+        } else {
+            LOST.fetch_add(1, Ordering::Relaxed);
         }
         drop(queue);
         QUEUE.1.notify_one();

@@ -9,7 +9,7 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyBufferError, PyValueError};
@@ -43,6 +43,13 @@ unsafe impl Send for Start {}
 // SAFETY: as above.
 unsafe impl Sync for Start {}
 
+/// Keeps the pool in order while the process forks.
+pub(crate) type Held = MutexGuard<'static, Vec<Vec<u8>>>;
+
+pub(crate) fn hold() -> Held {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Memory of `bytes` bytes, with anything in it.
 pub(crate) fn memory(bytes: usize) -> Vec<u8> {
     let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,6 +73,15 @@ impl Pixels {
         let start = Start(memory.as_mut_ptr());
         Ok(Self { memory, start, shape: shape.iter().map(side).collect(), strides })
     }
+}
+
+/// Whether `array` can be filled at all, whatever its shape.
+pub(crate) fn check(array: &Bound<'_, PyAny>) -> PyResult<()> {
+    let buffer = PyBuffer::<u8>::get(array)?;
+    if !buffer.is_c_contiguous() || buffer.readonly() {
+        return Err(PyValueError::new_err("an array that cannot be filled; expected a writable one without gaps"));
+    }
+    Ok(())
 }
 
 /// Has `write` fill the memory of `array`, which has to be one of unsigned bytes of `shape` in rows
@@ -108,6 +124,8 @@ impl Pixels {
         if view.is_null() {
             return Err(PyBufferError::new_err("no view"));
         }
+        // SAFETY: `view` is Python's, valid and ours to fill. This is what a failure leaves there.
+        unsafe { (*view).obj = ptr::null_mut() };
         let this = slf.get();
         let wants = |flag: c_int| flags & flag == flag;
         if wants(ffi::PyBUF_F_CONTIGUOUS) && this.shape.len() > 1 && !wants(ffi::PyBUF_ANY_CONTIGUOUS) {
@@ -135,10 +153,23 @@ impl Pixels {
     }
 }
 
+/// Hands out the buffer of `array` as that of somebody else: whoever gets it holds `array`.
+///
+/// # Safety
+/// `view` is what Python hands to `__getbuffer__`.
+pub(crate) unsafe fn lend(array: &Bound<'_, PyAny>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+    // SAFETY: `array` is a live object, and `view` is the caller's to answer for.
+    match unsafe { ffi::PyObject_GetBuffer(array.as_ptr(), view, flags) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(array.py())),
+    }
+}
+
 impl Drop for Pixels {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
-        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not worth waiting for, least of all with the GIL.
+        let Ok(mut pool) = POOL.try_lock() else { return };
         let mut kept: usize = pool.iter().map(Vec::len).sum();
         // The oldest go first: their size may be one that nobody wants any more.
         let mut gone = Vec::new();

@@ -7,11 +7,13 @@ use std::os::unix::net::UnixStream;
 use capture::Subscription;
 use pyo3::prelude::*;
 
+use crate::fork::Here;
+
 /// Becomes readable at each arrival of a frame and each change of a capture.
 #[pyclass(frozen, module = "headwater._headwater")]
 pub(crate) struct Waker {
     reader: UnixStream,
-    _subscription: Subscription,
+    _subscription: Here<Subscription>,
 }
 
 impl Waker {
@@ -21,7 +23,7 @@ impl Waker {
         writer.set_nonblocking(true)?;
         // A full pipe says already that something happened.
         let subscription = capture.on_arrival(move || drop((&writer).write(&[1])));
-        Ok(Self { reader, _subscription: subscription })
+        Ok(Self { reader, _subscription: Here::new(subscription) })
     }
 }
 

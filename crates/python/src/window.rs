@@ -34,6 +34,7 @@ pub(crate) fn show(
     snapshots: PathBuf,
     seconds: Option<f64>,
 ) -> PyResult<()> {
+    capture.get().here(py)?;
     let until = self::seconds(seconds, "seconds")?.and_then(|time| Instant::now().checked_add(time));
     let options = Options { name, fullscreen, overlay: facts, snapshot_dir: snapshots };
     let shared = Arc::new(Shared { capture, slot: Mutex::default(), over: AtomicBool::new(false) });
@@ -72,7 +73,7 @@ struct Shared {
 
 impl Shared {
     fn capture(&self) -> &capture::Capture {
-        &self.capture.get().capture
+        self.capture.get().anywhere()
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<capture::Frame>> {

@@ -69,9 +69,15 @@ pub enum Error {
         /// Who refused, with the status.
         what: String,
     },
-    /// No connection: unknown host, refused port, reset.
+    /// No connection: unknown host, no way there, reset.
     #[error("{what}; {HOST}")]
     Unreachable {
+        /// What was tried and what the system said.
+        what: String,
+    },
+    /// The host is there, and nobody listens at that port.
+    #[error("{what}; {HOST}")]
+    Refused {
         /// What was tried and what the system said.
         what: String,
     },
@@ -153,6 +159,7 @@ impl Error {
             | Self::NotFound { what }
             | Self::Unauthorized { what }
             | Self::Unreachable { what }
+            | Self::Refused { what }
             | Self::Tls { what, .. }
             | Self::Server { what, .. }
             | Self::NotVideo { what, .. }
@@ -173,7 +180,7 @@ impl Error {
             Self::BadUrl { hint, .. } | Self::Tls { hint, .. } => Some(hint),
             Self::NotFound { .. } => Some(PATH),
             Self::Unauthorized { .. } => Some(CREDENTIALS),
-            Self::Unreachable { .. } => Some(HOST),
+            Self::Unreachable { .. } | Self::Refused { .. } => Some(HOST),
             Self::Timeout { .. } => Some(SLOW),
             Self::NotVideo { page: true, .. } => Some(PAGE),
             Self::TooMany { .. } => Some(MANY),
@@ -201,7 +208,7 @@ impl Error {
         matches!(self, Self::BadUrl { .. })
     }
 
-    /// An `Unreachable` or its like from what the system said while `doing` something.
+    /// A `Refused`, an `Unreachable` or its like from what the system said while `doing` something.
     #[must_use]
     pub fn from_io(doing: &str, error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;
@@ -210,6 +217,7 @@ impl Error {
             Kind::NotFound => Self::NotFound { what },
             Kind::PermissionDenied => Self::Unauthorized { what },
             Kind::UnexpectedEof => Self::Ended { what: Some(what) },
+            Kind::ConnectionRefused => Self::Refused { what },
             _ => Self::Unreachable { what },
         }
     }

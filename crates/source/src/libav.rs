@@ -372,9 +372,8 @@ pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
     match error {
         ffmpeg::Error::NotFound { .. } => Error::NotFound { what },
         ffmpeg::Error::Unauthorized { .. } => Error::Unauthorized { what },
-        ffmpeg::Error::Unreachable { .. } | ffmpeg::Error::Refused { .. } | ffmpeg::Error::TimedOut { .. } => {
-            Error::Unreachable { what }
-        }
+        ffmpeg::Error::Refused { .. } => Error::Refused { what },
+        ffmpeg::Error::Unreachable { .. } | ffmpeg::Error::TimedOut { .. } => Error::Unreachable { what },
         ffmpeg::Error::Closed { .. } => Error::Ended { what: Some(what) },
         ffmpeg::Error::Server { status, .. } => Error::Server { status, what },
         ffmpeg::Error::InvalidData { call: "av_read_frame", .. } => Error::Ended { what: Some(what) },

@@ -380,7 +380,7 @@ impl Task {
             1 => tracing::warn!(%error, retry_ms = wait.as_millis(), "no pictures"),
             _ => tracing::debug!(%error, retry_ms = wait.as_millis(), failures = self.failures, "no pictures yet"),
         }
-        let knock = matches!(error, Error::Unreachable { .. });
+        let knock = matches!(error, Error::Unreachable { .. } | Error::Refused { .. });
         self.progress.failed(error, was_live, Some(Instant::now() + wait));
         tokio::select! {
             () = sleep(wait) => {}

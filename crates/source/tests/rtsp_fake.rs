@@ -307,7 +307,7 @@ async fn hosts_that_are_not_there_are_unreachable() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let (source, _cursor) = open(&format!("rtsp://127.0.0.1:{port}/"), Options::default());
     let what = format!("127.0.0.1:{port}: connection refused");
-    assert_eq!(failure(&source).await, Error::Unreachable { what });
+    assert_eq!(failure(&source).await, Error::Refused { what });
     let (source, _cursor) = open("rtsp://no.such.host.invalid/", Options::default());
     assert!(matches!(failure(&source).await, Error::Unreachable { .. }));
 }

@@ -154,10 +154,17 @@ impl Worker {
             Skip::NonKey if packet.key => Wanted::Alone,
             Skip::NonKey => return Ok(Pushed::Taken),
         };
+        let mut came = false;
         for decoded in self.decoding.decode(packet, wanted) {
+            came = true;
             if self.give(decoded) == Pushed::Unwanted {
                 return Ok(Pushed::Unwanted);
             }
+        }
+        if !came && self.decoding.codec() == Some(Codec::MJPEG) {
+            // Nothing is left of it, and no later packet brings it.
+            self.flow.lock().corrupt += 1;
+            self.leave_out(1);
         }
         Ok(Pushed::Taken)
     }
@@ -222,6 +229,7 @@ impl Worker {
             self.flow.lock().corrupt += 1;
         }
         if came.corrupt && !self.keep_corrupt {
+            self.miss(1);
             return Pushed::Taken;
         }
         self.shown = Some(place.pts);
@@ -260,9 +268,14 @@ impl Worker {
     fn leave_out(&mut self, count: u64) {
         if count > 0 {
             self.next += count;
-            self.missed += count;
-            self.flow.lock().dropped += count;
+            self.miss(count);
         }
+    }
+
+    /// Counts pictures that have a number and that no reader gets.
+    fn miss(&mut self, count: u64) {
+        self.missed += count;
+        self.flow.lock().dropped += count;
     }
 
     /// Size and rotation as the source declares them.

@@ -118,6 +118,7 @@ impl Worker {
             ahead: VecDeque::new(),
             jpegs: VecDeque::new(),
             discontinuity: false,
+            missed: 0,
             drop_before: None,
         }))
     }
@@ -162,6 +163,8 @@ struct Playing<'a> {
     jpegs: VecDeque<(Option<Timestamp>, Bytes)>,
     /// For the next frame.
     discontinuity: bool,
+    /// Damaged frames left out since the last one.
+    missed: u64,
     /// Frames before this number are not given: where a seek decodes on.
     drop_before: Option<u64>,
 }
@@ -334,10 +337,14 @@ impl Playing<'_> {
         }
         self.drop_before = None;
         let Worker { flow, options, shared, .. } = self.of;
+        let dropped = corrupt && options.corrupt == Corrupt::Drop;
         if corrupt {
-            flow.lock().corrupt += 1;
+            let mut inside = flow.lock();
+            inside.corrupt += 1;
+            inside.dropped += u64::from(dropped);
+            self.missed += u64::from(dropped);
         }
-        if (corrupt && options.corrupt == Corrupt::Drop) || !self.gate.lets(pts) {
+        if dropped || !self.gate.lets(pts) {
             return Pushed::Taken;
         }
         let discontinuity = std::mem::take(&mut self.discontinuity);
@@ -352,7 +359,8 @@ impl Playing<'_> {
             }
         }
         let most = if options.buffer == 0 { ahead(own) } else { options.buffer };
-        flow.push(make(facts, &flow.shaper), most, self.generation)
+        let frame = make(facts, &flow.shaper).with_dropped(std::mem::take(&mut self.missed));
+        flow.push(frame, most, self.generation)
     }
 
     /// When to show a frame, later than the one before.
@@ -384,6 +392,7 @@ impl Playing<'_> {
         self.of.shared.known().counted = Some(Ok(count));
         self.gate.restart();
         self.drop_before = Some(wanted);
+        self.missed = 0;
         if wanted >= self.numbering.next() && wanted - self.numbering.next() <= NEAR {
             return Ok(());
         }

@@ -55,7 +55,7 @@ fn what_is_no_source_is_told_at_once() {
         ("", Kind::BadUrl),
         ("http:///x", Kind::BadUrl),
         ("/nowhere/clip.mp4", Kind::NotFound),
-        ("http://127.0.0.1:1/x", Kind::Unreachable),
+        ("http://127.0.0.1:1/x", Kind::Refused),
         (empty.to_str().unwrap(), Kind::NotVideo),
         (text.to_str().unwrap(), Kind::NotVideo),
     ] {

@@ -29,7 +29,7 @@ fn frames_come_without_a_thread_that_waits() {
 fn what_cannot_be_opened_and_what_does_not_come_is_told_in_time() {
     block_on(async {
         let refused = Capture::open_async("http://127.0.0.1:1/x", Options::new()).await.unwrap_err();
-        assert_eq!(refused.kind(), Kind::Unreachable);
+        assert_eq!(refused.kind(), Kind::Refused);
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/x", silent.local_addr().unwrap());
         let late = Capture::open_async(&url, Options::new().timeout(Duration::from_millis(300))).await.unwrap_err();

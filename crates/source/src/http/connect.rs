@@ -58,9 +58,13 @@ pub(super) async fn open(
         Some(proxy) => (&proxy.host, proxy.port.unwrap_or(proxy::PORT)),
         None => (&there.host, port_of(there)),
     };
-    let in_between = |error: Error| match &by {
-        Some(proxy) => Error::Unreachable { what: format!("the proxy {proxy}: {}", error.what()) },
-        None => error,
+    let in_between = |error: Error| {
+        let Some(proxy) = &by else { return error };
+        let what = format!("the proxy {proxy}: {}", error.what());
+        match error {
+            Error::Refused { .. } => Error::Refused { what },
+            _ => Error::Unreachable { what },
+        }
     };
     let addresses = resolve(host, port).await.map_err(in_between)?;
     if let Some(from) = sent_by

@@ -46,6 +46,7 @@ pub(super) fn of_all(attempts: Vec<(String, Error)>) -> Error {
         Some(Error::NotVideo { page, .. }) => Error::NotVideo { what, page },
         Some(Error::Ended { .. }) => Error::Ended { what: Some(what) },
         Some(Error::Timeout { phase, after, .. }) => Error::Timeout { phase, after, tried: Some(what) },
+        Some(Error::Refused { .. }) => Error::Refused { what },
         Some(Error::Unreachable { .. }) | None => Error::Unreachable { what },
         Some(_) => Error::Broken { what },
     }
@@ -61,7 +62,8 @@ fn weight(error: &Error) -> u8 {
         Error::Server { .. } => 6,
         Error::NotVideo { .. } => 5,
         Error::Ended { .. } => 4,
-        Error::Unreachable { .. } => 1,
+        Error::Unreachable { .. } => 0,
+        Error::Refused { .. } => 1,
         Error::Timeout { .. } => 2,
         _ => 3,
     }
