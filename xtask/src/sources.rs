@@ -51,7 +51,7 @@ pub fn api(sources: &[Source]) -> Vec<(&'static str, String)> {
             {
                 words.extend(of("parameter", strings(line)));
             } else if is_server && line.starts_with("pub(super) const FORMAT") && line.contains("extension: \"") {
-                words.extend(of("format", strings(line).into_iter().map(|name| format!(".{name}")).collect()));
+                words.extend(of("format", strings(line).into_iter().take(1).map(|name| format!(".{name}")).collect()));
             }
         }
     }

@@ -44,7 +44,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
             let config = read(file, detail)?;
             let unserved = relay::unserved(&config);
             tell(file, &unserved, detail)?;
-            if !unserved.is_empty() {
+            if unserved.iter().any(config::Problem::is_error) {
                 let message = format!("{}: what it says cannot be served; mend it and try again", file.display());
                 return Err(Failure::Usage(message).into());
             }

@@ -1,5 +1,6 @@
 //! How pictures and sound are coded.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use media::Size;
@@ -21,11 +22,29 @@ impl Ratio {
     }
 }
 
+/// A line of the file. Where something stands is no part of what it says: all are equal.
+#[derive(Clone, Copy, Default, Eq)]
+pub struct At(pub usize);
+
+impl fmt::Debug for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("At")
+    }
+}
+
+impl PartialEq for At {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// What the file says of a stream's pictures. Nothing means: as they come.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Video {
     /// The encoder or codec, by FFmpeg's name; nothing: the one usual in the format.
     pub codec: Option<String>,
+    /// Where that stands.
+    pub codec_at: At,
     /// Their size.
     pub size: Option<Size>,
     /// Pictures a second.
@@ -81,6 +100,8 @@ pub struct Video {
 pub struct Audio {
     /// The encoder or codec, by FFmpeg's name; nothing: the one usual in the format.
     pub codec: Option<String>,
+    /// Where that stands.
+    pub codec_at: At,
     /// bit/s.
     pub bit_rate: Option<u64>,
     /// Channels.

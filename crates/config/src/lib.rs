@@ -27,7 +27,8 @@ mod suggest;
 use std::path::PathBuf;
 
 pub use acl::{Acl, Rule, Verdict, Who};
-pub use encoding::{Audio, Ratio, Video};
+pub use coding::Named;
+pub use encoding::{At, Audio, Ratio, Video};
 pub use problem::{Problem, Severity};
 pub use source::Source;
 pub use stream::{Feed, Multicast, Origin, Redirect, Stream};

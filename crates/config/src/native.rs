@@ -24,7 +24,7 @@ use ::toml::de::{DeTable, DeValue};
 use crate::ffserver::Parsed;
 use crate::problem::short;
 use crate::suggest::nearest;
-use crate::{Config, Feed, Problem, Redirect, Source, Stream};
+use crate::{At, Config, Feed, Problem, Redirect, Source, Stream};
 use given::Given;
 
 pub use reference::reference;
@@ -361,7 +361,7 @@ impl Reading {
     fn table(&mut self, section: Section, table: &DeTable<'_>, mut read: impl FnMut(&Access, &Given<'_>) -> Told<()>) {
         for key in keys_of(section) {
             let Some(value) = table.get(key.name) else { continue };
-            if let Err(what) = read(&key.access, &Given(value)) {
+            if let Err(what) = read(&key.access, &Given { value, at: At(self.lines.at(value.span().start)) }) {
                 let said = given::said(value.get_ref());
                 let message = match what.is_empty() {
                     true => format!("{} = {said}: expected {}, as in {}", key.name, key.value, key.example),

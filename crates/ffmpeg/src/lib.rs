@@ -97,6 +97,18 @@ pub fn codec_of(name: &str) -> Option<media::Codec> {
     }
 }
 
+/// Whether `codec` is one of pictures.
+#[must_use]
+pub fn is_video(codec: media::Codec) -> bool {
+    track::is_video(codec)
+}
+
+/// Whether an encoder of `codec` is built into the libavcodec in use.
+#[must_use]
+pub fn has_encoder(codec: media::Codec) -> bool {
+    track::codec_id(codec).is_some_and(|id| track::find_encoder(id).is_some())
+}
+
 /// Whether a decoder of `codec` is built into the libavcodec in use.
 #[must_use]
 pub fn has_decoder(codec: media::Codec) -> bool {

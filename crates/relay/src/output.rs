@@ -3,6 +3,7 @@
 pub(crate) mod asf;
 mod container;
 mod fan;
+pub(crate) mod fate;
 mod mjpeg;
 pub(crate) mod packer;
 pub(crate) mod past;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use media::{Encoding, Variant};
+use media::Encoding;
 use source::{Error, State, Supervisor};
 use tokio::sync::watch;
 
@@ -32,6 +33,7 @@ use crate::paths::Visit;
 use crate::server::{Refusal, Takeover};
 use crate::session::{Counts, Entered, Session};
 
+use self::fate::{Jpeg, Place};
 use self::query::Wishes;
 
 /// A request for a source in some format.
@@ -47,10 +49,8 @@ pub(crate) struct Ask {
     pub(crate) stopping: watch::Receiver<bool>,
     /// The client speaks HTTP/1.0.
     pub(crate) old: bool,
-    /// The pictures that a configuration says; the query has no say then.
-    pub(crate) fixed: Option<Variant>,
-    /// The same with everything that is said of sound and encoders, for containers.
-    pub(crate) encoding: Option<Encoding>,
+    /// What a configuration says of pictures and sound; the query has no say then.
+    pub(crate) fixed: Option<Encoding>,
     /// What is said of it in a container.
     pub(crate) tags: Tags,
     /// It is answered at once, and waits for as long as there is nothing to see.
@@ -72,14 +72,19 @@ impl Ask {
     /// When a parameter is unknown or wrong.
     fn wishes(&self, known: query::Known) -> Result<Wishes, Refusal> {
         match self.fixed {
-            Some(variant) => {
-                let coded = variant != Variant::default();
-                let video = if coded { media::Wish::Coded(variant) } else { media::Wish::Fit };
-                let encoding = self.encoding.unwrap_or(Encoding { video, keep: true, ..Encoding::default() });
-                Ok(Wishes { variant, encoding, ..Wishes::default() })
-            }
+            Some(encoding) => Ok(Wishes { encoding, ..Wishes::default() }),
             None => Wishes::read(&self.query, known),
         }
+    }
+
+    /// The JPEG pictures asked for, of a format that takes `known` parameters.
+    ///
+    /// # Errors
+    /// When a parameter is unknown or wrong.
+    fn jpegs(&self, known: query::Known) -> Result<(Wishes, Jpeg), Refusal> {
+        let wishes = self.wishes(known)?;
+        let jpeg = Jpeg::of(&wishes.encoding)?;
+        Ok((wishes, jpeg))
     }
 
     /// Enters a session of this client, who reads `variant` in `format`.
@@ -101,16 +106,31 @@ impl Ask {
 
 type Answer = std::pin::Pin<Box<dyn Future<Output = Result<Response, Refusal>> + Send>>;
 
+/// What goes out in a format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Carries {
+    /// JPEG pictures.
+    Jpegs,
+    /// Tracks.
+    Tracks(Place),
+    /// Neither, but a word about it.
+    Words,
+}
+
 /// An output format.
 pub(crate) struct Format {
     /// The extension of its URLs.
     pub(crate) extension: &'static str,
+    /// As ffserver said it.
+    pub(crate) content_type: &'static str,
+    /// What goes out.
+    pub(crate) carries: Carries,
     /// What it is, for the list of formats in an answer.
     pub(crate) doc: &'static str,
     /// It answers methods besides GET and HEAD.
     pub(crate) other_methods: bool,
     /// Serves one request.
-    pub(crate) serve: fn(Ask) -> Answer,
+    pub(crate) serve: fn(Ask, &'static Self) -> Answer,
 }
 
 /// All of them.

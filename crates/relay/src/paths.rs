@@ -10,7 +10,6 @@
 
 mod access;
 mod dialogue;
-mod encoding;
 mod log;
 mod meter;
 mod pages;
@@ -19,6 +18,7 @@ mod programs;
 mod report;
 mod rtsp;
 mod serve;
+mod served;
 mod table;
 mod visit;
 
@@ -28,7 +28,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ::config::{Config, Problem};
 
 pub(crate) use serve::answer;
-pub(crate) use table::{record, unserved};
+pub(crate) use served::unserved;
+pub(crate) use table::record;
 pub(crate) use visit::Visit;
 
 use self::log::Log;

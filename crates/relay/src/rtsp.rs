@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use ::rtsp::sdp::{self, About, Group};
+use media::Encoding;
 use source::Supervisor;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
@@ -41,10 +42,8 @@ pub struct RtspStream {
     pub source: Supervisor,
     /// The group that its packets go to, for clients that ask for multicast.
     pub group: Option<Group>,
-    /// Its pictures are left out.
-    pub no_video: bool,
-    /// Its sound is left out.
-    pub no_audio: bool,
+    /// How its pictures and its sound are coded.
+    pub encoding: Encoding,
     /// What it is called; its source's name, where there is none.
     pub title: Option<String>,
     /// Words about it.
@@ -55,12 +54,7 @@ impl RtspStream {
     /// All of a source, to each client on its own.
     #[must_use]
     pub fn of(source: Supervisor) -> Self {
-        Self { source, group: None, no_video: false, no_audio: false, title: None, words: None }
-    }
-
-    /// Whether a track of that kind is left out.
-    fn leaves_out(&self, media: &::rtsp::Media) -> bool {
-        if media.kind == "video" { self.no_video } else { self.no_audio }
+        Self { source, group: None, encoding: Encoding::default(), title: None, words: None }
     }
 }
 
@@ -114,7 +108,7 @@ impl Relay {
     /// # Errors
     /// When the source cannot be opened, or nothing of it can be sent by RTP.
     pub async fn sdp(&self, stream: &RtspStream, server: IpAddr) -> Result<String, source::Error> {
-        let sheet = self.presses.read(&stream.source).sheet(&stream.source).await?;
+        let sheet = self.presses.read(stream).sheet(&stream.source).await?;
         Ok(describe(stream, &sheet, server, stream.group))
     }
 }
@@ -123,7 +117,7 @@ impl Relay {
 fn describe(stream: &RtspStream, sheet: &press::Sheet, server: IpAddr, group: Option<Group>) -> String {
     let name = stream.title.as_deref().unwrap_or(stream.source.name());
     let about = About { name, words: stream.words.as_deref(), server, version: u64::from(sheet.id()), group };
-    sdp::describe(about, (0..).zip(&sheet.media).filter(|(_, media)| !stream.leaves_out(media)))
+    sdp::describe(about, (0..).zip(&sheet.media))
 }
 
 /// An address that RTSP is served on.

@@ -72,6 +72,9 @@ impl Format {
     }
 }
 
+/// The codecs of pictures that [`Packetizer::new`] has a format for.
+const VIDEO_CODECS: &[&str] = &["h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vp8"];
+
 /// The packets of one track.
 #[derive(Debug)]
 pub struct Packetizer {
@@ -94,6 +97,19 @@ enum Payload {
 }
 
 impl Packetizer {
+    /// Whether there is a payload format for the codec of `track`.
+    #[must_use]
+    pub fn has_format(track: &Track) -> bool {
+        match &track.kind {
+            Kind::Video(_) => VIDEO_CODECS.contains(&track.codec.name()),
+            Kind::Audio(audio) => {
+                matches!(track.codec.name(), "aac" | "mp2" | "mp3")
+                    || sound::Sound::describe(track.codec, audio).is_ok()
+            }
+            Kind::Data => false,
+        }
+    }
+
     /// For a track, its `number` among those that are described; `first` is a keyframe of it,
     /// whose parameters are told where the track has none. Payloads have at most `mtu` bytes.
     ///

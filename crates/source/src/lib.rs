@@ -63,6 +63,7 @@ pub use past::Clip;
 pub use picture::{Picture, Pictures};
 pub use progress::Counters;
 pub use proxy::Proxy;
+pub use recode::Recoding;
 pub use recording::Recording;
 pub use ring::Config as Record;
 pub use scheme::{Request, SCHEMES, Scheme, scheme_of};

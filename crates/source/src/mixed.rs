@@ -41,6 +41,14 @@ pub struct Plan {
     pub audio: Fate<AudioCoding>,
 }
 
+impl Plan {
+    /// Whether anything is coded anew.
+    #[must_use]
+    pub fn is_coded(&self) -> bool {
+        matches!(self.video, Fate::Coded(_)) || matches!(self.audio, Fate::Coded(_))
+    }
+}
+
 /// Says what is to become of a source with these tracks; asked again when they change.
 pub type Planner = Box<dyn Fn(&Tracks) -> Result<Plan, Error> + Send>;
 
@@ -268,7 +276,7 @@ impl Mixed {
     /// Has made what is to be coded.
     fn lease(&mut self) -> Result<(), Error> {
         if let (Fate::Coded(variant), None) = (self.video.fate, &self.video.made) {
-            let lease = self.variants.lease(variant, Demand::All)?;
+            let lease = self.variants.lease(variant, Demand::All, false)?;
             self.video.made =
                 Some(Made { cursor: lease.feed().cursor(Start::Keyframe), lease: AnyLease::Video(lease) });
         }

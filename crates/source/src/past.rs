@@ -78,8 +78,8 @@ impl Past {
     }
 
     /// What was given is of the same tracks as what comes.
-    pub(crate) fn into_sameness(self) -> Sameness {
-        self.sameness
+    pub(crate) fn take_sameness(&mut self) -> Sameness {
+        std::mem::take(&mut self.sameness)
     }
 
     /// Reads on; `false` where there is no ring.

@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use feed::{Cursor, Entry, Start};
-use media::{Codec, Packet, Rate, Timestamp, Track, Tracks, Variant};
+use media::{Codec, Packet, Rate, SizeWish, Timestamp, Track, Tracks, Variant};
 
 use crate::Error;
 use crate::transcode::{Demand, Lease};
@@ -54,6 +54,8 @@ impl fmt::Debug for Picture {
 pub struct Pictures {
     variants: Arc<Variants>,
     variant: Variant,
+    /// What comes in the size asked for already stays as it is.
+    keep: bool,
     demand: Demand,
     way: Way,
     /// The seq of the last picture given, whichever way it came.
@@ -73,7 +75,15 @@ enum Way {
 impl Pictures {
     pub(crate) fn new(variants: Arc<Variants>, variant: Variant, demand: Demand) -> Self {
         let way = Way::Unknown(variants.feed().cursor(Start::Keyframe));
-        Self { variants, variant, demand, way, last_seq: 0 }
+        Self { variants, variant, keep: false, demand, way, last_seq: 0 }
+    }
+
+    /// With `keep`, JPEG that comes in the size asked for stays as it is, whatever else is said
+    /// of its coding: its feeder has coded it so.
+    #[must_use]
+    pub fn keeping(mut self, keep: bool) -> Self {
+        self.keep = keep;
+        self
     }
 
     /// The newest picture this reader has not had, waiting for one if need be, over
@@ -136,9 +146,8 @@ impl Pictures {
 
     /// Takes the way that fits the tracks of `entry`.
     fn choose(&mut self, entry: &Entry) -> Result<(), Error> {
-        let is_jpeg = |track: &Track| track.codec == Codec::MJPEG;
         let start = Start::Keyframe;
-        self.way = if self.variant.keeps_pictures() && entry.tracks.video().is_some_and(is_jpeg) {
+        self.way = if entry.tracks.video().is_some_and(|track| stays(track, &self.variant, self.keep)) {
             Way::Direct {
                 cursor: self.variants.feed().cursor(start),
                 tracks: entry.tracks.clone(),
@@ -146,7 +155,7 @@ impl Pictures {
                 passed: 0,
             }
         } else {
-            let lease = self.variants.lease(self.variant, self.demand)?;
+            let lease = self.variants.lease(self.variant, self.demand, self.keep)?;
             Way::Made { cursor: lease.feed().cursor(start), lease }
         };
         Ok(())
@@ -158,6 +167,14 @@ impl Pictures {
         self.last_seq = entry.seq.max(self.last_seq + 1);
         Picture { data, seq: self.last_seq, pts, received, captured, lost, corrupt }
     }
+}
+
+/// Whether pictures of `track` are what `variant` asks for, but for its rate; see
+/// [`Pictures::keeping`].
+pub(crate) fn stays(track: &Track, variant: &Variant, keep: bool) -> bool {
+    let size = track.video().map(|video| video.size);
+    let fits = || size.is_some_and(|size| size.pixels() > 0 && variant.size.of(size) == size);
+    track.codec == Codec::MJPEG && (variant.keeps_pictures() || keep && (variant.size == SizeWish::Own || fits()))
 }
 
 fn ended() -> Error {

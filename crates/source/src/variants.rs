@@ -16,7 +16,7 @@ use crate::packets::Packets;
 use crate::past::{Clip, Past};
 use crate::picture::Pictures;
 use crate::progress::Progress;
-use crate::recode::{Place, Recode, Supply};
+use crate::recode::{Place, Recode, Recoding, Supply};
 use crate::transcode::{self, AudioLease, Demand, Job, Lease, Sounds};
 
 /// What `status` shows of a variant that is being made.
@@ -101,13 +101,6 @@ impl Variants {
         Pictures::new(Arc::clone(self), variant, Demand::Keyframes)
     }
 
-    /// A reader of packets in order: the source's own, or in the codec, size, rate and
-    /// quality of `wish`, which names a codec.
-    #[must_use]
-    pub fn packets(self: &Arc<Self>, wish: Option<Variant>) -> Packets {
-        Packets::new(Arc::clone(self), wish)
-    }
-
     /// A reader of the source's own packets in order, from the recording on and then live,
     /// without a gap or a repeat between the two. It is not hurried: one that is slow stays
     /// in the past, and one that the recording overtakes is told what it lost.
@@ -120,32 +113,26 @@ impl Variants {
         Ok(Packets::since(Arc::clone(self), self.past(since)?))
     }
 
-    /// The same, coded as `variant` says, for this reader alone: JPEG where it names no codec,
-    /// which the source's own pictures are that need no change.
+    /// The same, coded as `how` says, for this reader alone.
     ///
     /// # Errors
     /// [`Error::NotRecorded`], [`Error::TooMany`]. Needs a tokio runtime.
-    pub fn coded_since(self: &Arc<Self>, variant: Variant, since: Since) -> Result<Packets, Error> {
+    pub fn coded_since(self: &Arc<Self>, how: Recoding, since: Since) -> Result<Packets, Error> {
         let packets = self.packets_since(since)?;
-        self.recode(Supply::Packets(Box::new(packets)), variant)
+        self.recode(Supply::Packets(Box::new(packets)), how)
     }
 
-    /// A [`Variants::clip`], coded as `variant` says; ends with [`Error::Ended`].
+    /// A [`Variants::clip`], coded as `how` says; ends with [`Error::Ended`].
     ///
     /// # Errors
     /// [`Error::NotRecorded`], [`Error::TooMany`]. Needs a tokio runtime.
-    pub fn coded_clip(
-        self: &Arc<Self>,
-        variant: Variant,
-        from: SystemTime,
-        until: SystemTime,
-    ) -> Result<Packets, Error> {
-        self.recode(Supply::Clip(Box::new(self.clip(from, until)?)), variant)
+    pub fn coded_clip(self: &Arc<Self>, how: Recoding, from: SystemTime, until: SystemTime) -> Result<Packets, Error> {
+        self.recode(Supply::Clip(Box::new(self.clip(from, until)?)), how)
     }
 
-    fn recode(self: &Arc<Self>, supply: Supply, variant: Variant) -> Result<Packets, Error> {
+    fn recode(self: &Arc<Self>, supply: Supply, how: Recoding) -> Result<Packets, Error> {
         let place = Place::take(&self.recoding)?;
-        let recode = Recode::start(&self.name, supply, variant, place)?;
+        let recode = Recode::start(&self.name, supply, how, place)?;
         Ok(Packets::recoded(Arc::clone(self), recode))
     }
 
@@ -213,8 +200,9 @@ impl Variants {
         transcode::lease_audio(self, coding)
     }
 
-    /// A share in the making of `variant`, which starts with the first one.
-    pub(crate) fn lease(self: &Arc<Self>, variant: Variant, demand: Demand) -> Result<Lease, Error> {
+    /// A share in the making of `variant`, which starts with the first one. With `keep` the
+    /// reader wants it only until the source's own pictures will do.
+    pub(crate) fn lease(self: &Arc<Self>, variant: Variant, demand: Demand, keep: bool) -> Result<Lease, Error> {
         let mut jobs = self.jobs();
         let job = match jobs.running.get(&variant) {
             Some(job) => Arc::clone(job),
@@ -227,7 +215,7 @@ impl Variants {
                 job
             }
         };
-        let lease = Lease::new(job, demand);
+        let lease = Lease::new(job, demand, keep);
         let start = !std::mem::replace(&mut jobs.decoding, true);
         drop(jobs);
         if start {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use feed::{Entry, Start};
 use media::{Size, SizeWish, Timestamp, Variant};
-use source::{Error, Options, Packets, Record, Since, Supervisor};
+use source::{Error, Options, Packets, Recoding, Record, Since, Supervisor};
 use tokio::time::timeout;
 
 /// Nothing here takes longer unless it hangs.
@@ -142,8 +142,9 @@ async fn pictures_of_the_past_are_made_for_their_reader_alone_and_for_few() {
     let folder = tempfile::tempdir().unwrap();
     let source = recorded(folder.path(), 64 << 20);
     until_written(&source, 60).await;
-    let smaller = Variant { size: SizeWish::Exact(Size::new(240, 180)), ..Variant::default() };
-    let mut packets = source.variants().coded_since(smaller, Since::Oldest).unwrap();
+    let smaller =
+        || Recoding::jpeg(Variant { size: SizeWish::Exact(Size::new(240, 180)), ..Variant::default() }, false);
+    let mut packets = source.variants().coded_since(smaller(), Since::Oldest).unwrap();
     let got = some(&mut packets, 90).await;
     let sizes = got.iter().map(|entry| entry.tracks.video().unwrap().video().unwrap().size);
     assert!(sizes.clone().all(|size| size == Size::new(240, 180)));
@@ -152,18 +153,18 @@ async fn pictures_of_the_past_are_made_for_their_reader_alone_and_for_few() {
     let first = numbers[0].expect("there is a number in the picture");
     assert_eq!(numbers, (first..first + 90).map(Some).collect::<Vec<_>>());
 
-    let others: Vec<_> = (0..3).map(|_| source.variants().coded_since(smaller, Since::Oldest).unwrap()).collect();
-    let refused = source.variants().coded_since(smaller, Since::Oldest).err().unwrap();
+    let others: Vec<_> = (0..3).map(|_| source.variants().coded_since(smaller(), Since::Oldest).unwrap()).collect();
+    let refused = source.variants().coded_since(smaller(), Since::Oldest).err().unwrap();
     assert!(matches!(refused, Error::TooMany { .. }), "{refused}");
     drop((packets, others));
     let free = timeout(PATIENCE, async {
-        while source.variants().coded_since(smaller, Since::Oldest).is_err() {
+        while source.variants().coded_since(smaller(), Since::Oldest).is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
     free.await.expect("places become free");
 
-    let mut own = source.variants().coded_since(Variant::default(), Since::Oldest).unwrap();
+    let mut own = source.variants().coded_since(Recoding::jpeg(Variant::default(), false), Since::Oldest).unwrap();
     let mut packets = source.variants().packets_since(Since::Oldest).unwrap();
     for _ in 0..20 {
         assert!(next(&mut own).await.packet.data == next(&mut packets).await.packet.data, "passed bit for bit");

@@ -30,7 +30,7 @@ fn once(clip: &Clip) -> Server {
 }
 
 /// Pictures and sound: three seconds, a keyframe a second.
-fn with_sound() -> std::path::PathBuf {
+pub fn with_sound() -> std::path::PathBuf {
     made("sound.mkv", |out| {
         let make = "-nostdin -v error -y -f lavfi -i testsrc2=size=320x240:rate=25:duration=3 -f lavfi -i \
                     sine=frequency=440:duration=3 -c:v libx264 -preset veryfast -g 25 -pix_fmt yuv420p -c:a aac -ac 2";
@@ -196,7 +196,7 @@ fn a_reconnect_is_a_gap_and_no_end() {
 fn what_has_no_place_is_refused_in_a_sentence() {
     let server = Server::start([format!("cam={}", MJPEG.path().display())]);
     let refused = server.get("/cam.mp3");
-    assert_eq!((refused.status, &*refused.text()), (502, "cam: mp3 holds nothing of it (mjpeg); it holds mp3\n"));
+    assert_eq!((refused.status, &*refused.text()), (502, "cam: there is no sound in it, and mp3 has nothing else\n"));
     let refused = server.get("/cam.ts?codec=vp8");
     assert_eq!(refused.status, 400);
     assert!(refused.text().starts_with("codec=vp8: mpegts has no place for it; it holds mpeg2video, h264"));

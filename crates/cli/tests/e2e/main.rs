@@ -11,6 +11,7 @@ mod harness;
 
 mod bad_requests;
 mod bad_sources;
+mod coding;
 mod colours;
 mod commands;
 mod containers;

@@ -178,8 +178,8 @@ fn what_cannot_be_had_of_the_past_is_told_in_a_sentence() {
         ("/cam.mjpeg?date=then", 400, "date=then: expected a time such as"),
         ("/cam.mkv?to=12:00:00", 400, "to: expected from as well"),
         ("/cam.mkv?from=2020-01-01&to=2020-01-02", 404, "cam: nothing was recorded in that time"),
-        ("/cam.ts?from=2020-01-01", 502, "mpegts has no place for mjpeg"),
-        ("/cam.mkv?buffer=5&size=vga", 400, "as it was sent"),
+        ("/cam.ts?from=2020-01-01&codec=wmv2", 400, "codec=wmv2: mpegts has no place for it"),
+        ("/cam.mjpeg?buffer=5&codec=wmv2", 400, "codec: unknown parameter"),
         ("/cam.jpg?buffer=5", 400, "buffer: unknown parameter"),
     ] {
         let answer = server.get(path);

@@ -42,6 +42,7 @@ pub(super) static CODECS: &[Directive] = &[
         "The codec of the pictures. Default: what is usual in the format.",
         |asked, values| {
             asked.stream.video.codec = Some(values.owned()?);
+            asked.stream.video.codec_at = asked.at;
             Ok(())
         },
     ),
@@ -303,6 +304,7 @@ pub(super) static CODECS: &[Directive] = &[
         "The codec of the sound. Default: what is usual in the format.",
         |asked, values| {
             asked.stream.audio.codec = Some(values.owned()?);
+            asked.stream.audio.codec_at = asked.at;
             Ok(())
         },
     ),

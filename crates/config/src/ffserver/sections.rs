@@ -10,7 +10,7 @@ use super::directives::{self, Directive, Place, Set, Standing, Values};
 use super::{Line, check};
 use crate::problem::short;
 use crate::suggest::nearest;
-use crate::{Config, Feed, Problem, Redirect, Stream};
+use crate::{At, Config, Feed, Problem, Redirect, Stream};
 
 /// What is read outside of sections.
 #[derive(Default)]
@@ -39,6 +39,8 @@ pub(super) struct StreamAsked {
     pub(super) file: Option<PathBuf>,
     pub(super) input_format: Option<String>,
     pub(super) multicast: MulticastAsked,
+    /// The line that is being read.
+    pub(super) at: At,
     warnings: Vec<String>,
 }
 
@@ -50,6 +52,7 @@ impl StreamAsked {
             file: None,
             input_format: None,
             multicast: MulticastAsked::default(),
+            at: At(line),
             warnings: Vec::new(),
         }
     }
@@ -312,6 +315,7 @@ impl Reading {
             (Set::Global(set), Section::None) => set(&mut self.globals, &values),
             (Set::Feed(set), Section::Feed(feed)) => set(feed, &values),
             (Set::Stream(set), Section::Stream(asked)) => {
+                asked.at = At(line);
                 let set = set(asked, &values);
                 self.problems.extend(asked.warnings.drain(..).map(|message| Problem::warning(line, message)));
                 set

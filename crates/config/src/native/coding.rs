@@ -44,7 +44,7 @@ fn tell_files(files: &[std::path::PathBuf]) -> Option<::toml::Value> {
 pub(super) static VIDEO: &[Key] = keys! { Video on Stream;
     "codec" / "VideoCodec": Kind::Text, "an encoder or codec, by FFmpeg's name", r#"codec = "mjpeg""#,
         "The codec. Default: the feed's where the format holds it, else what is usual in the format.",
-        |stream, given| { stream.video.codec = Some(given.owned()?); Ok(()) },
+        |stream, given| { (stream.video.codec, stream.video.codec_at) = (Some(given.owned()?), given.at); Ok(()) },
         |stream| stream.video.codec.as_deref().map(Into::into);
     "size" / "VideoSize": Kind::Text, "WIDTHxHEIGHT, or a name such as hd720", r#"size = "640x480""#,
         "The size.",
@@ -164,7 +164,7 @@ pub(super) static VIDEO: &[Key] = keys! { Video on Stream;
 pub(super) static AUDIO: &[Key] = keys! { Audio on Stream;
     "codec" / "AudioCodec": Kind::Text, "an encoder or codec, by FFmpeg's name", r#"codec = "mp2""#,
         "The codec. Default: the feed's where the format holds it, else what is usual in the format.",
-        |stream, given| { stream.audio.codec = Some(given.owned()?); Ok(()) },
+        |stream, given| { (stream.audio.codec, stream.audio.codec_at) = (Some(given.owned()?), given.at); Ok(()) },
         |stream| stream.audio.codec.as_deref().map(Into::into);
     "bit_rate" / "AudioBitRate": Kind::Amount, "bit/s, or a text such as \"64k\"", r#"bit_rate = "64k""#,
         "Bits a second.",

@@ -7,17 +7,22 @@ use ::toml::Spanned;
 use ::toml::de::DeValue;
 
 use super::{Told, in_order};
+use crate::At;
 use crate::problem::short;
 
 /// Longest list or table that is read.
 const MOST: usize = 10_000;
 
-pub(super) struct Given<'a>(pub(super) &'a Spanned<DeValue<'a>>);
+pub(super) struct Given<'a> {
+    pub(super) value: &'a Spanned<DeValue<'a>>,
+    /// Where it stands.
+    pub(super) at: At,
+}
 
 impl Given<'_> {
     /// A text that is not empty.
     pub(super) fn text(&self) -> Told<&str> {
-        self.0.get_ref().as_str().filter(|text| !text.is_empty()).ok_or_else(String::new)
+        self.value.get_ref().as_str().filter(|text| !text.is_empty()).ok_or_else(String::new)
     }
 
     pub(super) fn owned(&self) -> Told<String> {
@@ -29,7 +34,7 @@ impl Given<'_> {
     }
 
     pub(super) fn switch(&self) -> Told<bool> {
-        self.0.get_ref().as_bool().ok_or_else(String::new)
+        self.value.get_ref().as_bool().ok_or_else(String::new)
     }
 
     /// A whole number from `least` to `most`.
@@ -39,13 +44,13 @@ impl Given<'_> {
     }
 
     fn whole(&self) -> Option<i64> {
-        let number = self.0.get_ref().as_integer()?;
+        let number = self.value.get_ref().as_integer()?;
         i64::from_str_radix(number.as_str(), number.radix()).ok()
     }
 
     /// A number from `least` to `most`.
     pub(super) fn number(&self, least: f64, most: f64) -> Told<f64> {
-        let value = self.0.get_ref();
+        let value = self.value.get_ref();
         let number = match value.as_float() {
             Some(float) => float.as_str().parse().ok(),
             None => self.whole().map(|whole| whole as f64),
@@ -55,7 +60,7 @@ impl Given<'_> {
 
     /// A whole number, or one with a unit of `k`, `M` or `G`, each `step` times the one before.
     pub(super) fn amount(&self, step: u64, least: u64, most: u64) -> Told<u64> {
-        let amount = match self.0.get_ref().as_str() {
+        let amount = match self.value.get_ref().as_str() {
             Some(text) => with_unit(text, step),
             None => self.whole().and_then(|whole| whole.try_into().ok()),
         };
@@ -69,7 +74,7 @@ impl Given<'_> {
 
     /// A list of texts.
     pub(super) fn list(&self) -> Told<Vec<String>> {
-        let items = self.0.get_ref().as_array().filter(|items| items.len() <= MOST).ok_or_else(String::new)?;
+        let items = self.value.get_ref().as_array().filter(|items| items.len() <= MOST).ok_or_else(String::new)?;
         let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
         texts.collect::<Option<_>>().ok_or_else(String::new)
     }
@@ -85,7 +90,7 @@ impl Given<'_> {
 
     /// A table of texts, in the order of the file.
     pub(super) fn table(&self) -> Told<Vec<(String, String)>> {
-        let table = self.0.get_ref().as_table().ok_or_else(String::new)?;
+        let table = self.value.get_ref().as_table().ok_or_else(String::new)?;
         let entries = in_order(table).into_iter();
         let entries =
             entries.map(|(key, value)| Some((key.get_ref().to_string(), value.get_ref().as_str()?.to_owned())));

@@ -47,21 +47,21 @@ impl Settings {
             // Else each picture waits for the next.
             made.flags |= ffi::AV_CODEC_FLAG_LOW_DELAY as c_int;
         }
+        // libavcodec keeps to a highest rate only within a buffer, and takes neither alone. As
+        // ffserver had it, a rate may be exceeded twofold.
+        let double = coding.bit_rate.map(|rate| rate.saturating_mul(2));
+        let most = coding.max_rate.or(double.filter(|_| coding.buffer.is_some()));
         let numbers = [
-            ("minrate", coding.min_rate),
-            ("maxrate", coding.max_rate),
+            ("minrate", coding.min_rate.filter(|rate| *rate > 0)),
+            ("maxrate", most),
             ("bt", coding.tolerance),
-            ("bufsize", coding.buffer),
+            ("bufsize", most.and(coding.buffer.or(most))),
             ("qmin", coding.qmin.map(u32::from)),
             ("qmax", coding.qmax.map(u32::from)),
             ("qdiff", coding.qdiff.map(u32::from)),
         ];
         for (key, value) in numbers.iter().filter_map(|(key, value)| Some((key, (*value)?))) {
             made.dict.set(key, &value.to_string())?;
-        }
-        // libavcodec keeps to a highest rate only within a buffer.
-        if let (Some(most), None) = (coding.max_rate, coding.buffer) {
-            made.dict.set("bufsize", &most.to_string())?;
         }
         if coding.high_quality {
             made.dict.set("mbd", "bits")?;
@@ -109,7 +109,7 @@ impl Settings {
 }
 
 /// Options that are not the encoder's: we set what they mean, or cannot be moved from it.
-const OURS: &[&str] = &["pixel_format", "strict", "g", "bf", "threads"];
+const OURS: &[&str] = &["pixel_format", "g", "bf", "threads"];
 
 /// What makes an encoder give each picture at once, at a cost that leaves time for others.
 fn tuning(name: &str) -> &'static [(&'static str, &'static str)] {

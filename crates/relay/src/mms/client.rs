@@ -182,13 +182,13 @@ impl Client {
         let Some(source) = self.relay.source(name) else {
             return Ok(self.session.refuse(Instant::now(), NOT_FOUND)?);
         };
-        let Ok(wish) = asf::wish(query) else {
+        let Ok(encoding) = asf::wish(query) else {
             return Ok(self.session.refuse(Instant::now(), INVALID)?);
         };
         self.open = Some(Open {
             source: source.clone(),
-            variant: wish.map(|wish| wish.to_string()).unwrap_or_default(),
-            reader: self.relay.tapes.read(&source, packer::Content::Asf(wish), Tags::default()),
+            variant: encoding.to_string(),
+            reader: self.relay.tapes.read(&source, packer::Content::asf(encoding), Tags::default()),
             reel: None,
             place: Place::default(),
             listed: None,

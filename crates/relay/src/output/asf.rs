@@ -10,31 +10,34 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
-use media::{Codec, Variant};
+use media::Encoding;
 use mms::http::server::{self, Answer, Kind, Request};
 use source::{Error, Supervisor};
 
+use super::fate::Place;
 use super::packer::Content;
 use super::player::{self, Framing};
-use super::query::{Known, Wishes};
+use super::query::{CODING, Wishes};
 use super::tape::{Reader, Reel};
-use super::{Ask, Format, failed};
+use super::{Ask, Carries, Format, container, failed};
 use crate::server::{Refusal, Socket};
 
 pub(super) const FORMAT: Format = Format {
     extension: "asf",
+    content_type: CONTENT_TYPE,
+    carries: Carries::Tracks(Place::Asf),
     doc: "Windows Media, MMS over HTTP for players that ask for it, else an endless ASF file",
     other_methods: true,
-    serve: |ask| Box::pin(serve(ask)),
+    serve: |ask, _| Box::pin(serve(ask)),
 };
 pub(super) const FORMAT_ASX: Format = Format {
     extension: "asx",
+    content_type: CONTENT_TYPE,
+    carries: Carries::Words,
     doc: "a playlist that leads players to the .asf",
     other_methods: false,
-    serve: |ask| Box::pin(asx(ask)),
+    serve: |ask, _| Box::pin(asx(ask)),
 };
-
-const KNOWN: Known = &["codec"];
 
 async fn serve(ask: Ask) -> Result<Response, Refusal> {
     let headers = ask.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -46,11 +49,11 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
         (_, method) if *method == Method::GET || *method == Method::HEAD => {}
         _ => return Err(Refusal::method("GET, HEAD")),
     }
-    let wish = if ask.fixed.is_some() { fixed(&ask) } else { wish(&ask.query)? };
+    let encoding = checked(ask.wishes(CODING)?.encoding)?;
     if ask.method == Method::HEAD {
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE), NO_STORE]).into_response());
     }
-    let mut reader = ask.relay.tapes.read(&ask.source, Content::Asf(wish), ask.tags.clone());
+    let mut reader = ask.relay.tapes.read(&ask.source, Content::asf(encoding), ask.tags.clone());
     let reel = first_reel(&mut reader, &ask.source).await;
     let reel = reel.map_err(|error| Refusal::source(ask.source.name(), &error))?;
     let answer = Answer { client_id: request.client_id.unwrap_or_else(new_id), broadcast: true, seekable: false };
@@ -61,7 +64,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
         true => (Framing::Mmsh, server::play_head(answer, request.agent)),
         false => (Framing::Plain, plain_head(ask.old)),
     };
-    let session = ask.enter(FORMAT.extension, wish.map(|wish| wish.to_string()).unwrap_or_default(), None);
+    let session = ask.enter(FORMAT.extension, encoding.to_string(), None);
     Ok(player::play(ask, session, reader, reel, framing, greeting).await)
 }
 
@@ -104,21 +107,18 @@ fn plain_head(old: bool) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The codec asked for, with size, rate and quality; nothing for the source's own packets.
+/// How pictures and sound are coded.
 ///
 /// # Errors
 /// When a parameter is unknown or wrong.
-pub(crate) fn wish(query: &str) -> Result<Option<Variant>, Refusal> {
-    let asked = Wishes::read(query, KNOWN)?.variant;
-    // Size, rate and quality mean that it is coded anew anyway.
-    let codec = asked.codec.or(Some(Codec::from_name("wmv2")));
-    Ok((asked != Variant::default()).then_some(Variant { codec, ..asked }))
+pub(crate) fn wish(query: &str) -> Result<Encoding, Refusal> {
+    checked(Wishes::read(query, CODING)?.encoding)
 }
 
-/// What a configuration says: a size or a rate means that it is coded anew.
-fn fixed(ask: &Ask) -> Option<Variant> {
-    let variant = ask.fixed.filter(|variant| *variant != Variant::default())?;
-    Some(Variant { codec: Some(variant.codec.unwrap_or_else(|| Codec::from_name("wmv2"))), ..variant })
+/// The same, of codecs that ASF holds.
+fn checked(encoding: Encoding) -> Result<Encoding, Refusal> {
+    container::check(Place::Asf, &encoding)?;
+    Ok(encoding)
 }
 
 /// Waits for the header of a source, or for the reason why there is none.

@@ -12,33 +12,23 @@ use axum::response::{IntoResponse, Response};
 use media::Encoding;
 
 use super::asf::first_reel;
+use super::fate::Place;
 use super::packer::Content;
 use super::player::{self, Framing};
-use super::query::Known;
-use super::{Ask, Format};
+use super::query::CODING;
+use super::{Ask, Carries, Format};
 use crate::server::Refusal;
-
-/// A container on the wire.
-pub(crate) struct Kind {
-    /// The extension of its URLs.
-    extension: &'static str,
-    /// The name of FFmpeg's muxer.
-    muxer: &'static str,
-    /// As ffserver said it.
-    content_type: &'static str,
-}
 
 /// A row of the formats for a container.
 macro_rules! row {
     ($name:ident, $extension:literal, $muxer:literal, $content_type:literal, $doc:literal) => {
         pub(super) const $name: Format = Format {
             extension: $extension,
+            content_type: $content_type,
+            carries: Carries::Tracks(Place::Container($muxer)),
             doc: $doc,
             other_methods: false,
-            serve: |ask| {
-                static KIND: Kind = Kind { extension: $extension, muxer: $muxer, content_type: $content_type };
-                Box::pin(serve(ask, &KIND))
-            },
+            serve: |ask, format| Box::pin(serve(ask, format, $muxer)),
         };
     };
 }
@@ -61,66 +51,40 @@ row!(GIF, "gif", "gif", "image/gif", "an animated GIF without end");
 row!(SWF, "swf", "swf", "application/x-shockwave-flash", "Flash: Sorenson H.263");
 row!(RM, "rm", "rm", "application/vnd.rn-realmedia", "RealMedia: RealVideo 1.0");
 
-const KNOWN: Known = &[
-    "codec",
-    "bitrate",
-    "minrate",
-    "maxrate",
-    "tolerance",
-    "bufsize",
-    "qmin",
-    "qmax",
-    "qdiff",
-    "qscale",
-    "gop",
-    "video",
-    "audio",
-    "acodec",
-    "abitrate",
-    "channels",
-    "samplerate",
-    "aquality",
-];
-
-async fn serve(ask: Ask, kind: &'static Kind) -> Result<Response, Refusal> {
+async fn serve(ask: Ask, format: &'static Format, muxer: &'static str) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {
         return Err(Refusal::method("GET, HEAD"));
     }
-    let encoding = ask.wishes(KNOWN)?.encoding;
-    give(ask, kind, encoding).await
-}
-
-/// Serves a source as `kind`, coded as `encoding` says.
-pub(crate) async fn give(ask: Ask, kind: &'static Kind, encoding: Encoding) -> Result<Response, Refusal> {
-    let container = ffmpeg::Container::find(kind.muxer);
+    let encoding = ask.wishes(CODING)?.encoding;
+    let container = ffmpeg::Container::find(muxer);
     let container = container.map_err(|error| Refusal::bad_request(error.to_string()))?;
-    check(&container, &encoding)?;
+    let place = Place::Container(muxer);
+    check(place, &encoding)?;
     if ask.method == Method::HEAD {
-        let headers = [(header::CONTENT_TYPE, kind.content_type), (header::CACHE_CONTROL, "no-store")];
+        let headers = [(header::CONTENT_TYPE, format.content_type), (header::CACHE_CONTROL, "no-store")];
         return Ok((StatusCode::OK, headers).into_response());
     }
     static READERS: AtomicU64 = AtomicU64::new(0);
     let reader = (!container.joinable()).then(|| READERS.fetch_add(1, Relaxed));
-    let content = Content::Container { name: kind.muxer, encoding, reader };
+    let content = Content { place, encoding, reader };
     let mut reader = ask.relay.tapes.read(&ask.source, content, ask.tags.clone());
     let reel = match ask.is_patient {
         true => reader.first_reel().await,
         false => first_reel(&mut reader, &ask.source).await,
     };
     let reel = reel.map_err(|error| Refusal::source(ask.source.name(), &error))?;
-    let session = ask.enter(kind.extension, encoding.to_string(), None);
-    let greeting = head(kind, ask.old);
+    let session = ask.enter(format.extension, encoding.to_string(), None);
+    let greeting = head(format, ask.old);
     Ok(player::play(ask, session, reader, reel, Framing::Bare, greeting).await)
 }
 
-/// Refuses codecs that the container has no place for, before anything is opened.
-fn check(container: &ffmpeg::Container, encoding: &Encoding) -> Result<(), Refusal> {
+/// Refuses codecs that there is no place for, before anything is opened.
+pub(super) fn check(place: Place, encoding: &Encoding) -> Result<(), Refusal> {
     let video = encoding.video.coded().and_then(|variant| variant.codec).map(|codec| ("codec", codec));
     let audio = encoding.audio.coded().and_then(|coding| coding.codec).map(|codec| ("acodec", codec));
     for (key, codec) in video.into_iter().chain(audio) {
-        let track = media::Track { codec, ..media::Track::mjpeg(media::Size::default()) };
-        if !container.holds(&track) {
-            let (name, holds) = (container.name(), container.tell());
+        if !place.takes(codec) {
+            let (name, holds) = (place.name(), place.tell());
             return Err(Refusal::bad_request(format!("{key}={codec}: {name} has no place for it; it holds {holds}")));
         }
     }
@@ -128,9 +92,9 @@ fn check(container: &ffmpeg::Container, encoding: &Encoding) -> Result<(), Refus
 }
 
 /// The head of an answer without end.
-fn head(kind: &Kind, old: bool) -> Vec<u8> {
+fn head(format: &Format, old: bool) -> Vec<u8> {
     let version = if old { "1.0" } else { "1.1" };
-    format_head(version, kind.content_type).into_bytes()
+    format_head(version, format.content_type).into_bytes()
 }
 
 fn format_head(version: &str, content_type: &str) -> String {

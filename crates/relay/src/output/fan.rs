@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use media::Variant;
 use source::{Error, Picture, State, Supervisor};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 pub(crate) use client::{Client, Framing, Offered, Part};
 
+use super::fate::Jpeg;
 use crate::placeholder::Placeholder;
 use crate::server::stopped;
 use crate::shelf::{Shelf, lock};
@@ -33,8 +33,8 @@ const STRIDE: usize = 64;
 /// those who asked for it are told why there are none.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// A source, a variant, and which of its fans.
-type Key = (u64, Variant, usize);
+/// A source, what is made of it, and which of its fans.
+type Key = (u64, Jpeg, usize);
 
 /// The fans in use.
 #[derive(Default)]
@@ -64,11 +64,11 @@ pub(crate) enum Newest {
 pub(crate) struct Share(Arc<Fan>);
 
 impl Fans {
-    /// A share in a fan with room for a client of `variant` of `source`.
-    pub(crate) fn share(&self, source: &Supervisor, variant: Variant, stopping: &watch::Receiver<bool>) -> Share {
+    /// A share in a fan with room for a client of `jpeg` of `source`.
+    pub(crate) fn share(&self, source: &Supervisor, jpeg: Jpeg, stopping: &watch::Receiver<bool>) -> Share {
         let mut fans = self.0.lock();
         for number in 0.. {
-            let key = (source.id(), variant, number);
+            let key = (source.id(), jpeg, number);
             let fan = match fans.get(&key) {
                 Some(fan) if fan.shares.load(Relaxed) >= MOST_CLIENTS => continue,
                 Some(fan) => Arc::clone(fan),
@@ -149,8 +149,8 @@ struct Blades {
 
 impl Blades {
     async fn run(mut self) {
-        let mut pictures = self.source.variants().pictures(self.key.1);
-        let mut placeholder = Placeholder::new(self.source.name(), self.key.1);
+        let mut pictures = self.key.1.pictures(&self.source);
+        let mut placeholder = Placeholder::new(self.source.name(), self.key.1.variant);
         let mut round = interval(ROUND);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = self.stopping.clone();

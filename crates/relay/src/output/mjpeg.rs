@@ -19,45 +19,49 @@ use tokio::sync::watch;
 
 use super::fan::{Client, Framing, Newest};
 use super::query::{Known, Wishes};
-use super::{Ask, Format, failed};
+use super::{Ask, Carries, Format, failed};
 use crate::server::{Refusal, Socket, hold_back};
 
 pub(super) const FORMAT: Format = Format {
     extension: "mjpeg",
+    content_type: multipart::CONTENT_TYPE,
+    carries: Carries::Jpegs,
     doc: "motion JPEG: multipart/x-mixed-replace, for browsers, OpenCV and players",
     other_methods: false,
-    serve: |ask| Box::pin(serve(ask, Framing::Multipart, multipart::CONTENT_TYPE)),
+    serve: |ask, format| Box::pin(serve(ask, format, Framing::Multipart)),
 };
 pub(super) const FORMAT_BARE: Format = Format {
     extension: "mjpg",
+    content_type: "video/x-mjpeg",
+    carries: Carries::Jpegs,
     doc: "JPEGs with nothing between them, for programs that look for their markers",
     other_methods: false,
-    serve: |ask| Box::pin(serve(ask, Framing::Bare, "video/x-mjpeg")),
+    serve: |ask, format| Box::pin(serve(ask, format, Framing::Bare)),
 };
 /// The same under the type of one picture, which ffserver called singlejpeg.
 pub(super) const FORMAT_SINGLE: Format =
-    Format { extension: "singlejpeg", serve: |ask| Box::pin(serve(ask, Framing::Bare, "image/jpeg")), ..FORMAT_BARE };
+    Format { extension: "singlejpeg", content_type: "image/jpeg", doc: "the same as a picture", ..FORMAT_BARE };
 
 const KNOWN: Known = &["max_age", "placeholder"];
 
-async fn serve(ask: Ask, framing: Framing, content_type: &'static str) -> Result<Response, Refusal> {
+async fn serve(ask: Ask, format: &'static Format, framing: Framing) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {
         return Err(Refusal::method("GET, HEAD"));
     }
-    let wishes = ask.wishes(KNOWN)?;
+    let (wishes, jpeg) = ask.jpegs(KNOWN)?;
     if ask.method == Method::HEAD {
-        let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")];
+        let headers = [(header::CONTENT_TYPE, format.content_type), (header::CACHE_CONTROL, "no-store")];
         return Ok((StatusCode::OK, headers, Body::new(Endless)).into_response());
     }
-    let share = ask.relay.fans.share(&ask.source, wishes.variant, &ask.stopping);
+    let share = ask.relay.fans.share(&ask.source, jpeg, &ask.stopping);
     // Whoever asked for a placeholder is answered at once; the others learn by the
     // status of the answer whether there is anything to see.
     if !wishes.placeholder && !ask.is_patient {
         first_picture(share.newest(), &ask.source).await?;
     }
     let extension = if framing == Framing::Bare { "mjpg" } else { "mjpeg" };
-    let session = ask.enter(extension, wishes.variant.to_string(), wishes.max_age);
-    let greeting = greeting(&wishes, ask.old, framing, content_type);
+    let session = ask.enter(extension, wishes.encoding.to_string(), wishes.max_age);
+    let greeting = greeting(&wishes, ask.old, framing, format.content_type);
     let order = move |socket: Socket| {
         hold_back(&socket.stream);
         let placeholder = wishes.placeholder;

@@ -3,51 +3,34 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use feed::Entry;
-use media::{AudioCoding, Codec, Encoding, Kind, Packet, Timestamp, Track, Tracks, Variant, Wish};
-use source::{Error, Fate, Mixed, Packets, Plan, Supervisor};
+use media::{Codec, Encoding, Packet, Timestamp, Tracks};
+use source::{Error, Mixed, Supervisor};
+
+use super::fate::Place;
 
 use super::tags::Tags;
 
 /// What is on a tape.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Content {
-    /// ASF: the source's own packets, or its pictures coded anew.
-    Asf(Option<Variant>),
-    /// A container by the name of FFmpeg's muxer.
-    Container {
-        /// The muxer.
-        name: &'static str,
-        /// How pictures and sound are coded.
-        encoding: Encoding,
-        /// The one reader it is for, where readers cannot share.
-        reader: Option<u64>,
-    },
+pub(crate) struct Content {
+    /// What it is packed into.
+    pub(crate) place: Place,
+    /// How pictures and sound are coded.
+    pub(crate) encoding: Encoding,
+    /// The one reader it is for, where readers cannot share.
+    pub(crate) reader: Option<u64>,
 }
 
-/// Where a tape's packets come from.
-pub(crate) enum Supply {
-    Packets(Box<Packets>),
-    Mixed(Box<Mixed>),
-}
-
-impl Supply {
-    pub(crate) fn of(source: &Supervisor, content: &Content) -> Self {
-        match content {
-            Content::Asf(wish) => Self::Packets(Box::new(source.variants().packets(*wish))),
-            Content::Container { name, encoding, .. } => {
-                let (name, encoding) = (*name, *encoding);
-                let planner = move |tracks: &Tracks| plan(name, &encoding, tracks);
-                Self::Mixed(Box::new(source.variants().mixed(Box::new(planner))))
-            }
-        }
+impl Content {
+    /// ASF for all who want it.
+    pub(crate) fn asf(encoding: Encoding) -> Self {
+        Self { place: Place::Asf, encoding, reader: None }
     }
 
-    pub(crate) async fn next(&mut self) -> Result<Entry, Error> {
-        match self {
-            Self::Packets(packets) => packets.next().await,
-            Self::Mixed(mixed) => mixed.next().await,
-        }
+    /// Where its packets come from.
+    pub(crate) fn supply(&self, source: &Supervisor) -> Mixed {
+        let (place, encoding) = (self.place, self.encoding);
+        source.variants().mixed(Box::new(move |tracks| place.plan(&encoding, tracks)))
     }
 }
 
@@ -63,8 +46,7 @@ pub(crate) struct Piece {
 pub(crate) struct Packer {
     title: String,
     tags: Tags,
-    /// The name of FFmpeg's muxer; nothing for our own.
-    container: Option<&'static str>,
+    place: Place,
     muxer: Muxer,
     /// Left by a muxer that is over.
     left: VecDeque<(Bytes, bool)>,
@@ -81,28 +63,25 @@ enum Muxer {
 impl Packer {
     /// One that has not begun, for a source called `title` of which `tags` are said.
     pub(crate) fn new(title: &str, content: &Content, tags: Tags) -> Self {
-        let container = match content {
-            Content::Asf(_) => None,
-            Content::Container { name, .. } => Some(*name),
-        };
-        Self { title: title.into(), tags, container, muxer: Muxer::None, left: VecDeque::new(), zero: None }
+        Self { title: title.into(), tags, place: content.place, muxer: Muxer::None, left: VecDeque::new(), zero: None }
     }
 
     /// What is declared as the codec of the tape's track.
     pub(crate) fn codec(&self) -> Codec {
-        Codec::from_name(self.container.unwrap_or("asf"))
+        Codec::from_name(self.place.name())
     }
 
     /// Begins anew for packets of these tracks.
     pub(crate) fn begin(&mut self, tracks: &Tracks) -> Result<(), Error> {
         let unsupported = |what: String| Error::Unsupported { what };
-        self.muxer = match self.container {
-            None => {
+        self.muxer = match self.place {
+            // Nothing but containers is packed.
+            Place::Asf | Place::Rtp => {
                 let muxer = asf::mux::Muxer::new(tracks, &self.tags.for_asf(&self.title))
                     .map_err(|error| unsupported(error.to_string()))?;
                 Muxer::Asf(Box::new(muxer))
             }
-            Some(name) => {
+            Place::Container(name) => {
                 let options = ffmpeg::MuxerOptions {
                     metadata: self.tags.for_muxer(&self.title),
                     zero: self.zero,
@@ -169,72 +148,4 @@ impl Packer {
             }
         }
     }
-}
-
-/// What becomes of a source with these tracks in the container called `name`.
-///
-/// # Errors
-/// When nothing of it has a place there, or the codec wished for has none.
-fn plan(name: &'static str, encoding: &Encoding, tracks: &Tracks) -> Result<Plan, Error> {
-    let unsupported = |what: String| Error::Unsupported { what };
-    let container = ffmpeg::Container::find(name).map_err(|error| unsupported(error.to_string()))?;
-    let audio = tracks.iter().find(|track| matches!(track.kind, Kind::Audio(_)));
-    // Demuxers give RealVideo in another form than muxers take.
-    let holds = |track: &Track| container.holds(track) && !track.codec.name().starts_with("rv");
-    let plan = Plan {
-        video: match (tracks.video(), &encoding.video) {
-            (None, _) | (_, Wish::Off) => Fate::Off,
-            (Some(track), Wish::Fit) => match container.default_video() {
-                _ if holds(track) => Fate::Pass,
-                Some(codec) => Fate::Coded(Variant { codec: Some(codec), ..Variant::default() }),
-                None => Fate::Off,
-            },
-            (Some(track), Wish::Coded(variant)) => {
-                let codec = variant.codec.or_else(|| container.default_video());
-                let wish = Variant { codec, ..*variant };
-                let plain = wish == Variant { codec, ..Variant::default() };
-                let sized = wish.size == media::SizeWish::Own
-                    || track.video().is_some_and(|video| wish.size.of(video.size) == video.size);
-                // What was encoded elsewhere for this stream is what it is to be.
-                let kept = encoding.keep && sized && wish.rate.is_none() && holds(track);
-                match codec {
-                    _ if kept && variant.codec.is_none_or(|codec| codec == track.codec) => Fate::Pass,
-                    Some(codec) if track.codec == codec && plain && holds(track) => Fate::Pass,
-                    Some(_) => Fate::Coded(wish),
-                    None => Fate::Off,
-                }
-            }
-        },
-        audio: match (audio, &encoding.audio) {
-            (None, _) | (_, Wish::Off) => Fate::Off,
-            (Some(track), Wish::Fit) => match container.default_audio() {
-                _ if holds(track) => Fate::Pass,
-                Some(codec) if ffmpeg::has_decoder(track.codec) => {
-                    Fate::Coded(AudioCoding { codec: Some(codec), ..AudioCoding::default() })
-                }
-                _ => Fate::Off,
-            },
-            (Some(track), Wish::Coded(coding)) => {
-                let codec = coding.codec.or_else(|| container.default_audio());
-                let wish = AudioCoding { codec, ..*coding };
-                let plain = wish == AudioCoding { codec, ..AudioCoding::default() };
-                let like = matches!(&track.kind, Kind::Audio(audio)
-                    if wish.channels.is_none_or(|channels| channels == audio.channels)
-                        && wish.sample_rate.is_none_or(|rate| rate == audio.sample_rate));
-                let kept = encoding.keep && like && holds(track);
-                match codec {
-                    _ if kept && coding.codec.is_none_or(|codec| codec == track.codec) => Fate::Pass,
-                    Some(codec) if track.codec == codec && plain => Fate::Pass,
-                    Some(_) => Fate::Coded(wish),
-                    None => Fate::Off,
-                }
-            }
-        },
-    };
-    if (plan.video, plan.audio) == (Fate::Off, Fate::Off) {
-        let there: Vec<_> = tracks.iter().map(|track| track.codec.name()).collect();
-        let what = format!("{name} holds nothing of it ({}); it holds {}", there.join(", "), container.tell());
-        return Err(unsupported(what));
-    }
-    Ok(plan)
 }

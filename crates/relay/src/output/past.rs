@@ -15,24 +15,18 @@ use std::time::{Duration, SystemTime};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use feed::Entry;
-use media::{Codec, Variant};
+use media::Encoding;
 use mms::http::server::Request;
-use source::{Clip, Error, Packets, Since};
+use source::{Clip, Error, Packets, Plan, Recoding, Since};
 
-use super::query::{Known, Wishes};
-use super::{Ask, failed};
+use super::fate::{Jpeg, Place};
+use super::query::CODING;
+use super::{Ask, Carries, Format, container, failed};
 use crate::server::{Refusal, Socket};
 use pack::Pack;
 use player::Player;
 
 pub(crate) use when::{Start, start};
-
-/// A format that the past is there in.
-pub(crate) struct Kind {
-    extension: &'static str,
-    content_type: &'static str,
-    packing: Packing,
-}
 
 #[derive(Clone, Copy)]
 enum Packing {
@@ -43,41 +37,23 @@ enum Packing {
     Asf,
     /// By FFmpeg's muxer of this name.
     Container(&'static str),
-    /// The same, of sound alone.
-    Sound(&'static str),
 }
 
-const fn kind(extension: &'static str, content_type: &'static str, packing: Packing) -> Kind {
-    Kind { extension, content_type, packing }
+/// How the past is packed in `format`; nothing where it is not there.
+fn packing(format: &Format) -> Option<Packing> {
+    match (format.carries, format.extension) {
+        (Carries::Jpegs, "mjpeg") => Some(Packing::Pictures),
+        (Carries::Jpegs, "mjpg" | "singlejpeg") => Some(Packing::Jpegs),
+        (Carries::Jpegs | Carries::Words, _) | (Carries::Tracks(Place::Rtp), _) => None,
+        (Carries::Tracks(Place::Asf), _) => Some(Packing::Asf),
+        (Carries::Tracks(Place::Container(name)), _) => Some(Packing::Container(name)),
+    }
 }
 
-static KINDS: &[Kind] = &[
-    kind("mjpeg", formats::multipart::CONTENT_TYPE, Packing::Pictures),
-    kind("mjpg", "video/x-mjpeg", Packing::Jpegs),
-    kind("singlejpeg", "image/jpeg", Packing::Jpegs),
-    kind("asf", "video/x-ms-asf", Packing::Asf),
-    kind("ts", "video/MP2T", Packing::Container("mpegts")),
-    kind("mp4", "video/mp4", Packing::Container("mp4")),
-    kind("mkv", "video/x-matroska", Packing::Container("matroska")),
-    kind("flv", "video/x-flv", Packing::Container("flv")),
-    kind("avi", "video/x-msvideo", Packing::Container("avi")),
-    kind("nut", "video/x-nut", Packing::Container("nut")),
-    kind("webm", "video/webm", Packing::Container("webm")),
-    kind("ogg", "application/ogg", Packing::Container("ogg")),
-    kind("mp3", "audio/mpeg", Packing::Sound("mp3")),
-    kind("mp2", "audio/mpeg", Packing::Sound("mp2")),
-    kind("aac", "audio/aac", Packing::Sound("adts")),
-    kind("wav", "audio/x-wav", Packing::Sound("wav")),
-    kind("au", "audio/basic", Packing::Sound("au")),
-];
-
-/// The format with this extension, if the past is there in it.
-pub(crate) fn kind_of(extension: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| kind.extension == extension)
+/// Whether the past is there in `format`.
+pub(crate) fn has(format: &Format) -> bool {
+    packing(format).is_some()
 }
-
-/// The parameters of a stream that is coded anew.
-const KNOWN: Known = &["codec"];
 
 /// Where packets of the past come from.
 enum Supply {
@@ -100,41 +76,41 @@ pub(crate) fn live_only() -> Refusal {
     Refusal::bad_request("players of Windows Media are given what is live only")
 }
 
-/// Whether what a configured stream is of is there as `kind` without being coded anew, as far as
-/// is known of it.
-pub(crate) fn fits(ask: &Ask, kind: &Kind) -> bool {
-    let tracks = ask.source.status().borrow().tracks.clone();
-    let (name, lead) = match kind.packing {
-        Packing::Container(name) => (name, tracks.lead()),
-        Packing::Sound(name) => (name, tracks.iter().find(|track| matches!(track.kind, media::Kind::Audio(_)))),
-        Packing::Pictures | Packing::Jpegs | Packing::Asf => return true,
-    };
-    lead.is_none_or(|lead| ffmpeg::Container::find(name).is_ok_and(|container| container.holds(lead)))
-}
-
 /// Serves the past of a source to a request whose query is without what [`start`] takes from it.
 ///
 /// # Errors
 /// When it is not recorded, or not to be had in this format.
-pub(crate) async fn serve(ask: Ask, kind: &'static Kind, start: Start) -> Result<Response, Refusal> {
+pub(crate) async fn serve(ask: Ask, format: &'static Format, start: Start) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {
         return Err(Refusal::method("GET, HEAD"));
     }
-    let wish = wish(&ask, kind)?;
+    let Some(packing) = packing(format) else {
+        return Err(Refusal::bad_request(format!("there is nothing of the past as .{}", format.extension)));
+    };
+    let jpeg = matches!(format.carries, Carries::Jpegs);
+    let encoding = ask.wishes(if jpeg { &[] } else { CODING })?.encoding;
+    let jpeg = if jpeg { Some(Jpeg::of(&encoding)?) } else { None };
+    if let Carries::Tracks(place) = format.carries {
+        container::check(place, &encoding)?;
+    }
     if ask.method == Method::HEAD {
-        let headers = [(header::CONTENT_TYPE, kind.content_type), (header::CACHE_CONTROL, "no-store")];
+        let headers = [(header::CONTENT_TYPE, format.content_type), (header::CACHE_CONTROL, "no-store")];
         return Ok((StatusCode::OK, headers).into_response());
     }
     let refuse = |error: Error| Refusal::source(ask.source.name(), &error);
-    let mut supply = supply(&ask, wish, start).map_err(refuse)?;
-    let first = first(&ask, &mut supply).await.map_err(refuse)?;
-    let Some(first) = first else {
+    let start = start.fixed();
+    let found = match (format.carries, jpeg) {
+        (Carries::Tracks(place), _) => tracks(&ask, place, encoding, start).await.map_err(refuse)?,
+        (_, Some(jpeg)) => pictures(&ask, jpeg, start).await.map_err(refuse)?,
+        (_, None) => None,
+    };
+    let Some((supply, first, plan)) = found else {
         let name = ask.source.name();
         return Err(Refusal::not_found(format!("{name}: nothing was recorded in that time")));
     };
-    let pack = Pack::new(kind.packing, ask.source.name(), &ask.tags, &first).map_err(refuse)?;
-    let session = ask.enter(kind.extension, wish.map(|wish| wish.to_string()).unwrap_or_default(), None);
-    let greeting = greeting(&ask, kind, start);
+    let pack = Pack::new(packing, ask.source.name(), &ask.tags, &first, plan.as_ref()).map_err(refuse)?;
+    let session = ask.enter(format.extension, encoding.to_string(), None);
+    let greeting = greeting(&ask, format, start);
     let stopping = ask.stopping.clone();
     let order = move |socket: Socket| {
         tokio::spawn(async move {
@@ -153,41 +129,46 @@ pub(crate) fn is_mmsh(ask: &Ask) -> bool {
     Request::of(ask.method.as_str(), headers).agent.speaks()
 }
 
-/// What pictures are made of the source's; nothing where its packets go out as they are.
-fn wish(ask: &Ask, kind: &Kind) -> Result<Option<Variant>, Refusal> {
-    let asked = match ask.fixed {
-        Some(variant) => variant,
-        None => Wishes::read(&ask.query, KNOWN)?.variant,
-    };
-    match kind.packing {
-        Packing::Pictures | Packing::Jpegs if asked.codec.is_some() => {
-            Err(Refusal::bad_request("codec: pictures are JPEG; ask for another format, as .asf"))
-        }
-        Packing::Pictures | Packing::Jpegs => Ok(Some(asked)),
-        _ if asked == Variant::default() => Ok(None),
-        Packing::Asf => Ok(Some(Variant { codec: asked.codec.or(Some(Codec::from_name("wmv2"))), ..asked })),
-        // A configuration says how the live stream is coded.
-        Packing::Container(_) | Packing::Sound(_) if ask.fixed.is_some() => Ok(None),
-        Packing::Container(_) | Packing::Sound(_) => Err(Refusal::bad_request(format!(
-            "{asked}: what was recorded is there as .{} only as it was sent",
-            kind.extension
-        ))),
-    }
+/// The source's own packets.
+fn own(ask: &Ask, start: Start) -> Result<Supply, Error> {
+    let variants = ask.source.variants();
+    Ok(match start {
+        Start::Since(since) => Supply::Since(Box::new(variants.packets_since(since)?)),
+        Start::Clip(from, until) => Supply::Clip(Box::new(variants.clip(from, until)?)),
+    })
 }
 
-fn supply(ask: &Ask, wish: Option<Variant>, start: Start) -> Result<Supply, Error> {
+/// Packets made for this client alone.
+fn coded(ask: &Ask, how: Recoding, start: Start) -> Result<Supply, Error> {
     let variants = ask.source.variants();
-    let packets = |since: Since| match wish {
-        Some(variant) => variants.coded_since(variant, since),
-        None => variants.packets_since(since),
-    };
-    match (start, wish) {
-        (Start::Since(since), _) => packets(since).map(|packets| Supply::Since(Box::new(packets))),
-        (Start::Clip(from, until), None) => Ok(Supply::Clip(Box::new(variants.clip(from, until)?))),
-        (Start::Clip(from, until), Some(variant)) => {
-            Ok(Supply::Since(Box::new(variants.coded_clip(variant, from, until)?)))
-        }
+    Ok(Supply::Since(Box::new(match start {
+        Start::Since(since) => variants.coded_since(how, since)?,
+        Start::Clip(from, until) => variants.coded_clip(how, from, until)?,
+    })))
+}
+
+/// Packets for tracks of `place`, the first of them, and what becomes of the source's tracks
+/// where they go out as they are. Nothing is coded that need not be.
+async fn tracks(
+    ask: &Ask,
+    place: Place,
+    encoding: Encoding,
+    start: Start,
+) -> Result<Option<(Supply, Entry, Option<Plan>)>, Error> {
+    let mut supply = own(ask, start)?;
+    let Some(entry) = first(ask, &mut supply).await? else { return Ok(None) };
+    let plan = place.plan(&encoding, &entry.tracks)?;
+    if !plan.is_coded() {
+        return Ok(Some((supply, entry, Some(plan))));
     }
+    let mut supply = coded(ask, Recoding::new(Box::new(move |tracks| place.plan(&encoding, tracks))), start)?;
+    Ok(first(ask, &mut supply).await?.map(|entry| (supply, entry, None)))
+}
+
+/// The same for JPEG pictures.
+async fn pictures(ask: &Ask, jpeg: Jpeg, start: Start) -> Result<Option<(Supply, Entry, Option<Plan>)>, Error> {
+    let mut supply = coded(ask, jpeg.recoding(), start)?;
+    Ok(first(ask, &mut supply).await?.map(|entry| (supply, entry, None)))
 }
 
 /// The first packet, or the reason why there is none.
@@ -212,14 +193,14 @@ async fn first(ask: &Ask, supply: &mut Supply) -> Result<Option<Entry>, Error> {
 }
 
 /// The head of the answer.
-fn greeting(ask: &Ask, kind: &Kind, start: Start) -> Vec<u8> {
+fn greeting(ask: &Ask, format: &Format, start: Start) -> Vec<u8> {
     let version = if ask.old { "1.0" } else { "1.1" };
     let saved = match start {
         Start::Clip(from, _) => {
             let from = jiff::Timestamp::try_from(from).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ");
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             let name: String = ask.source.name().chars().map(|c| if plain(c) { c } else { '_' }).collect();
-            format!("Content-Disposition: attachment; filename=\"{name}-{from}.{}\"\r\n", kind.extension)
+            format!("Content-Disposition: attachment; filename=\"{name}-{from}.{}\"\r\n", format.extension)
         }
         Start::Since(_) => String::new(),
     };
@@ -229,10 +210,10 @@ fn greeting(ask: &Ask, kind: &Kind, start: Start) -> Vec<u8> {
          Cache-Control: no-store\r\n\
          X-Accel-Buffering: no\r\n\
          {saved}Connection: close\r\n\r\n",
-        kind.content_type
+        format.content_type
     );
-    match kind.packing {
-        Packing::Pictures => [head.as_bytes(), formats::multipart::OPENING].concat(),
+    match packing(format) {
+        Some(Packing::Pictures) => [head.as_bytes(), formats::multipart::OPENING].concat(),
         _ => head.into_bytes(),
     }
 }

@@ -9,8 +9,7 @@ use crate::server::{Refusal, unescape};
 /// What a reader asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Wishes {
-    pub(crate) variant: Variant,
-    /// The same with what is said of sound, for containers.
+    /// How pictures and sound are coded.
     pub(crate) encoding: Encoding,
     /// No picture older than this is to arrive.
     pub(crate) max_age: Option<Duration>,
@@ -25,6 +24,28 @@ pub(crate) struct Wishes {
 /// The parameters a format takes besides those of [`Variant`].
 pub(crate) type Known = &'static [&'static str];
 
+/// Those of how pictures and sound are coded, which everything takes that is more than pictures.
+pub(crate) const CODING: Known = &[
+    "codec",
+    "bitrate",
+    "minrate",
+    "maxrate",
+    "tolerance",
+    "bufsize",
+    "qmin",
+    "qmax",
+    "qdiff",
+    "qscale",
+    "gop",
+    "video",
+    "audio",
+    "acodec",
+    "abitrate",
+    "channels",
+    "samplerate",
+    "aquality",
+];
+
 /// The longest time a request may ask to wait.
 const MOST_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -33,7 +54,7 @@ impl Wishes {
     /// one is not silently without effect; `_` and `t`, with which pages defeat caches,
     /// are let through.
     pub(crate) fn read(query: &str, known: Known) -> Result<Self, Refusal> {
-        let mut wishes = Self::default();
+        let (mut wishes, mut video) = (Self::default(), Variant::default());
         let (mut audio, mut no_video, mut no_audio) = (AudioCoding::default(), false, false);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -41,7 +62,7 @@ impl Wishes {
             if matches!(key, "_" | "t") {
                 continue;
             }
-            if wishes.variant.set(key, value).map_err(|error| Refusal::bad_request(error.to_string()))? {
+            if video.set(key, value).map_err(|error| Refusal::bad_request(error.to_string()))? {
                 continue;
             }
             if !known.contains(&key) {
@@ -50,23 +71,22 @@ impl Wishes {
             match key {
                 "max_age" => wishes.max_age = Some(duration("max_age", value)?),
                 "timeout" => wishes.timeout = Some(duration("timeout", value)?.min(MOST_TIMEOUT)),
-                "codec" if known.contains(&"acodec") => wishes.variant.codec = Some(one_of(key, value, VIDEO)?),
-                "codec" => wishes.variant.codec = Some(codec(value)?),
+                "codec" => video.codec = Some(one_of(key, value, VIDEO)?),
                 "acodec" => audio.codec = Some(one_of(key, value, AUDIO)?),
                 "abitrate" => audio.bit_rate = Some(bits(key, value)?),
                 "channels" => audio.channels = Some(number(key, value, 1, 8)?),
                 "samplerate" => audio.sample_rate = Some(number(key, value, 4000, 192_000)?),
                 "aquality" => audio.quality = Some(hundredths(key, value)?),
-                "bitrate" => wishes.variant.coding.bit_rate = Some(bits(key, value)?),
-                "minrate" => wishes.variant.coding.min_rate = Some(bits(key, value)?),
-                "maxrate" => wishes.variant.coding.max_rate = Some(bits(key, value)?),
-                "tolerance" => wishes.variant.coding.tolerance = Some(bits(key, value)?),
-                "bufsize" => wishes.variant.coding.buffer = Some(bits(key, value)?),
-                "qmin" => wishes.variant.coding.qmin = Some(number(key, value, 1, 1024)?),
-                "qmax" => wishes.variant.coding.qmax = Some(number(key, value, 1, 1024)?),
-                "qdiff" => wishes.variant.coding.qdiff = Some(number(key, value, 1, 1024)?),
-                "qscale" => wishes.variant.coding.qscale = Some(hundredths(key, value)?),
-                "gop" => wishes.variant.coding.gop = Some(number(key, value, 1, 600)?),
+                "bitrate" => video.coding.bit_rate = Some(bits(key, value)?),
+                "minrate" => video.coding.min_rate = Some(bits(key, value)?),
+                "maxrate" => video.coding.max_rate = Some(bits(key, value)?),
+                "tolerance" => video.coding.tolerance = Some(bits(key, value)?),
+                "bufsize" => video.coding.buffer = Some(bits(key, value)?),
+                "qmin" => video.coding.qmin = Some(number(key, value, 1, 1024)?),
+                "qmax" => video.coding.qmax = Some(number(key, value, 1, 1024)?),
+                "qdiff" => video.coding.qdiff = Some(number(key, value, 1, 1024)?),
+                "qscale" => video.coding.qscale = Some(hundredths(key, value)?),
+                "gop" => video.coding.gop = Some(number(key, value, 1, 600)?),
                 "video" => no_video = !switch(key, value)?,
                 "audio" => no_audio = !switch(key, value)?,
                 "placeholder" => wishes.placeholder = switch(key, value)?,
@@ -81,7 +101,7 @@ impl Wishes {
                 false => Wish::Coded(coded),
             }
         }
-        wishes.encoding = Encoding { video: wish(no_video, wishes.variant), audio: wish(no_audio, audio), keep: false };
+        wishes.encoding = Encoding { video: wish(no_video, video), audio: wish(no_audio, audio), keep: false };
         Ok(wishes)
     }
 }
@@ -167,14 +187,6 @@ fn hundredths(key: &str, text: &str) -> Result<u16, Refusal> {
     number.map(|n| n as u16).ok_or_else(|| wrong(key, text, "a number from 0.01 to 255"))
 }
 
-/// The codecs that ASF can be asked for.
-const CODECS: &[&str] = &["wmv2", "wmv1"];
-
-fn codec(text: &str) -> Result<Codec, Refusal> {
-    let known = CODECS.iter().find(|name| **name == text);
-    known.map(|name| Codec::from_name(name)).ok_or_else(|| wrong("codec", text, "wmv2 or wmv1"))
-}
-
 fn sequence(text: &str) -> Result<u64, Refusal> {
     text.parse().map_err(|_| wrong("newer_than", text, "the number from an X-Sequence header"))
 }
@@ -188,7 +200,7 @@ mod tests {
     #[test]
     fn wishes_are_read() {
         let wishes = Wishes::read("size=640x360&fps=5&max_age=500ms&placeholder=1&newer_than=7&_=123", KNOWN).unwrap();
-        assert_eq!(wishes.variant.to_string(), "size=640x360&fps=5");
+        assert_eq!(wishes.encoding.to_string(), "size=640x360&fps=5");
         assert_eq!(wishes.max_age, Some(Duration::from_millis(500)));
         assert!(wishes.placeholder);
         assert_eq!(wishes.newer_than, Some(7));
@@ -198,7 +210,7 @@ mod tests {
 
     #[test]
     fn escapes_are_undone_in_names_and_values() {
-        assert_eq!(Wishes::read("timeout=1%2e5&s%69ze=6%340x360", KNOWN).unwrap().variant.to_string(), "size=640x360");
+        assert_eq!(Wishes::read("timeout=1%2e5&s%69ze=6%340x360", KNOWN).unwrap().encoding.to_string(), "size=640x360");
         for wrong in ["%", "50%", "%2", "%zz", "%+1", "%ff", "%0d%0a", "%00", "%%32"] {
             let refusal = Wishes::read(&format!("max_age={wrong}"), KNOWN).unwrap_err().to_http();
             assert!(refusal.contains(&format!("{wrong}: expected every % to begin an escape")), "{refusal}");

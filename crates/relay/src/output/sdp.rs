@@ -6,15 +6,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{Ask, Format};
+use super::{Ask, Carries, Format};
 use crate::RtspStream;
 use crate::server::Refusal;
 
 pub(super) const FORMAT: Format = Format {
     extension: "sdp",
+    content_type: "application/sdp",
+    carries: Carries::Words,
     doc: "the session description, where it is sent by multicast",
     other_methods: false,
-    serve: |ask| Box::pin(serve(ask)),
+    serve: |ask, _| Box::pin(serve(ask)),
 };
 
 async fn serve(ask: Ask) -> Result<Response, Refusal> {

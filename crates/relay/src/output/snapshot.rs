@@ -10,20 +10,26 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use media::Variant;
 use source::{Error, Picture, State, Supervisor};
 use tokio::sync::watch;
 use tokio::time::{Instant as Deadline, sleep_until, timeout};
 
+use super::fate::Jpeg;
 use super::query::{Known, Wishes};
-use super::{Ask, Format, failed};
+use super::{Ask, Carries, Format, failed};
 use crate::clock;
 use crate::placeholder::Placeholder;
 use crate::server::Refusal;
 use crate::shelf::{Shelf, lock};
 
-pub(super) const FORMAT: Format =
-    Format { extension: "jpg", doc: "the freshest picture", other_methods: false, serve: |ask| Box::pin(serve(ask)) };
+pub(super) const FORMAT: Format = Format {
+    extension: "jpg",
+    content_type: "image/jpeg",
+    carries: Carries::Jpegs,
+    doc: "the freshest picture",
+    other_methods: false,
+    serve: |ask, _| Box::pin(serve(ask)),
+};
 pub(super) const FORMAT_JPEG: Format = Format { extension: "jpeg", ..FORMAT };
 
 const KNOWN: Known = &["max_age", "placeholder", "newer_than", "timeout"];
@@ -43,8 +49,8 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {
         return Err(Refusal::method("GET, HEAD"));
     }
-    let wishes = ask.wishes(KNOWN)?;
-    let desk = ask.relay.desks.at(&ask.source, wishes.variant);
+    let (wishes, jpeg) = ask.jpegs(KNOWN)?;
+    let desk = ask.relay.desks.at(&ask.source, jpeg);
     let mut shown = desk.shown.subscribe();
     let found = match wishes.newer_than {
         Some(sequence) => long_poll(&desk, &mut shown, sequence, &wishes, &ask.source).await,
@@ -55,7 +61,7 @@ async fn serve(ask: Ask) -> Result<Response, Refusal> {
         Ok(None) => Ok((StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, "no-cache")]).into_response()),
         Err(refusal) => {
             let status = ask.source.status().borrow().clone();
-            let placeholder = wishes.placeholder.then(|| Placeholder::new(ask.source.name(), wishes.variant));
+            let placeholder = wishes.placeholder.then(|| Placeholder::new(ask.source.name(), jpeg.variant));
             let data = match placeholder {
                 Some(placeholder) => placeholder.in_place(&status).await,
                 None => None,
@@ -208,7 +214,7 @@ struct Desk {
     want_all: tokio::sync::Notify,
 }
 
-type Key = (u64, Variant);
+type Key = (u64, Jpeg);
 
 /// The desks in use.
 #[derive(Default)]
@@ -220,8 +226,8 @@ impl Desks {
         self.0.lock().keys().filter(|(id, _)| *id == source.id()).count()
     }
 
-    fn at(&self, source: &Supervisor, variant: Variant) -> Arc<Desk> {
-        let key = (source.id(), Variant { rate: None, ..variant });
+    fn at(&self, source: &Supervisor, jpeg: Jpeg) -> Arc<Desk> {
+        let key = (source.id(), jpeg.at_any_rate());
         let mut desks = self.0.lock();
         if let Some(desk) = desks.get(&key) {
             *lock(&desk.asked) = Instant::now();
@@ -240,7 +246,7 @@ impl Desks {
 
 /// Keeps the newest picture on a desk until nobody has asked for a while.
 async fn keep(desk: Arc<Desk>, desks: Shelf<Key, Desk>, key: Key, source: Supervisor) {
-    let mut pictures = source.variants().keyframes(key.1);
+    let mut pictures = key.1.keyframes(&source);
     loop {
         let until = Deadline::from_std(*lock(&desk.asked) + LINGER);
         tokio::select! {

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use feed::{Entry, Feed, Limits, Publisher};
 use media::{Codec, Kind, Packet, Track, TrackId, Tracks};
-use source::{Error, Supervisor};
+use source::{Error, Mixed, Supervisor};
 use tokio::sync::watch;
 
-use super::packer::{Content, Packer, Supply};
+use super::packer::{Content, Packer};
 use super::tags::Tags;
 use crate::shelf::{Seat, Shelf, unread};
 
@@ -89,7 +89,7 @@ impl Tapes {
         let tape = Arc::new(Tape { feed, reel: seen });
         tapes.insert(key.clone(), Arc::clone(&tape));
         let reader = Reader::of(&tape);
-        let supply = Supply::of(source, &key.1);
+        let supply = key.1.supply(source);
         let packer = Packer::new(source.name(), &key.1, key.2.clone());
         let winding = Winding { publisher, reel, packer, of: None, told: None, key, tape, tapes: self.0.clone() };
         tokio::spawn(winding.run(supply));
@@ -138,7 +138,7 @@ struct Winding {
 const ASF: Codec = Codec::from_name("asf");
 
 impl Winding {
-    async fn run(mut self, mut supply: Supply) {
+    async fn run(mut self, mut supply: Mixed) {
         let readers = self.publisher.readers();
         let mut unwanted = std::pin::pin!(unread(readers.clone()));
         let over = loop {

@@ -33,8 +33,7 @@ impl Out {
         Ok(RtspStream {
             source: self.open()?,
             group: self.group(),
-            no_video: self.stream.no_video,
-            no_audio: self.stream.no_audio,
+            encoding: self.encoding,
             title: said("title"),
             words: said("comment"),
         })

@@ -116,7 +116,6 @@ async fn stream(
         Ok(source) => source,
         Err(error) => return told(Refusal::source(&entry.name, &error).into_response(), &visit),
     };
-    let variant = out.variant(&source);
     let start = match past::configured(parts.uri.query().unwrap_or(""), out.stream.preroll) {
         Ok(start) => start,
         Err(refusal) => return told(refusal.into_response(), &visit),
@@ -130,25 +129,23 @@ async fn stream(
         takeover,
         old: parts.version < Version::HTTP_11,
         relay: Arc::clone(relay),
-        fixed: Some(variant),
-        encoding: Some(out.encoding(variant)),
+        fixed: Some(out.encoding),
         tags: Tags::new(&out.stream.metadata),
         is_patient: out.is_patient(),
         visit: Some(Arc::clone(&visit)),
     };
-    let kind = past::kind_of(format.extension);
     let has_past = ask.source.variants().recorded().is_some() && !past::is_mmsh(&ask);
-    let response = match (start, kind) {
+    let response = match start {
         // Whoever wants a clip is not given anything else in its place.
-        (Some(Start::Clip(..)), _) if past::is_mmsh(&ask) => Err(past::live_only()),
-        (Some(Start::Clip(..)), None) => Err(Refusal::bad_request(format!(
+        Some(Start::Clip(..)) if past::is_mmsh(&ask) => Err(past::live_only()),
+        Some(Start::Clip(..)) if !past::has(format) => Err(Refusal::bad_request(format!(
             "there are no clips as {}; leave from and to out, or ask for another stream",
             format.extension
         ))),
-        (Some(start @ Start::Clip(..)), Some(kind)) => past::serve(ask, kind, start).await,
+        Some(start @ Start::Clip(..)) => past::serve(ask, format, start).await,
         // As in ffserver, what is not recorded begins live.
-        (Some(start), Some(kind)) if has_past && past::fits(&ask, kind) => past::serve(ask, kind, start).await,
-        _ => (format.serve)(ask).await,
+        Some(start) if has_past && past::has(format) => past::serve(ask, format, start).await,
+        _ => (format.serve)(ask, format).await,
     };
     let response = response.unwrap_or_else(IntoResponse::into_response);
     told(response, &visit)

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use ::config::{Acl, Config, Feed, Origin, Problem, Severity, Stream};
-use media::{Encoding, Rate, SizeWish, Variant, Wish};
+use media::Encoding;
 use source::Supervisor;
 use tokio::sync::watch;
 
 use super::access::{Access, lookup};
-use super::encoding::encoding;
 use super::presets;
-use crate::output::{FORMATS, Format, OTHERS};
+use super::served::{Served, served};
+use crate::output::Format;
 
 /// Everything that has a path.
 pub(crate) struct Table {
@@ -60,7 +60,8 @@ pub(crate) struct Out {
     pub(crate) stream: Stream,
     /// How HTTP serves it; nothing: RTSP does.
     pub(crate) format: Option<&'static Format>,
-    variant: Variant,
+    /// How its pictures and its sound are coded.
+    pub(crate) encoding: Encoding,
     from: From,
 }
 
@@ -68,51 +69,6 @@ enum From {
     Feed(Supervisor),
     /// A file, opened for each viewer, and the demuxer for it.
     File(String, Option<String>),
-}
-
-/// What is called so in a configuration, by the extension of our own URLs.
-const WORDS: &[(&str, &str)] = &[
-    ("mpjpeg", "mjpeg"),
-    ("mjpeg", "mjpg"),
-    ("singlejpeg", "singlejpeg"),
-    ("jpeg", "jpg"),
-    ("asf", "asf"),
-    ("asf_stream", "asf"),
-    ("mpegts", "ts"),
-    ("mp4", "mp4"),
-    ("matroska", "mkv"),
-    ("webm", "webm"),
-    ("flv", "flv"),
-    ("ogg", "ogg"),
-    ("avi", "avi"),
-    ("mpeg", "mpg"),
-    ("vob", "mpg"),
-    ("nut", "nut"),
-    ("mp3", "mp3"),
-    ("mp2", "mp2"),
-    ("adts", "aac"),
-    ("wav", "wav"),
-    ("au", "au"),
-    ("gif", "gif"),
-    ("swf", "swf"),
-    ("rm", "rm"),
-];
-
-/// What only RTSP serves.
-const RTP: &str = "rtp";
-
-fn format(word: &str) -> Option<&'static Format> {
-    let (_, extension) = WORDS.iter().find(|(known, _)| *known == word)?;
-    FORMATS.iter().chain(OTHERS).find(|format| format.extension == *extension)
-}
-
-/// What a stream says of its pictures, as a variant.
-fn variant(stream: &Stream) -> Variant {
-    Variant {
-        size: stream.video.size.map_or(SizeWish::Own, SizeWish::Exact),
-        rate: stream.video.rate.and_then(|rate| Rate::new(rate.as_f64())),
-        ..Variant::default()
-    }
 }
 
 impl Out {
@@ -161,28 +117,6 @@ impl Out {
     /// When the file cannot be one.
     pub(super) fn open_for_all(&self) -> Result<Supervisor, source::Error> {
         self.open_file(self.stream.multicast.as_ref().is_some_and(|to| to.repeat))
-    }
-
-    /// The pictures of `source` that a viewer gets. What comes as it was asked for already is
-    /// not touched.
-    pub(crate) fn variant(&self, source: &Supervisor) -> Variant {
-        let status = source.status().borrow().clone();
-        let Some(video) = status.tracks.video().and_then(|track| track.video()) else { return self.variant };
-        let size = match self.variant.size {
-            SizeWish::Exact(size) if size == video.size => SizeWish::Own,
-            size => size,
-        };
-        let is_slower = |rate: &Rate| video.sane_frame_rate().is_some_and(|fps| fps <= rate.per_second());
-        Variant { size, rate: self.variant.rate.filter(|rate| !is_slower(rate)), ..self.variant }
-    }
-
-    /// How a container of it is coded, for viewers who get `fixed` of its pictures.
-    pub(crate) fn encoding(&self, fixed: Variant) -> Encoding {
-        let mut encoding = encoding(&self.stream);
-        if let Wish::Coded(variant) = &mut encoding.video {
-            (variant.size, variant.rate) = (fixed.size, fixed.rate);
-        }
-        encoding
     }
 
     /// Whether it is there for viewers who come before there is anything to see.
@@ -377,46 +311,14 @@ fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, O
     if stream.is_status() {
         return Ok(What::Status(Box::new(stream.clone())));
     }
-    let format = served(stream).map_err(Some)?;
+    let Served { format, encoding, warnings } = served(stream).map_err(Some)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let from = match &stream.origin {
         Origin::Feed(feed) => From::Feed(feeds.get(feed).cloned().ok_or(None)?),
         Origin::File { path, input_format } => From::File(path.to_string_lossy().into_owned(), input_format.clone()),
         Origin::Nothing => return Err(None),
     };
-    Ok(What::Stream(Box::new(Out { variant: variant(stream), stream: stream.clone(), format, from })))
-}
-
-/// What streams of `config` ask for that is not served.
-pub(crate) fn unserved(config: &Config) -> Vec<Problem> {
-    let filled = presets::filled(config);
-    let mut problems = filled.as_ref().err().cloned().unwrap_or_default();
-    let config = filled.as_ref().unwrap_or(config);
-    let streams = config.streams.iter().filter(|stream| !stream.is_status());
-    problems.extend(streams.filter_map(|stream| served(stream).err()));
-    problems
-}
-
-/// The format of `stream`; nothing where only RTSP serves it.
-fn served(stream: &Stream) -> Result<Option<&'static Format>, Problem> {
-    let word = stream.format.as_deref().unwrap_or_default();
-    let wrong = |what: String| error(stream.line, format!("<Stream {}>: {what}", stream.name));
-    let format = match format(word) {
-        None if word != RTP => {
-            let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
-            return Err(wrong(format!(
-                "Format {word} is not served; there are {}, {RTP} and status",
-                known.join(", ")
-            )));
-        }
-        format => format,
-    };
-    if let Origin::File { input_format: Some(demuxer), .. } = &stream.origin
-        && !ffmpeg::has_demuxer(demuxer)
-    {
-        return Err(wrong(format!(
-            "InputFormat {demuxer}: the FFmpeg in use reads no such format (see ffmpeg -demuxers)"
-        )));
-    }
-    stream.encoding().map_err(wrong)?;
-    Ok(format)
+    Ok(What::Stream(Box::new(Out { encoding, stream: stream.clone(), format, from })))
 }

@@ -257,7 +257,7 @@ impl Client {
             return self.session.refuse(now, Status::ParameterNotUnderstood, "streams have no parameters by RTSP");
         }
         self.close();
-        let reader = self.relay.presses.read(&stream.source);
+        let reader = self.relay.presses.read(&stream);
         let is_configured = self.relay.paths().is_some_and(|paths| paths.has(name));
         let (lines, asked) = (Vec::new(), Some(asked));
         self.open =
@@ -289,7 +289,7 @@ impl Client {
 
     fn set_up(&mut self, now: Instant, track: Option<u8>, offers: &[Offer]) {
         let Some(Open { stream, sheet: Some(sheet), lines, .. }) = &mut self.open else { return };
-        let mut there = (0u8..).zip(&sheet.media).filter(|(_, media)| !stream.leaves_out(media));
+        let mut there = (0u8..).zip(&sheet.media);
         let Some((number, media)) = there.find(|(number, _)| track.is_none_or(|track| track == *number)) else {
             return self.session.refuse(now, Status::NotFound, "there is no such track");
         };

@@ -58,7 +58,7 @@ impl Sender {
     /// Sends `stream` for ever. Its source stays open: nobody can tell whether somebody listens.
     pub(crate) async fn run(self, relay: Arc<Relay>, stream: RtspStream) {
         loop {
-            let mut reader = relay.presses.read(&stream.source);
+            let mut reader = relay.presses.read(&stream);
             match reader.sheet(&stream.source).await {
                 Ok(sheet) => self.play(&stream, &mut reader, &sheet).await,
                 Err(error) => tracing::debug!(source = stream.source.name(), %error, "nothing to send to the group"),
@@ -74,7 +74,7 @@ impl Sender {
             let (rtp, rtcp) = self.group.ports(number);
             let at = |port| SocketAddr::new(self.group.address, port);
             let line = Line::new(Way::Udp { rtp: at(rtp), rtcp: at(rtcp) }, media.clone(), stream.source.name().into());
-            (!stream.leaves_out(media)).then_some(line)
+            Some(line)
         });
         let mut lines: Vec<_> = lines.collect();
         let mut reports = interval(REPORTING);

@@ -1,5 +1,8 @@
 //! The packets of a source as RTP, made once for all who read them by RTSP.
 //!
+//! What RTP has no place for, and what a configuration wants otherwise, is coded anew, once for
+//! all outputs that want the same.
+//!
 //! A press is a task that reads a source's packets in order, makes RTP packets of them, and
 //! publishes those of an access unit as one block ([`::rtsp::rtp`]) into a feed of its own. So
 //! whoever reads it has what every reader of a feed has: it joins at a keyframe, is told what
@@ -13,10 +16,12 @@ use std::time::SystemTime;
 use ::rtsp::rtp::Origin;
 use ::rtsp::{Clock, MTU, Media, Packetizer};
 use feed::{Entry, Feed, Limits, Publisher};
-use media::{Codec, Kind, Packet, Track, Tracks};
-use source::{Error, Packets, Supervisor};
+use media::{Codec, Encoding, Kind, Packet, Track, Tracks};
+use source::{Error, Mixed, Supervisor};
 use tokio::sync::watch;
 
+use super::RtspStream;
+use crate::output::fate::Place;
 use crate::shelf::{Seat, Shelf, unread};
 
 /// Packets that wait until every track is known.
@@ -24,7 +29,10 @@ const MOST_WAITING: usize = 64;
 
 /// The presses in use.
 #[derive(Default)]
-pub(crate) struct Presses(Shelf<u64, Press>);
+pub(crate) struct Presses(Shelf<Key, Press>);
+
+/// Whose packets, and how they are coded.
+type Key = (u64, Encoding);
 
 /// The RTP packets of one source.
 struct Press {
@@ -63,21 +71,23 @@ impl Sheet {
 }
 
 impl Presses {
-    /// The press of `source`, and a reader of it: the press runs while there is one.
-    pub(crate) fn read(&self, source: &Supervisor) -> Reader {
+    /// The press of `stream`, and a reader of it: the press runs while there is one.
+    pub(crate) fn read(&self, stream: &RtspStream) -> Reader {
+        let (source, encoding) = (&stream.source, stream.encoding);
+        let key = (source.id(), encoding);
         let mut presses = self.0.lock();
         // Under the lock: a press that ends looks for readers under it too.
-        if let Some(press) = presses.get(&source.id()) {
+        if let Some(press) = presses.get(&key) {
             return Reader::of(press);
         }
         let (publisher, feed) = Feed::new(Limits::default());
         let (sheet, seen) = watch::channel(Sheet::default());
         let press = Arc::new(Press { feed, sheet: seen });
-        presses.insert(source.id(), Arc::clone(&press));
+        presses.insert(key, Arc::clone(&press));
         let reader = Reader::of(&press);
-        let packets = source.variants().packets(None);
+        let packets = source.variants().mixed(Box::new(move |tracks| Place::Rtp.plan(&encoding, tracks)));
         let name = source.name().to_owned();
-        let printing = Printing { publisher, sheet, set: None, id: source.id(), name, press, presses: self.0.clone() };
+        let printing = Printing { publisher, sheet, set: None, key, name, press, presses: self.0.clone() };
         tokio::spawn(printing.run(packets));
         reader
     }
@@ -127,14 +137,14 @@ struct Printing {
     publisher: Publisher,
     sheet: watch::Sender<Sheet>,
     set: Option<Set>,
-    id: u64,
+    key: Key,
     name: String,
     press: Arc<Press>,
-    presses: Shelf<u64, Press>,
+    presses: Shelf<Key, Press>,
 }
 
 impl Printing {
-    async fn run(mut self, mut packets: Packets) {
+    async fn run(mut self, mut packets: Mixed) {
         let readers = self.publisher.readers();
         let mut unwanted = std::pin::pin!(unread(readers.clone()));
         let over = loop {
@@ -145,7 +155,7 @@ impl Printing {
                     }
                 }
                 () = &mut unwanted => {
-                    if self.presses.leave(&self.id, &readers) {
+                    if self.presses.leave(&self.key, &readers) {
                         return;
                     }
                     unwanted.set(unread(readers.clone()));
@@ -260,7 +270,7 @@ impl Printing {
 impl Drop for Printing {
     /// A press that is over makes place for another one, also after a panic.
     fn drop(&mut self) {
-        self.presses.remove(&self.id, &self.press);
+        self.presses.remove(&self.key, &self.press);
     }
 }
 

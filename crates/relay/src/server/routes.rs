@@ -106,21 +106,21 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         return Err(missing(&relay, file));
     };
     let source = relay.source(name).ok_or_else(|| missing(&relay, name))?;
-    let (start, query) = match past::kind_of(extension) {
-        Some(kind) => {
-            let (start, rest) = past::start(parts.uri.query().unwrap_or(""))?;
-            (start.filter(past::is_past).map(|start| (start, kind)), rest)
-        }
-        None => (None, parts.uri.query().unwrap_or("").into()),
-    };
-    if format.is_none() && start.is_none() {
+    let Some(format) = format else {
         let all: Vec<_> = FORMATS.iter().map(|format| format!(".{} ({})", format.extension, format.doc)).collect();
         return Err(Refusal::not_found(format!(
             ".{}: unknown format; {name} is there as {}",
             short(extension),
             all.join(", ")
         )));
-    }
+    };
+    let (start, query) = match past::has(format) {
+        true => {
+            let (start, rest) = past::start(parts.uri.query().unwrap_or(""))?;
+            (start.filter(past::is_past), rest)
+        }
+        false => (None, parts.uri.query().unwrap_or("").into()),
+    };
     let takeover = parts.extensions.get::<Takeover>().cloned();
     let takeover = takeover.ok_or_else(|| Refusal::bad_request("streams need a connection of their own"))?;
     let ask = Ask {
@@ -133,15 +133,13 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         old: parts.version < Version::HTTP_11,
         relay,
         fixed: None,
-        encoding: None,
         tags: Tags::default(),
         is_patient: false,
         visit: None,
     };
-    match (start, format) {
-        (Some((start, kind)), _) if !past::is_mmsh(&ask) => past::serve(ask, kind, start).await,
-        (_, Some(format)) => (format.serve)(ask).await,
-        (_, None) => Err(past::live_only()),
+    match start {
+        Some(start) if !past::is_mmsh(&ask) => past::serve(ask, format, start).await,
+        _ => (format.serve)(ask, format).await,
     }
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use feed::{Cursor, Entry, Start};
-use media::{Codec, Packet, Timestamp};
+use media::{Packet, Timestamp, Track};
 
 use super::job::{Demand, Job};
 use crate::decoding::{Decoded, Decoding, Wanted};
@@ -130,8 +130,10 @@ impl Worker {
     }
 
     fn take(&mut self, entry: Entry, jobs: &[Arc<Job>]) -> Result<(), Error> {
-        if self.decoding.adopt(&entry)? && self.decoding.codec() == Some(Codec::MJPEG) {
-            self.end_passed(jobs);
+        if self.decoding.adopt(&entry)?
+            && let Some(track) = entry.tracks.video()
+        {
+            self.end_passed(jobs, track);
         }
         let packet = &entry.packet;
         if !self.decoding.is_video(packet) {
@@ -188,9 +190,9 @@ impl Worker {
     }
 
     /// Ends the jobs that ask for what the source sends anyway.
-    fn end_passed(&self, jobs: &[Arc<Job>]) {
+    fn end_passed(&self, jobs: &[Arc<Job>], track: &Track) {
         let mut running = self.variants.jobs();
-        for job in jobs.iter().filter(|job| job.variant.keeps_pictures()) {
+        for job in jobs.iter().filter(|job| job.gives_way_to(track)) {
             running.running.remove(&job.variant);
             job.end(None);
         }

@@ -108,7 +108,7 @@ impl Maker {
     }
 
     /// It could not be opened.
-    fn is_shut(&self) -> bool {
+    pub(crate) fn is_shut(&self) -> bool {
         matches!(self, Self::Video { encoder: None, .. })
     }
 

@@ -5,12 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use feed::{Feed, Limits, Publisher};
-use media::{Timestamp, Variant};
+use media::{Timestamp, Track, Variant};
 
 use super::encode;
 use crate::Error;
 use crate::decoding::Decoded;
-use crate::picture::Gate;
+use crate::picture::{Gate, stays};
 use crate::variants::Making;
 
 /// How much of the source a reader needs.
@@ -31,6 +31,8 @@ pub(crate) struct Job {
     leases: AtomicUsize,
     /// Of them, those that want every picture.
     wanting_all: AtomicUsize,
+    /// Of them, those that want it until the source's own pictures will do.
+    keeping: AtomicUsize,
     mailbox: Mutex<Mailbox>,
     posted: Condvar,
     gate: Mutex<Gate>,
@@ -65,6 +67,7 @@ impl Job {
             publisher: Mutex::new(Some(Arc::new(publisher))),
             leases: AtomicUsize::new(0),
             wanting_all: AtomicUsize::new(0),
+            keeping: AtomicUsize::new(0),
             mailbox: Mutex::default(),
             posted: Condvar::new(),
             gate: Mutex::new(Gate::new(variant.rate)),
@@ -94,6 +97,11 @@ impl Job {
             (_, 0) => Some(Demand::Keyframes),
             _ => Some(Demand::All),
         }
+    }
+
+    /// Whether a reader would rather have the pictures of `track` as they are.
+    pub(crate) fn gives_way_to(&self, track: &Track) -> bool {
+        stays(track, &self.variant, self.keeping.load(Relaxed) > 0)
     }
 
     /// How long it has had no reader, as far as was asked.
@@ -164,16 +172,18 @@ impl Job {
 pub(crate) struct Lease {
     job: Arc<Job>,
     demand: Demand,
+    keep: bool,
 }
 
 impl Lease {
     /// Called under the lock of the jobs, so that a job does not end while it is leased.
-    pub(crate) fn new(job: Arc<Job>, demand: Demand) -> Self {
+    pub(crate) fn new(job: Arc<Job>, demand: Demand, keep: bool) -> Self {
         job.leases.fetch_add(1, Relaxed);
+        job.keeping.fetch_add(usize::from(keep), Relaxed);
         if demand == Demand::All {
             job.wanting_all.fetch_add(1, Relaxed);
         }
-        Self { job, demand }
+        Self { job, demand, keep }
     }
 
     /// The pictures made.
@@ -200,6 +210,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.want(Demand::Keyframes);
+        self.job.keeping.fetch_sub(usize::from(self.keep), Relaxed);
         self.job.leases.fetch_sub(1, Relaxed);
     }
 }

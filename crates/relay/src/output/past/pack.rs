@@ -4,7 +4,7 @@ use bytes::Bytes;
 use feed::Entry;
 use formats::multipart::{self, Head};
 use media::{Kind, Packet, Track, TrackId, Tracks};
-use source::Error;
+use source::{Error, Fate, Plan};
 
 use super::Packing;
 use crate::clock;
@@ -14,7 +14,7 @@ use crate::output::tags::Tags;
 pub(super) enum Pack {
     Pictures,
     Jpegs,
-    Asf { tracks: Tracks, muxer: Box<asf::mux::Muxer>, packet_size: u32, header: Option<Bytes> },
+    Asf { tracks: Tracks, held: Vec<TrackId>, muxer: Box<asf::mux::Muxer>, packet_size: u32, header: Option<Bytes> },
     Container { tracks: Tracks, held: Vec<TrackId>, muxer: Box<ffmpeg::Muxer>, has_header: bool },
 }
 
@@ -22,41 +22,53 @@ fn unsupported(error: &impl ToString) -> Error {
     Error::Unsupported { what: error.to_string() }
 }
 
+/// Of `tracks` those that go out: by `plan` the first of a kind that passes, else all.
+fn held<'t>(tracks: &'t Tracks, plan: Option<&Plan>) -> Vec<&'t Track> {
+    let Some(plan) = plan else { return tracks.iter().collect() };
+    let video = tracks.video().filter(|_| plan.video == Fate::Pass);
+    let audio = tracks.iter().find(|track| matches!(track.kind, Kind::Audio(_)));
+    video.into_iter().chain(audio.filter(|_| plan.audio == Fate::Pass)).collect()
+}
+
+/// `packet` as one of the tracks that go out, if it is.
+fn renumbered(packet: &Packet, held: &[TrackId]) -> Option<Packet> {
+    let place = held.iter().position(|id| *id == packet.track)?;
+    Some(Packet { track: TrackId(u8::try_from(place).ok()?), ..packet.clone() })
+}
+
 impl Pack {
-    /// For a stream that begins with `first`, of a source called `title` of which `tags` are said.
-    pub(super) fn new(packing: Packing, title: &str, tags: &Tags, first: &Entry) -> Result<Self, Error> {
+    /// For a stream that begins with `first`, of a source called `title` of which `tags`
+    /// are said. Where there is a plan,
+    /// the tracks that pass by it are packed, else all.
+    ///
+    /// # Errors
+    /// When the container does not hold them.
+    pub(super) fn new(
+        packing: Packing,
+        title: &str,
+        tags: &Tags,
+        first: &Entry,
+        plan: Option<&Plan>,
+    ) -> Result<Self, Error> {
         let tracks = first.tracks.clone();
+        let held = held(&tracks, plan);
+        let packed = Tracks::new(held.iter().map(|track| (*track).clone()).collect());
+        let held = held.iter().map(|track| track.id).collect();
         match packing {
             Packing::Pictures => Ok(Self::Pictures),
             Packing::Jpegs => Ok(Self::Jpegs),
             Packing::Asf => {
-                let muxer = asf::mux::Muxer::new(&tracks, &tags.for_asf(title)).map_err(|error| unsupported(&error))?;
+                let muxer = asf::mux::Muxer::new(&packed, &tags.for_asf(title)).map_err(|error| unsupported(&error))?;
                 let header = muxer.header();
                 let parsed = asf::Header::parse(&header).map_err(|error| unsupported(&error))?;
                 let packet_size = u32::try_from(parsed.packet_size()).unwrap_or(0);
-                Ok(Self::Asf { tracks, muxer: Box::new(muxer), packet_size, header: Some(header) })
+                Ok(Self::Asf { tracks, held, muxer: Box::new(muxer), packet_size, header: Some(header) })
             }
-            Packing::Container(name) | Packing::Sound(name) => {
+            Packing::Container(name) => {
                 let container = ffmpeg::Container::find(name).map_err(|error| unsupported(&error))?;
-                let is_wanted = |track: &&Track| match packing {
-                    Packing::Sound(_) => matches!(track.kind, Kind::Audio(_)),
-                    _ => true,
-                };
-                let wanted: Vec<Track> = tracks.iter().filter(is_wanted).cloned().collect();
-                let Some(lead) = Tracks::lead_of(&wanted) else {
-                    return Err(Error::Unsupported {
-                        what: format!("there is no sound in it, and {name} has nothing else"),
-                    });
-                };
-                if !container.holds(lead) {
-                    let what = format!("{name} has no place for {}; it holds {}", lead.codec, container.tell());
-                    return Err(Error::Unsupported { what });
-                }
-                let held: Vec<Track> = wanted.into_iter().filter(|track| container.holds(track)).collect();
                 let metadata = tags.for_muxer(title);
                 let options = ffmpeg::MuxerOptions { metadata, ..ffmpeg::MuxerOptions::default() };
-                let muxer = ffmpeg::Muxer::new(container, &held, options).map_err(|error| unsupported(&error))?;
-                let held = held.iter().map(|track| track.id).collect();
+                let muxer = ffmpeg::Muxer::new(container, &packed, options).map_err(|error| unsupported(&error))?;
                 Ok(Self::Container { tracks, held, muxer: Box::new(muxer), has_header: false })
             }
         }
@@ -81,10 +93,14 @@ impl Pack {
                 return Ok(vec![head.into(), packet.data.clone(), Bytes::from_static(multipart::BETWEEN)]);
             }
             Self::Jpegs => return Ok(vec![packet.data.clone()]),
-            Self::Asf { muxer, .. } => muxer.push(packet),
+            Self::Asf { held, muxer, .. } => {
+                if let Some(packet) = renumbered(packet, held) {
+                    muxer.push(&packet);
+                }
+            }
             Self::Container { held, muxer, .. } => {
-                if held.contains(&packet.track) {
-                    muxer.push(packet).map_err(|error| unsupported(&error))?;
+                if let Some(packet) = renumbered(packet, held) {
+                    muxer.push(&packet).map_err(|error| unsupported(&error))?;
                 }
             }
         }

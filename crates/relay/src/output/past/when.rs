@@ -18,8 +18,21 @@ pub(crate) enum Start {
     Clip(SystemTime, SystemTime),
 }
 
+impl Start {
+    /// The same place, whenever it is looked for.
+    pub(super) fn fixed(self) -> Self {
+        match self {
+            Self::Since(Since::Ago(span)) => match SystemTime::now().checked_sub(span) {
+                Some(time) => Self::Since(Since::Time(time)),
+                None => Self::Since(Since::Oldest),
+            },
+            other => other,
+        }
+    }
+}
+
 /// The parameters that ask for the past.
-const KNOWN: super::Known = &["buffer", "date", "from", "to"];
+const KNOWN: &[&str] = &["buffer", "date", "from", "to"];
 
 /// Longest that can be asked for: a hundred years.
 const MOST: f64 = 100.0 * 365.25 * 86_400.0;

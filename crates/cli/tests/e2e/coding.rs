@@ -1,0 +1,153 @@
+//! What a section says of codecs, in every kind of output.
+
+use std::io::{Read, Write};
+
+use crate::containers::with_sound;
+use crate::harness::clips::{self, MJPEG};
+use crate::harness::http::connect;
+use crate::harness::server::headwater;
+use crate::harness::tools::folder;
+use crate::harness::{Server, eventually, number, run, size, tool};
+
+/// A feed that needs nobody.
+const FEED: &str = "HTTPPort 8090\nMaxBandwidth 1000000\n<Feed f.ffm>\nSource pattern:?size=320x240&fps=20\n</Feed>\n";
+
+fn stream(name: &str, format: &str, lines: &str) -> String {
+    format!("<Stream {name}>\nFeed f.ffm\nFormat {format}\n{lines}\n</Stream>\n")
+}
+
+/// A feed of H.264 with AAC.
+fn sounding() -> String {
+    FEED.replace("pattern:?size=320x240&fps=20", with_sound().to_str().unwrap())
+}
+
+/// Codec, width, height and sample rate of each stream, as ffprobe finds them.
+fn probed(url: &str, options: &[&str]) -> String {
+    let mut ffprobe = tool("ffprobe");
+    ffprobe.args(["-v", "error"]).args(options);
+    ffprobe.args(["-show_entries", "stream=codec_name,width,height,sample_rate", "-of", "csv=p=0", url]);
+    run(&mut ffprobe).succeeded().text().trim().replace('\n', " ")
+}
+
+/// Threads of the server that encode pictures.
+fn encoders(server: &Server) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("enc-")).count()
+}
+
+#[test]
+fn jpeg_formats_have_what_a_section_says_of_the_encoder_and_one_encoder_for_all() {
+    let coarse = "VideoSize 160x120\nVideoQMin 31\nVideoQMax 31\nAVOptionVideo huffman default";
+    let text = [
+        FEED,
+        &stream("coarse.mjpeg", "mpjpeg", coarse),
+        &stream("coarse.mjpg", "mjpeg", coarse),
+        &stream("coarse.jpg", "jpeg", coarse),
+        &stream("fine.mjpeg", "mpjpeg", "VideoSize 160x120\nQscale 1"),
+    ]
+    .concat();
+    let server = Server::configured("jpeg-options", &text);
+    let mut coarse = server.stream("/coarse.mjpeg");
+    let parts = coarse.parts(10);
+    assert!(parts.iter().all(|part| size(&part.data) == (160, 120)));
+    let numbers: Vec<_> = parts.iter().filter_map(|part| number(&part.data)).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] > pair[0]), "{numbers:?}");
+    let fine = server.stream("/fine.mjpeg").part().unwrap().data.len();
+    assert!(fine > 2 * parts[0].data.len(), "{fine} {}", parts[0].data.len());
+    let bare = server.get("/coarse.jpg");
+    assert_eq!((bare.status, size(&bare.body)), (200, (160, 120)));
+    assert!(fine > 2 * bare.body.len());
+    let mut other = connect(server.address).unwrap();
+    other.write_all(b"GET /coarse.mjpg HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    other.read_exact(&mut [0; 4096]).unwrap();
+    eventually("one encoder", || (encoders(&server) == 1).then_some(()));
+    drop(coarse);
+}
+
+#[test]
+fn jpeg_that_comes_in_the_size_asked_for_is_not_touched_whoever_was_first() {
+    let text = FEED.replace("Source pattern:?size=320x240&fps=20\n", "");
+    let text = [text, stream("a.mjpeg", "mpjpeg", "VideoSize 320x240\nVideoBitRate 10000\nVideoQMin 3")].concat();
+    let server = Server::configured("jpeg-kept", &text);
+    let mut early = server.stream("/a.mjpeg");
+    let mut ffmpeg = tool("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "quiet", "-re", "-stream_loop", "-1", "-i"]).arg(MJPEG.path());
+    let mut feeder = ffmpeg.args(["-c", "copy", "-f", "mpjpeg", &server.url("/f.ffm")]).spawn().unwrap();
+    let own = clips::jpegs();
+    for part in early.parts(10) {
+        assert!(own.contains(&part.data), "made anew");
+    }
+    feeder.kill().unwrap();
+    feeder.wait().unwrap();
+}
+
+#[test]
+fn asf_has_what_a_section_says_of_codecs_and_wma_beside_wmv() {
+    let text = [
+        sounding().as_str(),
+        &stream("plain.asf", "asf", ""),
+        &stream("wmv.asf", "asf", "VideoCodec wmv2\nVideoSize 160x120\nVideoBitRate 200"),
+        &stream(
+            "old.asf",
+            "asf",
+            "VideoCodec msmpeg4v3\nAudioCodec libmp3lame\nAudioSampleRate 22050\nAudioChannels 1",
+        ),
+        &stream("deaf.asf", "asf", "NoAudio"),
+    ]
+    .concat();
+    let server = Server::configured("asf-options", &text);
+    for (path, expected) in [
+        ("/plain.asf", "h264,320,240 aac,44100"),
+        ("/wmv.asf", "wmv2,160,120 wmav2,44100"),
+        ("/old.asf", "msmpeg4v3,320,240 mp3,22050"),
+        ("/deaf.asf", "h264,320,240"),
+    ] {
+        assert_eq!(probed(&server.url(path), &[]), expected, "{path}");
+    }
+}
+
+#[test]
+fn rtsp_has_what_a_section_says_of_codecs() {
+    let text = [
+        "RTSPPort 5554\n",
+        sounding().as_str(),
+        &stream("plain.rtp", "rtp", ""),
+        &stream("small.rtp", "rtp", "VideoCodec mpeg4\nVideoSize 160x120\nAudioCodec mp2\nAudioSampleRate 22050"),
+        &stream("deaf.rtp", "rtp", "NoAudio\nVideoCodec mjpeg\nVideoSize 160x120"),
+    ]
+    .concat();
+    let server = Server::configured_with("rtp-options", &text, &["--rtsp", "127.0.0.1:0"]);
+    for (name, expected) in [
+        ("plain.rtp", "h264,320,240 aac,44100"),
+        ("small.rtp", "mpeg4,160,120 mp2,22050"),
+        ("deaf.rtp", "mjpeg,160,120"),
+    ] {
+        let url = format!("rtsp://{}/{name}", server.rtsp());
+        assert_eq!(probed(&url, &["-rtsp_transport", "tcp"]), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_codec_that_cannot_be_is_told_at_its_line() {
+    let file = folder("check-codecs").join("a.conf");
+    let text = [
+        FEED,
+        &stream("a.ts", "mpegts", "VideoSize 160x120\nVideoCodec nosuch"),
+        &stream("b.mjpeg", "mpjpeg", "VideoCodec mpeg4"),
+        &stream("c.asf", "asf", "AudioCodec wmav2\nVideoCodec hevc"),
+        &stream("d.mjpeg", "mpjpeg", "NoVideo"),
+    ]
+    .concat();
+    std::fs::write(&file, text).unwrap();
+    let told = run(headwater().args(["config", "check"]).arg(&file));
+    assert_eq!(told.status.code(), Some(2), "{}", told.err);
+    for said in [
+        "a.conf:10: error: VideoCodec nosuch: unknown codec",
+        "a.conf:15: error: VideoCodec mpeg4: Format mpjpeg is JPEG pictures; write VideoCodec mjpeg, or another Format",
+        "a.conf:21: error: VideoCodec hevc: Format asf has no place for it; it holds h264, ",
+        "a.conf:23: error: <Stream d.mjpeg>: NoVideo leaves nothing of Format mpjpeg; remove it",
+    ] {
+        assert!(told.err.contains(said), "{said}: {}", told.err);
+    }
+}

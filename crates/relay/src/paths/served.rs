@@ -1,0 +1,132 @@
+//! What a section says of format and codecs, as what serves it.
+
+use ::config::{Config, Named, Origin, Problem, Severity, Stream};
+use media::{Codec, Encoding, Wish};
+
+use super::presets;
+use crate::output::fate::Place;
+use crate::output::{Carries, FORMATS, Format, OTHERS};
+
+/// How a stream is served.
+pub(super) struct Served {
+    /// Nothing: by RTSP.
+    pub(super) format: Option<&'static Format>,
+    pub(super) encoding: Encoding,
+    /// What is to be said about it all the same.
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// What is called so in a configuration, by the extension of our own URLs.
+const WORDS: &[(&str, &str)] = &[
+    ("mpjpeg", "mjpeg"),
+    ("mjpeg", "mjpg"),
+    ("singlejpeg", "singlejpeg"),
+    ("jpeg", "jpg"),
+    ("asf", "asf"),
+    ("asf_stream", "asf"),
+    ("mpegts", "ts"),
+    ("mp4", "mp4"),
+    ("matroska", "mkv"),
+    ("webm", "webm"),
+    ("flv", "flv"),
+    ("ogg", "ogg"),
+    ("avi", "avi"),
+    ("mpeg", "mpg"),
+    ("vob", "mpg"),
+    ("nut", "nut"),
+    ("mp3", "mp3"),
+    ("mp2", "mp2"),
+    ("adts", "aac"),
+    ("wav", "wav"),
+    ("au", "au"),
+    ("gif", "gif"),
+    ("swf", "swf"),
+    ("rm", "rm"),
+];
+
+/// What only RTSP serves.
+const RTP: &str = "rtp";
+
+fn format(word: &str) -> Option<&'static Format> {
+    let (_, extension) = WORDS.iter().find(|(known, _)| *known == word)?;
+    FORMATS.iter().chain(OTHERS).find(|format| format.extension == *extension)
+}
+
+/// What streams of `config` ask for that is not served, and what is not as it seems.
+pub(crate) fn unserved(config: &Config) -> Vec<Problem> {
+    let filled = presets::filled(config);
+    let mut problems = filled.as_ref().err().cloned().unwrap_or_default();
+    let config = filled.as_ref().unwrap_or(config);
+    let streams = config.streams.iter().filter(|stream| !stream.is_status());
+    problems.extend(streams.flat_map(|stream| match served(stream) {
+        Ok(served) => served.warnings,
+        Err(problem) => vec![problem],
+    }));
+    problems
+}
+
+fn problem(line: usize, severity: Severity, message: String) -> Problem {
+    Problem { line, severity, message }
+}
+
+/// What libavcodec knows by a name.
+fn named(name: &str) -> Option<Named> {
+    ffmpeg::codec_of(name).map(|codec| Named { codec, is_video: ffmpeg::is_video(codec) })
+}
+
+/// How `stream` is served.
+///
+/// # Errors
+/// When its format or a codec is not served, or the one has no place for the other.
+pub(super) fn served(stream: &Stream) -> Result<Served, Problem> {
+    let word = stream.format.as_deref().unwrap_or_default();
+    let wrong = |what: String| problem(stream.line, Severity::Error, format!("<Stream {}>: {what}", stream.name));
+    let format = match format(word) {
+        None if word != RTP => {
+            let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+            return Err(wrong(format!(
+                "Format {word} is not served; there are {}, {RTP} and status",
+                known.join(", ")
+            )));
+        }
+        format => format,
+    };
+    if let Origin::File { input_format: Some(demuxer), .. } = &stream.origin
+        && !ffmpeg::has_demuxer(demuxer)
+    {
+        return Err(wrong(format!(
+            "InputFormat {demuxer}: the FFmpeg in use reads no such format (see ffmpeg -demuxers)"
+        )));
+    }
+    let encoding = stream.encoding(&named)?;
+    let video = encoding.video.coded().and_then(|variant| variant.codec);
+    let audio = encoding.audio.coded().and_then(|coding| coding.codec);
+    let carries = format.map_or(Carries::Tracks(Place::Rtp), |format| format.carries);
+    let said = [("VideoCodec", video, stream.video.codec_at.0), ("AudioCodec", audio, stream.audio.codec_at.0)];
+    let mut warnings = Vec::new();
+    for (directive, codec, line) in said.into_iter().filter_map(|(what, codec, line)| Some((what, codec?, line))) {
+        let misfit = |what: String| problem(line, Severity::Error, format!("{directive} {codec}: {what}"));
+        match carries {
+            Carries::Jpegs if codec != Codec::MJPEG && ffmpeg::is_video(codec) => {
+                return Err(misfit(format!(
+                    "Format {word} is JPEG pictures; write VideoCodec mjpeg, or another Format"
+                )));
+            }
+            Carries::Tracks(place) if !place.takes(codec) => {
+                return Err(misfit(format!("Format {word} has no place for it; it holds {}", place.tell())));
+            }
+            Carries::Tracks(_) if !ffmpeg::has_encoder(codec) => {
+                let what = format!(
+                    "{directive} {codec}: {} has no encoder of it; it is served if the feed brings it",
+                    ffmpeg::version()
+                );
+                warnings.push(problem(line, Severity::Warning, what));
+            }
+            _ => {}
+        }
+    }
+    if carries == Carries::Jpegs && encoding.video == Wish::Off {
+        return Err(wrong(format!("NoVideo leaves nothing of Format {word}; remove it")));
+    }
+    Ok(Served { format, encoding, warnings })
+}
