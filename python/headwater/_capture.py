@@ -143,7 +143,7 @@ def open(
     every: int | float | None = None,
     skip: Literal["none", "nonref", "nonkey"] = "none",
     corrupt: Literal["keep", "drop"] = "keep",
-    transport: Literal["auto", "tcp", "udp"] = "auto",
+    transport: Literal["auto", "tcp", "udp", "http"] = "auto",
     stream: int | None = None,
     threads: int | None = None,
     low_delay: Auto = "auto",

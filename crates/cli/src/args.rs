@@ -99,10 +99,13 @@ pub struct Opening {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Transport {
-    /// TCP, then UDP where the camera wants it
+    /// TCP, then UDP where the camera refuses that
     Auto,
     Tcp,
+    /// UDP, then TCP where the camera refuses that or nothing comes
     Udp,
+    /// RTSP in HTTP, through FFmpeg
+    Http,
 }
 
 impl Opening {
@@ -132,6 +135,7 @@ impl Opening {
                 Transport::Auto => source::Transport::Auto,
                 Transport::Tcp => source::Transport::Tcp,
                 Transport::Udp => source::Transport::Udp,
+                Transport::Http => source::Transport::Http,
             },
             streams: self.streams.clone(),
             libav: self.libav.clone(),

@@ -126,6 +126,7 @@ fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
         transport: match source.transport.as_deref() {
             Some("tcp") => source::Transport::Tcp,
             Some("udp") => source::Transport::Udp,
+            Some("http") => source::Transport::Http,
             _ => source::Transport::Auto,
         },
         streams,

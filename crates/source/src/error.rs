@@ -208,6 +208,27 @@ impl Error {
         matches!(self, Self::BadUrl { .. })
     }
 
+    /// The same with `change` made to its texts.
+    pub(crate) fn map_text(mut self, change: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::BadUrl { what, hint } | Self::Tls { what, hint } => {
+                (*what, *hint) = (change(what), change(hint));
+            }
+            Self::NotFound { what }
+            | Self::Unauthorized { what }
+            | Self::Unreachable { what }
+            | Self::Refused { what }
+            | Self::Server { what, .. }
+            | Self::NotVideo { what, .. }
+            | Self::Unsupported { what }
+            | Self::TooMany { what }
+            | Self::Broken { what }
+            | Self::Ended { what: Some(what) } => *what = change(what),
+            _ => {}
+        }
+        self
+    }
+
     /// A `Refused`, an `Unreachable` or its like from what the system said while `doing` something.
     #[must_use]
     pub fn from_io(doing: &str, error: &std::io::Error) -> Self {

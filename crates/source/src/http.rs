@@ -23,7 +23,8 @@ use crate::scheme::{Connection, Request, Scheme, scheme_of, with_host};
 use crate::{Error, Phase, Sink};
 
 pub(crate) use self::ask::{AGENT, random};
-pub(crate) use self::connect::names_this_machine;
+pub(crate) use self::auth::Auth;
+pub(crate) use self::connect::{is_inside, names_this_machine, to_this_machine};
 use self::other::Other;
 pub(crate) use self::post::Poster;
 use self::session::{Fetched, Session};

@@ -149,11 +149,13 @@ impl Default for Options {
 /// How RTP is carried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Transport {
-    /// TCP first, UDP where the camera wants it.
+    /// TCP first, UDP where the camera refuses that.
     #[default]
     Auto,
     /// In the RTSP connection.
     Tcp,
-    /// In datagrams of its own.
+    /// In datagrams of its own; TCP where the camera refuses that or none come.
     Udp,
+    /// In the RTSP connection, and that in two requests of HTTP (port 80 unless given).
+    Http,
 }

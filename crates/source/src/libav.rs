@@ -15,14 +15,6 @@ use crate::scheme::{Connection, Request, Scheme, any};
 use crate::{About, Error, Options, Phase, Sink, Stop, Transport, on_thread, tls};
 
 // The rows only differ in what they are called.
-pub(crate) static RTSPS: Scheme = Scheme {
-    names: &["rtsps"],
-    example: "rtsps://user:password@host/stream",
-    doc: "an IP camera over TLS, through FFmpeg",
-    port: Some(322),
-    check: any,
-    connect,
-};
 pub(crate) static RTMP: Scheme = Scheme {
     names: &["rtmp", "rtmps", "rtmpt"],
     example: "rtmp://host/app/stream",
@@ -91,8 +83,14 @@ impl Way {
                 options.format = Some("v4l2".into());
             }
             "rtsp" => {
-                let udp = request.options.transport == Transport::Udp;
-                set("rtsp_transport", if udp { "udp" } else { "tcp" });
+                set(
+                    "rtsp_transport",
+                    match request.options.transport {
+                        Transport::Udp => "udp",
+                        Transport::Http => "http",
+                        Transport::Auto | Transport::Tcp => "tcp",
+                    },
+                );
                 set("fpsprobesize", "0");
             }
             // The demuxer of a still picture has no other way to show it again.

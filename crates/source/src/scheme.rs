@@ -63,7 +63,7 @@ pub static SCHEMES: &[&Scheme] = &[
     &http::SOCKET,
     &http::SECURE_SOCKET,
     &rtsp::SCHEME,
-    &libav::RTSPS,
+    &rtsp::SECURE,
     &mms::SCHEME,
     &mms::OVER_HTTP,
     &mms::OVER_TCP,

@@ -52,8 +52,8 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         "Play a file once instead of for ever. Default: false.",
         |source, given| { source.once = given.switch()?; Ok(()) },
         |source| source.once.then_some(true.into());
-    "transport" / "": Kind::Choice(&["auto", "tcp", "udp"]), "auto, tcp or udp", r#"transport = "udp""#,
-        "How RTP is carried. Default: auto, which is TCP, and UDP where the camera wants it.",
+    "transport" / "": Kind::Choice(&["auto", "tcp", "udp", "http"]), "auto, tcp, udp or http", r#"transport = "udp""#,
+        "How RTP is carried. Default: auto, which is TCP, and UDP where the camera refuses that.",
         |source, given| {
             let text = given.text()?;
             source.transport = Some(["auto", "tcp", "udp"].contains(&text).then(|| text.to_owned()).ok_or_else(String::new)?);

@@ -7,9 +7,12 @@ use formats::http::Head;
 /// The longest nonce that is taken from a server beforehand, in bytes.
 const MAX_NONCE: usize = 256;
 
+/// The length of a hash in hexadecimal digits.
+const SHA_256: usize = 64;
+
 /// Answers to a server's challenges; Digest is taken before Basic.
 #[derive(Default)]
-pub(super) struct Auth {
+pub(crate) struct Auth {
     client: Option<PasswordClient>,
     /// As the server sent them.
     challenges: Vec<String>,
@@ -18,7 +21,7 @@ pub(super) struct Auth {
 impl Auth {
     /// Takes the challenges of a 401. `None` when none of them can be answered, else whether
     /// the last answer was only out of date (RFC 7616 section 3.3, `stale`).
-    pub(super) fn challenge(&mut self, head: &Head) -> Option<bool> {
+    pub(crate) fn challenge(&mut self, head: &Head) -> Option<bool> {
         self.challenges = head.all("www-authenticate").map(str::to_owned).collect();
         let stale = self.challenges.iter().any(|text| {
             let text: String = text.to_ascii_lowercase().split_whitespace().collect();
@@ -29,7 +32,7 @@ impl Auth {
     }
 
     /// Takes the nonce that the server wants the next time (RFC 7616 section 3.5).
-    pub(super) fn told(&mut self, head: &Head) {
+    pub(crate) fn told(&mut self, head: &Head) {
         let Some(PasswordClient::Digest(_)) = &self.client else { return };
         let next = head.all("authentication-info").find_map(|info| quoted(info, "nextnonce"));
         let Some(next) = next.filter(|nonce| nonce.len() <= MAX_NONCE && !nonce.contains(['"', '\\'])) else { return };
@@ -40,6 +43,11 @@ impl Auth {
             }
         }
         self.build();
+    }
+
+    /// Whether there was no challenge yet.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.client.is_none()
     }
 
     fn build(&mut self) {
@@ -55,7 +63,7 @@ impl Auth {
 
     /// The value of the `Authorization` header for a request with this method and body, once there
     /// was a challenge.
-    pub(super) fn header(
+    pub(crate) fn header(
         &mut self,
         user: &str,
         password: &str,
@@ -64,7 +72,10 @@ impl Auth {
         body: &[u8],
     ) -> Option<String> {
         let params = PasswordParams { username: user, password, uri: target, method, body: Some(body) };
-        self.client.as_mut()?.respond(&params).ok()
+        let answer = self.client.as_mut()?.respond(&params).ok()?;
+        // Left out where there is no `qop`; servers then take MD5 for granted (RFC 7616 section 3.4).
+        let is_long = quoted(&answer, "response").is_some_and(|hash| hash.len() == SHA_256);
+        Some(if is_long && !answer.contains("algorithm=") { answer + ", algorithm=SHA-256" } else { answer })
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Way {
 }
 
 /// Whether an address is this machine, or one that only machines on its wire have.
-fn is_inside(address: IpAddr) -> bool {
+pub(crate) fn is_inside(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_unspecified() || address.is_link_local(),
         IpAddr::V6(address) => address.is_loopback() || address.is_unspecified(),
@@ -103,7 +103,7 @@ pub(super) async fn open(
 }
 
 /// What a redirect to this machine is answered with.
-pub(super) fn to_this_machine(from: &Location, there: &Location) -> Error {
+pub(crate) fn to_this_machine(from: &Location, there: &Location) -> Error {
     let what = format!("{from} redirects to this machine ({there}), which no other machine may; give that URL itself");
     Error::Server { status: 302, what }
 }

@@ -47,6 +47,25 @@ pub(super) fn can_start(codec: Codec, data: &[u8]) -> bool {
     false
 }
 
+/// Whether the first slice of an access unit, in Annex B, is the first of its picture: nothing is
+/// missing before it (H.264 7.3.3 `first_mb_in_slice`, H.265 7.3.6.1).
+pub(super) fn is_begun(codec: Codec, data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some(at) = memmem::find(rest, &START_CODE) {
+        rest = &rest[at + START_CODE.len()..];
+        let Some(first) = rest.first() else { return false };
+        let (is_slice, header) = match codec {
+            Codec::H264 => ((1..=5).contains(&(first & 0x1f)), 1),
+            _ => ((first >> 1 & 0x3f) < H265_NON_VCL, 2),
+        };
+        if is_slice {
+            // Both begin with a bit that is set then.
+            return rest.get(header).is_some_and(|byte| byte & 0x80 != 0);
+        }
+    }
+    false
+}
+
 /// H.264 7.3.2.3: messages of type, size and payload, until the trailing bits.
 fn has_recovery_point(sei: &[u8]) -> bool {
     let mut bytes = unescape(sei).into_iter().peekable();
@@ -89,6 +108,20 @@ fn unescape(nal: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_whose_first_slice_is_missing_is_not_begun() {
+        for (codec, unit, expected) in [
+            (Codec::H264, &[0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x65, 0x88][..], true),
+            (Codec::H264, &[0, 0, 0, 1, 0x65, 0x48], false),
+            (Codec::H264, &[0, 0, 0, 1, 0x67, 1], false),
+            (Codec::H264, &[0, 0, 1, 0x65], false),
+            (Codec::HEVC, &[0, 0, 0, 1, 0x40, 1, 0, 0, 1, 19 << 1, 1, 0x80], true),
+            (Codec::HEVC, &[0, 0, 1, 19 << 1, 1, 0x40], false),
+        ] {
+            assert_eq!(is_begun(codec, unit), expected, "{unit:02x?}");
+        }
+    }
 
     #[test]
     fn points_of_random_access_are_found_before_and_in_the_first_slice() {

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use super::clock::Clocks;
 use super::failure::{self, Fault};
+use super::gate::Gate;
 use super::tracks::Plan;
 use super::{End, nal};
 use crate::location::Location;
@@ -25,6 +26,9 @@ const UDP_SILENCE: Duration = Duration::from_secs(3);
 /// Keyframes in a row that bring other parameters of the same picture size: the stream
 /// has several sets side by side, of which `retina` keeps one.
 const MOST_CHANGES: u32 = 3;
+/// A stream that is refreshed part by part instead of by keyframes is whole again at the second
+/// point of recovery after a loss, since a whole round lies between the two.
+const POINTS: u32 = 1;
 /// RFC 3550 section 6.6.
 const RTCP_BYE: u8 = 203;
 
@@ -33,11 +37,14 @@ pub(super) struct Player<'a> {
     plan: Plan,
     session: Demuxed,
     sink: &'a Sink,
+    gate: &'a Gate,
     clocks: Clocks,
     /// As last declared.
     tracks: Vec<Track>,
     /// Something was lost that the next picture does not know of.
     lost: bool,
+    /// What a picture refers to was lost, and so many points of recovery have come since.
+    damage: Option<u32>,
     /// Whole pictures that came, keyframes or not.
     pictures: u64,
     /// When the first bad packet since the last picture came.
@@ -48,15 +55,17 @@ pub(super) struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn new(location: &'a Location, plan: Plan, session: Demuxed, sink: &'a Sink) -> Self {
+    pub(super) fn new(location: &'a Location, plan: Plan, session: Demuxed, sink: &'a Sink, gate: &'a Gate) -> Self {
         Self {
             location,
             plan,
             session,
             sink,
+            gate,
             clocks: Clocks::default(),
             tracks: Vec::new(),
             lost: false,
+            damage: None,
             pictures: 0,
             bad_since: None,
             changes: 0,
@@ -65,9 +74,10 @@ impl<'a> Player<'a> {
     }
 
     /// Plays to the end. When after `patience` there is no picture although packets come,
-    /// or with `udp` nothing comes, libavformat is to have a try.
-    pub(super) async fn run(mut self, udp: bool, patience: Duration) -> Result<Infallible, End> {
+    /// libavformat is to have a try; when nothing comes over UDP, TCP.
+    pub(super) async fn run(mut self, patience: Duration) -> Result<Infallible, End> {
         self.declare()?;
+        let udp = self.gate.is_udp();
         let patience = sleep(if udp { patience.min(UDP_SILENCE) } else { patience });
         tokio::pin!(patience);
         let mut patient = true;
@@ -78,7 +88,7 @@ impl<'a> Player<'a> {
                     patient = false;
                     match (self.pictures, self.bad_since) {
                         (0, Some(_)) => return Err(End::Elsewhere("no picture could be put together".into())),
-                        (0, None) if udp => return Err(End::Elsewhere("nothing comes over UDP".into())),
+                        (0, None) if udp && !self.gate.has_heard() => return Err(End::NoDatagrams),
                         _ => continue,
                     }
                 }
@@ -114,7 +124,7 @@ impl<'a> Player<'a> {
             return Err(End::Elsewhere("several parameter sets side by side".into()));
         }
         let about = About {
-            protocol: "rtsp".into(),
+            protocol: self.gate.protocol(),
             container: "rtsp".into(),
             server: self.session.tool().map(|tool| tool.to_string()),
             title: None,
@@ -136,19 +146,44 @@ impl<'a> Player<'a> {
             self.changes = 0;
         }
         self.pictures += 1;
-        let lost = frame.loss() > 0 || std::mem::take(&mut self.lost);
+        self.gate.had_picture();
+        let lost = (frame.loss() > 0) | std::mem::take(&mut self.lost) | self.gate.has_lost();
         let stream = frame.stream_id();
         let Some(track) = self.plan.track(stream) else { return Ok(()) };
         let unit = Unit {
             pts: Some(self.clocks.place(stream, frame.timestamp(), now)),
             captured: self.clocks.captured(stream, frame.timestamp()),
             key,
-            corrupt: lost,
             discontinuity: lost,
             ..Unit::picture(track, frame.into_data().into())
         };
-        self.sink.publish(if key { unit } else { self.recovering(unit) });
+        let mut unit = if key { unit } else { self.recovering(unit) };
+        unit.corrupt = self.is_damaged(lost, key, &unit);
+        self.sink.publish(unit);
         Ok(())
+    }
+
+    /// Whether a picture, before which something was `lost` or not, comes out as it was taken.
+    /// `retina` leaves out what it knows to be incomplete; what refers to that is left.
+    fn is_damaged(&mut self, lost: bool, is_key: bool, unit: &Unit) -> bool {
+        if self.plan.codec == Codec::MJPEG {
+            return false;
+        }
+        if lost {
+            self.damage = Some(0);
+        }
+        match (&mut self.damage, is_key) {
+            // What was lost may be its own begin.
+            (damage, true) if !lost || nal::is_begun(self.plan.codec, &unit.data) => *damage = None,
+            (Some(points), false) if unit.key => {
+                *points += 1;
+                if *points > POINTS {
+                    self.damage = None;
+                }
+            }
+            _ => {}
+        }
+        self.damage.is_some()
     }
 
     /// Makes a keyframe of a picture from which a decoder can start without being one.

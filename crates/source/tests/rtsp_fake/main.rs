@@ -3,145 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::net::SocketAddr;
+mod hostile;
+mod odd;
+mod secure;
+mod support;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use feed::{Cursor, Start};
-use source::{Error, Options, Phase, Status, Supervisor, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use source::{Error, Options, Phase, Transport};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-/// Nothing here takes longer unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n\
-    a=rtpmap:96 H264/90000\r\na=control:track1\r\n\
-    a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0LAHtkDxWhAAAADAEAAAAwDxYuS,aMuMsg==\r\n";
-
-/// What a fake does with a request.
-enum Reply {
-    /// Status, further headers, body.
-    Answer(u16, String, String),
-    /// Bytes as they are.
-    Raw(Vec<u8>),
-    Silence,
-}
-
-fn ok(headers: &str) -> Reply {
-    Reply::Answer(200, headers.into(), String::new())
-}
-
-fn status(status: u16) -> Reply {
-    Reply::Answer(status, String::new(), String::new())
-}
-
-/// How well-behaved cameras answer; a TCP camera's first pictures come with PLAY.
-fn usual(request: &str) -> Reply {
-    match method(request) {
-        "DESCRIBE" => Reply::Answer(200, "Content-Type: application/sdp\r\n".into(), SDP.into()),
-        "SETUP" => ok("Session: 7\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"),
-        "PLAY" => {
-            let mut bytes = head(200, request, "Session: 7\r\n", "");
-            (0..3).for_each(|at| bytes.extend_from_slice(&interleaved(&rtp(at))));
-            Reply::Raw(bytes)
-        }
-        _ => ok("Session: 7\r\n"),
-    }
-}
-
-fn method(request: &str) -> &str {
-    request.split(' ').next().unwrap_or_default()
-}
-
-fn head(status: u16, request: &str, headers: &str, body: &str) -> Vec<u8> {
-    let cseq = request.lines().find(|line| line.starts_with("CSeq:")).unwrap_or("CSeq: 0");
-    let length = body.len();
-    format!("RTSP/1.0 {status} Whatever\r\n{cseq}\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into_bytes()
-}
-
-/// A keyframe in a packet of its own.
-fn rtp(number: u16) -> Vec<u8> {
-    let mut packet = vec![0x80, 0xe0];
-    packet.extend_from_slice(&number.to_be_bytes());
-    packet.extend_from_slice(&(u32::from(number) * 3600).to_be_bytes());
-    packet.extend_from_slice(&[0, 0, 0, 9, 0x65, 0x88, 0x84, 0x21]);
-    packet
-}
-
-fn interleaved(packet: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
-    [&[b'$', 0], &length[..], packet].concat()
-}
-
-/// A fake and the requests it got, of all its connections.
-struct Fake {
-    address: SocketAddr,
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-impl Fake {
-    async fn start(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&requests);
-        let reply = Arc::new(reply);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&reply), Arc::clone(&heard)));
-            }
-        });
-        Self { address, requests }
-    }
-
-    fn open(&self, options: Options) -> (Supervisor, Cursor) {
-        open(&format!("rtsp://admin:secret@{}/cam", self.address), options)
-    }
-
-    fn heard(&self, method: &str) -> usize {
-        self.requests.lock().unwrap().iter().filter(|request| request.starts_with(method)).count()
-    }
-}
-
-async fn serve(mut stream: TcpStream, reply: Arc<impl Fn(&str) -> Reply>, heard: Arc<Mutex<Vec<String>>>) {
-    let mut bytes = Vec::new();
-    while stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
-        while let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let request = String::from_utf8(bytes.drain(..end + 4).collect()).unwrap();
-            heard.lock().unwrap().push(request.clone());
-            let answer = match reply(&request) {
-                Reply::Answer(status, headers, body) => head(status, &request, &headers, &body),
-                Reply::Raw(bytes) => bytes,
-                Reply::Silence => continue,
-            };
-            stream.write_all(&answer).await.unwrap();
-        }
-    }
-}
-
-fn open(url: &str, options: Options) -> (Supervisor, Cursor) {
-    ffmpeg::init();
-    let source = Supervisor::new("cam", url, options).unwrap();
-    let cursor = source.feed().cursor(Start::Oldest);
-    (source, cursor)
-}
-
-async fn failure(source: &Supervisor) -> Error {
-    let mut status = source.status();
-    let failed = |status: &Status| status.error.is_some();
-    let status = timeout(PATIENCE, status.wait_for(failed)).await.expect("a failure in time").unwrap().clone();
-    let error = status.error.unwrap();
-    assert!(!error.to_string().contains("secret"), "{error}");
-    error
-}
-
-async fn pictures(cursor: &mut Cursor, count: usize) {
-    for _ in 0..count {
-        timeout(PATIENCE, cursor.next()).await.expect("a picture in time").unwrap();
-    }
-}
+use support::*;
 
 #[tokio::test]
 async fn a_camera_that_behaves_is_played_and_left_with_a_teardown() {
@@ -326,7 +200,12 @@ async fn lost_packets_are_marked_and_pictures_go_on() {
     let fake = Fake::start(|request| match method(request) {
         "PLAY" => {
             let mut bytes = head(200, request, "Session: 7\r\n", "");
-            [0, 1, 5, 6].iter().for_each(|at| bytes.extend_from_slice(&interleaved(&rtp(*at))));
+            // A picture that refers to a lost one, and then a keyframe.
+            bytes.extend_from_slice(&interleaved(&rtp(0)));
+            bytes.extend_from_slice(&interleaved(&rtp(1)));
+            bytes.extend_from_slice(&interleaved(&inter(5)));
+            bytes.extend_from_slice(&interleaved(&inter(6)));
+            [7, 8].iter().for_each(|at| bytes.extend_from_slice(&interleaved(&rtp(*at))));
             Reply::Raw(bytes)
         }
         _ => usual(request),
@@ -334,9 +213,10 @@ async fn lost_packets_are_marked_and_pictures_go_on() {
     .await;
     let (_source, mut cursor) = fake.open(Options::default());
     let mut marks = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..6 {
         let packet = timeout(PATIENCE, cursor.next()).await.unwrap().unwrap().packet;
         marks.push((packet.discontinuity, packet.corrupt));
     }
-    assert_eq!(marks, [(false, false), (false, false), (true, true), (false, false)]);
+    let (good, damaged) = ((false, false), (false, true));
+    assert_eq!(marks, [good, good, (true, true), damaged, good, good]);
 }

@@ -1,0 +1,366 @@
+//! Between the client and the camera: one connection that is ours.
+//!
+//! `retina` and libavformat open their sockets themselves, and there is much that they cannot be
+//! told: whose certificate to trust, how long an answer may be, what to do when a camera numbers
+//! its answers wrongly or leaves a question open. So they speak to a port of ours on the loopback,
+//! and this goes on to the camera, over TLS where it has to. Datagrams are put in order here, and
+//! the client gets them interleaved, as over TCP.
+//!
+//! The port takes one connection, whose first request has to hold a word that only our client
+//! knows: what passes here is already logged in.
+
+mod ears;
+mod jpeg;
+mod reorder;
+mod shy;
+mod talk;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep_until, timeout};
+
+use self::ears::Ears;
+use self::jpeg::Whole;
+use self::talk::{Deed, Talk};
+use crate::http::{is_inside, names_this_machine, to_this_machine};
+use crate::journal::{Note, shown};
+use crate::location::Location;
+use crate::wire::Wire;
+use crate::{Error, Options, Phase, Sink, dial, tls};
+
+pub(in crate::rtsp) use self::talk::Carriage;
+
+/// How long our client may take to come, and a camera to take what is sent to it.
+const SOON: Duration = Duration::from_secs(10);
+/// After so long without an answer to a sign of life, one is made up: the camera streams on.
+const ANSWER: Duration = Duration::from_secs(5);
+/// What is read at once.
+const READ: usize = 64 << 10;
+/// What may come beyond the largest picture before there is one.
+const SLACK: usize = 8 << 20;
+
+/// What was found out about the camera that its client cannot know.
+#[derive(Clone, Debug)]
+pub(super) enum Verdict {
+    /// It does what none may.
+    Failed(Error),
+    /// It is somewhere else.
+    Moved { status: u16, to: String },
+    /// The connection was lost.
+    Lost(String),
+}
+
+impl Verdict {
+    fn stranger() -> Self {
+        Self::Failed(Error::Broken { what: "another program took the place of our own RTSP client".into() })
+    }
+
+    fn lost(error: &io::Error) -> Self {
+        let text = error.to_string();
+        Self::Lost(text.split(" (os error").next().unwrap_or_default().to_lowercase())
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    verdict: Mutex<Option<Verdict>>,
+    /// Bytes that came since the last whole picture.
+    since_picture: AtomicUsize,
+    udp: AtomicBool,
+    heard: AtomicBool,
+    /// Nobody counts pictures.
+    uncounted: AtomicBool,
+    /// The pictures are RTP/JPEG.
+    jpeg: AtomicBool,
+    /// A picture was kept back.
+    lost: AtomicBool,
+}
+
+/// The way to one camera, for one client.
+pub(super) struct Gate {
+    shared: Arc<Shared>,
+    /// What URLs begin with that lead here.
+    here: String,
+    protocol: String,
+    there: Location,
+    /// The camera is another machine.
+    pub(super) remote: bool,
+}
+
+impl Gate {
+    /// Connects to the camera. `sent_by` is the other machine that redirected there, if one did.
+    ///
+    /// # Errors
+    /// Of the name, of the connection, of TLS; [`Error::Server`] for a redirect to this machine.
+    pub(super) async fn open(
+        there: &Location,
+        options: &Options,
+        carriage: Carriage,
+        sent_by: Option<&Location>,
+        sink: &Sink,
+    ) -> Result<Self, Error> {
+        let port = there.port.unwrap_or(port_of(there));
+        sink.phase(Phase::Resolve);
+        let addresses = dial::resolve(&there.host, port).await?;
+        if let Some(from) = sent_by
+            && (names_this_machine(&there.host) || addresses.iter().any(|address| is_inside(address.ip())))
+        {
+            return Err(to_this_machine(from, there));
+        }
+        sink.note(Note::Fact(shown(addresses.iter().copied())));
+        sink.phase(Phase::Connect);
+        let stream = dial::connect(&there.host, addresses).await?;
+        let place = format!("{}:{port}", there.authority(port));
+        let (peer, local) = match (stream.peer_addr(), stream.local_addr()) {
+            (Ok(peer), Ok(local)) => (peer.ip(), local.ip()),
+            (Err(error), _) | (_, Err(error)) => return Err(Error::from_io(&place, &error)),
+        };
+        let wire = match there.scheme == "rtsps" {
+            false => Wire::Plain(stream),
+            true => {
+                sink.phase(Phase::Tls);
+                Wire::Tls(Box::new(tls::secure(stream, &there.host, &options.access.trust, &place).await?))
+            }
+        };
+        sink.phase(Phase::Handshake);
+        let ours = |error: io::Error| Error::from_io("a port of our own", &error);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(ours)?;
+        let address = listener.local_addr().map_err(ours)?;
+        let here = format!("rtsp://{address}/{:016x}", RandomState::new().build_hasher().finish());
+        let shared = Arc::new(Shared::default());
+        let talk = Talk::new(there.clone(), here.clone(), carriage, shy::is_known(&place));
+        let pass = Pass {
+            wire,
+            talk,
+            ears: Ears::new(local, peer),
+            shared: Arc::clone(&shared),
+            place,
+            most: options.limits.bytes.saturating_add(SLACK),
+            out: Vec::new(),
+            whole: Whole::default(),
+        };
+        let span = tracing::Span::current();
+        tokio::spawn(tracing::Instrument::instrument(serve(listener, address, pass), span));
+        let protocol = match there.scheme == "rtsps" {
+            true => tls::protocol("rtsps", &options.access.trust),
+            false => "rtsp".into(),
+        };
+        Ok(Self { shared, here, protocol, there: there.clone(), remote: !is_inside(peer) })
+    }
+
+    /// The URL that leads to the camera by here; user and password are added on the way.
+    pub(super) fn url(&self) -> String {
+        format!("{}{}", self.here, self.there.path_and_query)
+    }
+
+    /// How it is spoken to, for whom it may concern.
+    pub(super) fn protocol(&self) -> String {
+        self.protocol.clone()
+    }
+
+    /// `error` in words of the camera's own URL.
+    pub(super) fn translated(&self, error: Error) -> Error {
+        let there = format!("{}://{}", self.there.scheme, self.there.authority(0));
+        error.map_text(|text| text.replace(&self.here, &there))
+    }
+
+    /// What was found out about the camera.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        self.shared.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A whole picture has come of what passed.
+    pub(super) fn had_picture(&self) {
+        self.shared.since_picture.store(0, Relaxed);
+    }
+
+    /// Nobody will say when a picture has come.
+    pub(super) fn expect_anything(&self) {
+        self.shared.uncounted.store(true, Relaxed);
+    }
+
+    /// The pictures, which are the first track that is set up, are RTP/JPEG.
+    pub(super) fn expect_jpeg(&self) {
+        self.shared.jpeg.store(true, Relaxed);
+    }
+
+    /// Whether a picture was kept back since this was asked.
+    pub(super) fn has_lost(&self) -> bool {
+        self.shared.lost.swap(false, Relaxed)
+    }
+
+    /// Whether RTP comes in datagrams.
+    pub(super) fn is_udp(&self) -> bool {
+        self.shared.udp.load(Relaxed)
+    }
+
+    /// Whether any datagram has come.
+    pub(super) fn has_heard(&self) -> bool {
+        self.shared.heard.load(Relaxed)
+    }
+}
+
+/// The port of a URL without one (RFC 2326 section 3.2, RFC 7826 section 4.2).
+pub(super) fn port_of(there: &Location) -> u16 {
+    if there.scheme == "rtsps" { 322 } else { super::PORT }
+}
+
+/// Waits for our client and passes on what is said, until one side has had enough.
+async fn serve(listener: TcpListener, address: SocketAddr, mut pass: Pass) {
+    let client = match timeout(SOON, listener.accept()).await {
+        Ok(Ok((client, from))) if from.ip() == address.ip() => client,
+        _ => return,
+    };
+    drop(listener);
+    let _ = client.set_nodelay(true);
+    let shared = Arc::clone(&pass.shared);
+    if let Err(verdict) = pass.run(client).await {
+        tracing::debug!(?verdict, "RTSP connection given up");
+        *shared.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
+    }
+}
+
+struct Pass {
+    wire: Wire,
+    talk: Talk,
+    ears: Ears,
+    shared: Arc<Shared>,
+    /// Host and port.
+    place: String,
+    /// Bytes that may come without a whole picture in them.
+    most: usize,
+    /// Packets that came in datagrams, framed.
+    out: Vec<u8>,
+    whole: Whole,
+}
+
+/// What happened.
+enum Event {
+    Client(io::Result<usize>),
+    Camera(io::Result<usize>),
+    Datagrams,
+    Late,
+}
+
+impl Pass {
+    async fn run(&mut self, mut client: TcpStream) -> Result<(), Verdict> {
+        let mut asked = BytesMut::new();
+        let mut came = BytesMut::with_capacity(READ);
+        let mut waiting: Option<Instant> = None;
+        loop {
+            if self.talk.deeds.is_empty() && self.out.is_empty() {
+                asked.reserve(1 << 10);
+                came.reserve(READ);
+                let late = waiting.map(|since| since + ANSWER);
+                let event = tokio::select! {
+                    result = self.wire.read_buf(&mut came) => Event::Camera(result),
+                    result = client.read_buf(&mut asked) => Event::Client(result),
+                    () = self.ears.hear(&mut self.out) => Event::Datagrams,
+                    () = sleep_until(late.unwrap_or_else(Instant::now).into()), if late.is_some() => Event::Late,
+                };
+                match event {
+                    Event::Client(Ok(count)) if count > 0 => {
+                        self.talk.handle_client(&asked.split())?;
+                    }
+                    Event::Client(_) => return Ok(()),
+                    Event::Camera(Ok(count)) if count > 0 => self.talk.handle_camera(&mut came)?,
+                    Event::Camera(end) => {
+                        if matches!(self.talk.waits_for(), Some("GET_PARAMETER" | "SET_PARAMETER")) {
+                            shy::remember(&self.place);
+                        }
+                        return end.map(|_| ()).map_err(|error| Verdict::lost(&error));
+                    }
+                    Event::Datagrams => self.shared.heard.store(true, Relaxed),
+                    Event::Late => self.talk.answer_ourselves(),
+                }
+            }
+            self.act(&mut client).await?;
+            let alive = matches!(self.talk.waits_for(), Some("OPTIONS" | "GET_PARAMETER" | "SET_PARAMETER"));
+            waiting = if alive { waiting.or_else(|| Some(Instant::now())) } else { None };
+        }
+    }
+
+    /// Does what is to be done.
+    async fn act(&mut self, client: &mut TcpStream) -> Result<(), Verdict> {
+        while let Some(deed) = self.talk.deeds.pop_front() {
+            match deed {
+                Deed::ToClient(bytes) => self.give(client, &bytes).await?,
+                Deed::ToCamera(bytes) => {
+                    let sent = async {
+                        self.wire.write_all(&bytes).await?;
+                        self.wire.flush().await
+                    };
+                    match timeout(SOON, sent).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => return Err(Verdict::lost(&error)),
+                        Err(_) => return Err(Verdict::lost(&io::ErrorKind::TimedOut.into())),
+                    }
+                }
+                Deed::Open { channels } => {
+                    let ports = self.ears.open(channels).map_err(|error| Verdict::lost(&error))?;
+                    self.shared.udp.store(true, Relaxed);
+                    self.talk.opened(ports);
+                }
+                Deed::Hear { channels, ports, source } => {
+                    let source = source.and_then(|text| text.parse::<IpAddr>().ok());
+                    self.ears.listen_to(channels, ports, source).await;
+                }
+            }
+        }
+        self.shared.udp.store(self.talk.is_udp(), Relaxed);
+        if !self.out.is_empty() {
+            let bytes = std::mem::take(&mut self.out);
+            self.give(client, &bytes).await?;
+            self.out = bytes;
+            self.out.clear();
+        }
+        Ok(())
+    }
+
+    async fn give(&mut self, client: &mut TcpStream, bytes: &[u8]) -> Result<(), Verdict> {
+        let before = self.shared.since_picture.fetch_add(bytes.len(), Relaxed);
+        if before > self.most && !self.shared.uncounted.load(Relaxed) {
+            let what = format!("{}: {before} bytes came without a whole picture in them", self.place);
+            return Err(Verdict::Failed(Error::Broken { what }));
+        }
+        let filtered;
+        let bytes = match self.shared.jpeg.load(Relaxed) {
+            true => {
+                filtered = self.whole_only(bytes);
+                &filtered
+            }
+            false => bytes,
+        };
+        // It is gone: there is nobody to tell.
+        client.write_all(bytes).await.map_err(|error| Verdict::lost(&error))
+    }
+    /// Without what is left of pictures that have lost a packet.
+    fn whole_only(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let channel = self.talk.video_channel();
+        let mut passed = Vec::with_capacity(bytes.len());
+        let mut at = 0;
+        while let Some([b'$', of, high, low]) = bytes.get(at..at + 4) {
+            let next = at + 4 + usize::from(u16::from_be_bytes([*high, *low]));
+            let Some(packet) = bytes.get(at..next) else { break };
+            if Some(*of) != channel || self.whole.passes(&packet[4..]) {
+                passed.extend_from_slice(packet);
+            }
+            at = next;
+        }
+        // An answer.
+        passed.extend_from_slice(&bytes[at..]);
+        if std::mem::take(&mut self.whole.lost) {
+            self.shared.lost.store(true, Relaxed);
+        }
+        passed
+    }
+}
