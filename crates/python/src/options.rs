@@ -123,7 +123,12 @@ pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Given> {
             }
             "transport" => {
                 use source::Transport;
-                let table = [("auto", Transport::Auto), ("tcp", Transport::Tcp), ("udp", Transport::Udp), ("http", Transport::Http)];
+                let table = [
+                    ("auto", Transport::Auto),
+                    ("tcp", Transport::Tcp),
+                    ("udp", Transport::Udp),
+                    ("http", Transport::Http),
+                ];
                 options.source.transport = named(&key, &value.extract::<String>()?, &table)?;
             }
             "headers" | "user_agent" | "tls_verify" | "proxy" | "poll" if absent => (),
