@@ -39,6 +39,8 @@ struct Door {
     sound_alone: bool,
     /// Packets are let in from the first keyframe on.
     keyed: bool,
+    /// The next packet is the first one of this attempt, and not of the source.
+    anew: bool,
     too_large: u64,
 }
 
@@ -72,7 +74,8 @@ impl Sink {
         let Options { limits, sound_alone, .. } = options;
         let (most, sound_alone) = (limits.bytes, *sound_alone);
         let carry = Vec::new();
-        let door = Door { publisher, timeline, progress, carry, most, sound_alone, keyed: false, too_large: 0 };
+        let anew = timeline.lock().unwrap_or_else(PoisonError::into_inner).has_begun();
+        let door = Door { publisher, timeline, progress, carry, most, sound_alone, keyed: false, anew, too_large: 0 };
         let shared = Arc::new(Mutex::new(Some(door)));
         (Self(Arc::clone(&shared)), Cut(shared))
     }
@@ -127,6 +130,7 @@ impl Sink {
             if door.keyed {
                 door.progress.declared(about, tracks);
                 door.progress.gone_on(Instant::now());
+                door.anew = false;
             }
             door.keyed
         };
@@ -231,6 +235,7 @@ impl Door {
         if carry == Carry::SoundAlone {
             self.progress.gone_on(received);
         }
+        let anew = carry != Carry::Other && std::mem::take(&mut self.anew);
         let packet = Packet {
             track: unit.track,
             pts: placed.pts,
@@ -238,7 +243,7 @@ impl Door {
             duration: unit.duration,
             key: unit.key,
             corrupt: unit.corrupt,
-            discontinuity: unit.discontinuity || placed.jumped,
+            discontinuity: unit.discontinuity || placed.jumped || anew,
             received,
             captured: unit.captured,
             data: unit.data,

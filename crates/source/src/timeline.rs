@@ -5,7 +5,8 @@
 //! its first one stands at its time of arrival. Stamps that leave that line by more
 //! than [`JUMP`] (a camera's clock was set, a counter wrapped, a file began again) move
 //! it, and the packet is marked. Nothing stands further than [`JUMP`] in the future: what
-//! a source sends faster than in real time is pushed together there.
+//! a source sends faster than in real time is pushed together there; and a clock that is too
+//! slow is moved on when it has fallen as far behind. `docs/design/time.md` has the reasons.
 
 mod reorder;
 
@@ -17,6 +18,13 @@ use self::reorder::Reorder;
 
 /// The largest step between two packets that counts as the same clock going on.
 const JUMP: Duration = Duration::from_secs(5);
+/// The largest step back of decoding times, which by the book only rise, that is let pass as a
+/// slip of the camera.
+const SLIP: Duration = Duration::from_millis(200);
+/// So many units of a track with the same stamp have none.
+const STILL: u32 = 8;
+/// A clock is behind when not one unit of so long was in time.
+const BEHIND: Duration = Duration::from_secs(60);
 
 pub(crate) struct Timeline {
     zero: Instant,
@@ -24,6 +32,29 @@ pub(crate) struct Timeline {
     offset: Option<i128>,
     /// Per track.
     tracks: Vec<Track>,
+    lag: Lag,
+}
+
+/// By how many nanoseconds units come after their time, at least: what a network holds up is
+/// behind for a while, a clock that is slow is so with every unit.
+#[derive(Default)]
+struct Lag {
+    since: Option<i128>,
+    least: i128,
+}
+
+impl Lag {
+    /// Takes one; tells whether all of a long time were late.
+    fn take(&mut self, arrival: i128, late: i128) -> bool {
+        let since = *self.since.get_or_insert(arrival);
+        self.least = if since == arrival { late } else { self.least.min(late) };
+        if arrival - since < BEHIND.as_nanos().cast_signed() {
+            return false;
+        }
+        let least = self.least;
+        *self = Self::default();
+        least > JUMP.as_nanos().cast_signed()
+    }
 }
 
 #[derive(Default, Clone)]
@@ -33,6 +64,20 @@ struct Track {
     /// Nanoseconds to add to the stamps of this track: the connection's, until it jumps.
     offset: Option<i128>,
     reorder: Reorder,
+    /// The last stamp, and how many units in a row had it.
+    same: Option<(i128, u32)>,
+}
+
+impl Track {
+    /// Whether stamps stand still, so that they say nothing.
+    fn stands_still(&mut self, stamp: i128) -> bool {
+        let count = match self.same {
+            Some((last, count)) if last == stamp => count.saturating_add(1),
+            _ => 1,
+        };
+        self.same = Some((stamp, count));
+        count >= STILL
+    }
 }
 
 /// Where a unit stands on the feed's timeline.
@@ -45,15 +90,22 @@ pub(crate) struct Placed {
 
 impl Timeline {
     pub(crate) fn new(zero: Instant) -> Self {
-        Self { zero, offset: None, tracks: Vec::new() }
+        Self { zero, offset: None, tracks: Vec::new(), lag: Lag::default() }
+    }
+
+    /// Whether anything stands on it.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.tracks.iter().any(|track| track.last.is_some())
     }
 
     /// A new connection: its clock has nothing to do with the last one's.
     pub(crate) fn restart(&mut self) {
         self.offset = None;
+        self.lag = Lag::default();
         for track in &mut self.tracks {
             track.reorder = Reorder::default();
             track.offset = None;
+            track.same = None;
         }
     }
 
@@ -64,6 +116,7 @@ impl Timeline {
         if self.tracks.len() <= track {
             self.tracks.resize(track + 1, Track::default());
         }
+        let stamp = stamp.filter(|stamp| !self.tracks[track].stands_still(*stamp));
         let last = self.tracks[track].last.map(|last| i128::from(last.as_nanos()));
         let jump = JUMP.as_nanos().cast_signed();
         // Where a line begins anew: now, but never before what was given out already.
@@ -78,12 +131,29 @@ impl Timeline {
                 let offset = known.or(shared).unwrap_or(anew - stamp);
                 let at = stamp + offset;
                 let far = last.is_some_and(|last| (at - last).abs() > jump) && (at - arrival).abs() > jump;
-                let far = far || (unit.dts.is_none() && self.tracks[track].reorder.is_beyond(at));
-                if known.is_some() && far {
-                    jumped = true;
+                let back = match unit.dts {
+                    Some(_) => last.is_some_and(|last| last - at > SLIP.as_nanos().cast_signed()),
+                    None => self.tracks[track].reorder.is_beyond(at),
+                };
+                let behind = self.lag.take(arrival, arrival - at);
+                let far = far || back || behind;
+                jumped = known.is_some() && far;
+                let at = if jumped {
                     self.tracks.iter_mut().for_each(|track| track.reorder.clear());
+                    // Where another track has jumped before, the distance to it is kept.
+                    let beside = shared.map(|offset| stamp + offset);
+                    beside.filter(|at| last.is_none_or(|last| *at > last)).unwrap_or(anew)
+                } else {
+                    at.min(arrival + jump)
+                };
+                if jumped && behind {
+                    // One clock for all tracks: they move together.
+                    let moved = at - stamp - offset;
+                    self.tracks
+                        .iter_mut()
+                        .filter_map(|track| track.offset.as_mut())
+                        .for_each(|offset| *offset += moved);
                 }
-                let at = if known.is_some() && far { anew } else { at.min(arrival + jump) };
                 self.tracks[track].offset = Some(at - stamp);
                 self.offset.get_or_insert(at - stamp);
                 if jumped {
@@ -98,9 +168,9 @@ impl Timeline {
         // Decoding times of a track rise, whatever the camera says.
         let rising = |at: i128| nanos(last.map_or(at, |last| at.max(last + 1)));
         let (pts, dts) = match (unit.pts, unit.dts) {
-            (Some(_), None) => (nanos(at), rising(track.reorder.decode_at(at))),
-            (Some(pts), Some(dts)) => (rising(at) + pts.saturating_since(dts).min(JUMP), rising(at)),
-            (None, _) => (rising(at), rising(at)),
+            (Some(_), None) if stamp.is_some() => (nanos(at), rising(track.reorder.decode_at(at))),
+            (Some(pts), Some(dts)) if stamp.is_some() => (rising(at) + pts.saturating_since(dts).min(JUMP), rising(at)),
+            _ => (rising(at), rising(at)),
         };
         track.last = Some(dts);
         Placed { pts, dts, jumped }
@@ -216,5 +286,88 @@ mod tests {
         let a = line.place(&unit(Some(5)), zero);
         let b = line.place(&unit(Some(5)), zero);
         assert!(b.dts > a.dts);
+    }
+
+    #[test]
+    fn decoding_times_that_go_back_are_a_jump_and_a_slip_is_none() {
+        assert_eq!(place(&[(Some(3000), 0), (Some(3040), 40), (Some(1000), 80), (Some(1040), 120)]), "0 40 80! 120");
+        assert_eq!(place(&[(Some(3000), 0), (Some(3040), 40), (Some(3020), 80), (Some(3080), 120)]), "0 40 40 80");
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_none() {
+        let script: Vec<_> = (0..100).map(|picture| (Some(77), picture * 40)).collect();
+        let placed = place(&script);
+        let placed: Vec<u64> = placed.split(' ').map(|at| at.parse().unwrap()).collect();
+        assert_eq!(placed[7..], (7..100).map(|picture| picture * 40).collect::<Vec<_>>());
+        assert!(placed.is_sorted());
+    }
+
+    #[test]
+    fn a_clock_of_half_the_speed_is_moved_on_and_marked_and_never_falls_far_behind() {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        let mut jumps = 0;
+        for picture in 0..15_000_u64 {
+            let arrival = picture * 40;
+            let placed = line.place(&unit(Some((arrival / 2).cast_signed())), zero + Duration::from_millis(arrival));
+            jumps += u32::from(placed.jumped);
+            let behind = arrival.cast_signed() - placed.dts.to_ticks(1, 1000);
+            assert!(behind < 70_000, "{behind} ms");
+        }
+        assert!((4..=12).contains(&jumps), "{jumps}");
+    }
+
+    #[test]
+    fn a_camera_that_drifts_by_a_tenth_of_a_thousandth_is_followed_for_days() {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        let mut jumps = 0;
+        // A picture a second for a week; 100 ppm slow.
+        for second in 0..7 * 24 * 3600_u64 {
+            let slow = (second * 1000 - second / 10).cast_signed();
+            let placed = line.place(&unit(Some(slow)), zero + Duration::from_secs(second));
+            jumps += u32::from(placed.jumped);
+            let behind = (second * 1000).cast_signed() - placed.dts.to_ticks(1, 1000);
+            assert!(behind < 5100, "{behind} ms");
+        }
+        // 60 s are lost in the week, 5 at a time.
+        assert!((10..=12).contains(&jumps), "{jumps}");
+    }
+
+    #[test]
+    fn what_a_network_held_up_is_not_moved() {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        for picture in 0..6000_u64 {
+            // For 20 seconds of each minute nothing comes, and then all of it.
+            let due = picture * 40;
+            let arrival = if due % 60_000 < 20_000 { due / 60_000 * 60_000 + 20_000 } else { due };
+            let placed = line.place(&unit(Some(due.cast_signed())), zero + Duration::from_millis(arrival));
+            assert!(!placed.jumped, "picture {picture}");
+        }
+    }
+
+    #[test]
+    fn sound_and_pictures_keep_their_distance_over_a_jump() {
+        let zero = Instant::now();
+        let mut line = Timeline::new(zero);
+        let sound = |ms| Unit { track: TrackId(1), ..unit(Some(ms)) };
+        let mut place = |unit: &Unit, ms| line.place(unit, zero + Duration::from_millis(ms)).dts.to_ticks(1, 1000);
+        place(&unit(Some(0)), 0);
+        assert_eq!(place(&sound(30), 20), 30);
+        // The camera's clock is set an hour on.
+        let pictures = place(&unit(Some(3_600_000)), 40);
+        assert_eq!(place(&sound(3_600_030), 60) - pictures, 30);
+        // It is slow, and both are moved on in the same step.
+        let (mut last, mut between) = (0, 0);
+        for second in 1..300_u64 {
+            let slow = 3_600_000 + (second * 900).cast_signed();
+            let pictures = place(&unit(Some(slow)), 40 + second * 1000);
+            between += u32::from(place(&sound(slow + 30), 60 + second * 1000) - pictures != 30);
+            last = pictures;
+        }
+        assert!(last > 280_000, "it was moved on: {last}");
+        assert!(between <= 5, "the step falls between a picture and its sound at the most: {between}");
     }
 }

@@ -28,6 +28,8 @@ struct Camera {
     room: Option<usize>,
     /// Thinks for so long before it answers.
     slow: Duration,
+    /// Hangs up after so many pictures.
+    pictures: Option<usize>,
     logins: AtomicUsize,
     requests: AtomicUsize,
     streams: AtomicUsize,
@@ -83,7 +85,9 @@ impl Camera {
             self.most_streams.fetch_max(self.streams.fetch_add(1, SeqCst) + 1, SeqCst);
             let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n";
             let mut sent = stream.write_all(head.as_bytes()).await;
-            while sent.is_ok() {
+            let mut left = self.pictures.unwrap_or(usize::MAX);
+            while sent.is_ok() && left > 0 {
+                left -= 1;
                 let part = [b"--b\r\nContent-Type: image/jpeg\r\n\r\n", JPEG, b"\r\n"].concat();
                 sent = stream.write_all(&part).await;
                 // Who hangs up is seen at once, as a camera does.
@@ -195,4 +199,18 @@ async fn after_a_power_cut_a_host_is_asked_by_few_at_a_time() {
     }
     assert!(camera.most_asking.load(SeqCst) <= 4, "{} at a time", camera.most_asking.load(SeqCst));
     assert_eq!(camera.requests.load(SeqCst), 40);
+}
+
+#[tokio::test]
+async fn the_first_picture_after_a_reconnect_says_that_something_is_missing() {
+    let (address, camera) = Camera { pictures: Some(3), ..Camera::default() }.start().await;
+    let backoff = source::Backoff { first: Duration::from_millis(10), ..source::Backoff::default() };
+    let (_source, mut cursor) = open("cam", address, &Options { backoff, ..Options::default() });
+    let mut marks = Vec::new();
+    while marks.len() < 9 {
+        let entry = timeout(PATIENCE, cursor.next()).await.expect("pictures").expect("an open feed");
+        marks.push(entry.packet.discontinuity);
+    }
+    assert_eq!(marks, [false, false, false, true, false, false, true, false, false]);
+    assert!(camera.requests.load(SeqCst) >= 3);
 }
