@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from . import _capture, _headwater, _v4l2
 from . import _constants as c
-from ._errors import BadOption, Error
+from ._errors import BadOption, CaptureClosed, Error, Unsupported
 from ._log import logger
 
 #: As FFmpeg's name, the FourCC that `CAP_PROP_CODEC_PIXEL_FORMAT` tells: libavcodec's "raw" table.
@@ -46,6 +47,9 @@ _THREADED = {"h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "vp8", "vp9", 
 _EXTRADATA = 1
 
 
+#: Parameters of `open` that are taken and have no effect.
+_IDLE = (c.CAP_PROP_HW_ACCELERATION, c.CAP_PROP_HW_DEVICE, c.CAP_PROP_HW_ACCELERATION_USE_OPENCL)
+
 #: The longest side that pictures can be scaled to.
 _MOST_SIDE = 8192
 
@@ -57,8 +61,34 @@ def _row(data: bytes):
     return numpy.frombuffer(bytearray(data), numpy.uint8).reshape(1, -1)
 
 
-def _whole(image) -> bool:
-    return image.flags.c_contiguous and image.flags.writeable
+def _wrong(kind: type[Exception], text: str) -> Exception:
+    """Of an argument: `kind`, which `except cv2.error` catches as well where OpenCV is there."""
+    cv2 = sys.modules.get("cv2")
+    if cv2 is None:
+        return kind(text)
+    return type(kind.__name__, (kind, cv2.error), {"__module__": kind.__module__})(text)
+
+
+def _check(image) -> None:
+    """What OpenCV takes as an array to write into, if its size is right: pixels of a row side by side."""
+    if image is None:
+        return
+    import numpy
+
+    if not isinstance(image, numpy.ndarray):
+        raise _wrong(TypeError, f"image: expected an array, found {type(image).__name__}")
+    step = image.itemsize
+    for side, stride in reversed(list(zip(image.shape[1:], image.strides[1:]))):
+        if stride != step:
+            raise _wrong(ValueError, "image: expected an array whose pixels lie side by side in each row")
+        step *= side
+    if not image.flags.writeable:
+        raise _wrong(ValueError, "image: expected an array that can be written to")
+
+
+def _number_of(value: float) -> int:
+    """A frame's number, cut off as OpenCV does."""
+    return int(min(max(value, 0), 1 << 53)) if value == value else 0
 
 
 def _strict() -> bool:
@@ -114,6 +144,8 @@ class VideoCapture:
         self._grabbed: _headwater.Frame | None = None
         self._taken = False
         self._before: _headwater.Frame | None = None
+        #: A place was sought, and nothing read since.
+        self._sought = False
         self._opened_us = 0
         self._raises = False
         self._options = options
@@ -136,21 +168,28 @@ class VideoCapture:
     ) -> bool:
         """Whether the source was opened; `error` says why not."""
         self.release()
-        self.error = None
+        self.error, self._before, self._sought = None, None, False
         options = {"reconnect": False, **_environment(), **self._options, **options}
         self._size, self._rate, self._due, self._converts, self._packets = (0, 0), None, None, True, False
         if _strict():
             options = {"latest": False, **options}
         try:
-            self._take_params(list(params), options)
+            if apiPreference == c.CAP_GSTREAMER and isinstance(filename, str) and " ! " in filename:
+                raise Unsupported("a pipeline of GStreamer: expected the URL that is in it, and nothing else")
+            self._take_params(list(params), options, filename)
             self._capture = _capture.open(filename, **options)
             self._source, self._opened_with = filename, options
         except Error as error:
             return self._failed(error)
+        except TypeError as error:
+            raise _wrong(TypeError, str(error)) from None
         self._opened_us = time.time_ns() // 1000
         return True
 
-    def _take_params(self, params: list[int], options: dict) -> None:
+    def _take_params(self, params: list[int], options: dict, source: _capture.Source) -> None:
+        if len(params) % 2:
+            raise _wrong(ValueError, "params: expected pairs of a property and its value")
+        camera = isinstance(source, int) or (isinstance(source, str) and _v4l2.path_of(source) is not None)
         timeout = options.get("timeout", 10.0)
         opening, reading = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         for place in range(0, len(params) - 1, 2):
@@ -175,9 +214,11 @@ class VideoCapture:
                 self._size = (self._size[0], int(value))
             elif key == c.CAP_PROP_FPS and not _strict():
                 self._rate = float(value) or None
-            elif key not in (c.CAP_PROP_HW_ACCELERATION, c.CAP_PROP_HW_DEVICE):
+            elif key in _IDLE or camera:
                 # Decoders are the processor's; whoever wants another gets that, as from OpenCV.
                 logger.warning("parameter %d has no effect", key)
+            else:
+                raise BadOption(f"params: there is no parameter {key} of opening this source", url=str(source))
         options["timeout"] = (opening, reading)
         self._timeouts = {
             c.CAP_PROP_OPEN_TIMEOUT_MSEC: opening,
@@ -190,6 +231,10 @@ class VideoCapture:
             raise _for_opencv(error)
         logger.warning("%s", error)
         return False
+
+    def _not_open(self, always: bool = False) -> None:
+        if self._raises or always:
+            raise _for_opencv(CaptureClosed("the capture is not open"))
 
     def isOpened(self) -> bool:
         return self._capture is not None
@@ -204,6 +249,7 @@ class VideoCapture:
     def _next(self) -> _headwater.Frame | None:
         capture = self._capture
         if capture is None:
+            self._not_open()
             return None
         try:
             frame = capture.read()
@@ -216,7 +262,7 @@ class VideoCapture:
                 raise _for_opencv(error) from None
             logger.info("%s", error)
             return None
-        self._before, self._grabbed, self._taken = frame, frame, False
+        self._before, self._grabbed, self._taken, self._sought = frame, frame, False, False
         return frame
 
     def _is_due(self, frame: _headwater.Frame) -> bool:
@@ -237,6 +283,9 @@ class VideoCapture:
     def retrieve(self, image=None, flag: int = 0):
         """The frame that was grabbed, as an array of its own; with the flag that
         `CAP_PROP_CODEC_EXTRADATA_INDEX` tells, the codec's extradata."""
+        _check(image)
+        if self._capture is None:
+            self._not_open()
         if flag == _EXTRADATA and self._capture is not None:
             extradata = self._capture.info.extradata
             return True, _row(extradata) if extradata else None
@@ -244,6 +293,7 @@ class VideoCapture:
 
     def read(self, image=None):
         """(True, array) or (False, None). Of several threads that read, each gets other frames."""
+        _check(image)
         return self._pixels(self._next(), image)
 
     def _pixels(self, frame: _headwater.Frame | None, image):
@@ -260,8 +310,11 @@ class VideoCapture:
             # OpenCV gives the plane of brightness, whatever there is besides.
             format = "bgr24" if self._converts else "luma8"
             shape = (frame.height, frame.width, 3) if self._converts else (frame.height, frame.width)
-            if image is not None and image.shape == shape and image.dtype == "uint8" and _whole(image):
-                return True, frame.to_numpy(format, image)
+            if image is not None and image.shape == shape and image.dtype == "uint8":
+                if image.flags.c_contiguous:
+                    return True, frame.to_numpy(format, image)
+                image[...] = frame.to_numpy(format)
+                return True, image
             # Who retrieves twice gets two arrays.
             pixels = frame.bgr if self._converts and not taken else frame.to_numpy(format)
         except Error as error:
@@ -270,7 +323,7 @@ class VideoCapture:
 
     def get(self, propId: int) -> float:
         """The value of a property; 0.0 for one that is not there."""
-        capture = self._capture
+        capture, propId = self._capture, operator.index(propId)
         if capture is None:
             return 0.0
         device = _v4l2.path_of(capture.url) if propId in _v4l2.CONTROLS else None
@@ -281,7 +334,9 @@ class VideoCapture:
 
     def set(self, propId: int, value: float) -> bool:
         """Whether a property was set."""
-        capture = self._capture
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"value: expected a number, found {type(value).__name__}")
+        capture, propId, value = self._capture, operator.index(propId), float(value)
         done = capture is not None and self._set(capture, propId, value)
         if not done and self._raises:
             error = BadOption(f"could not set property {propId} to {value:g}", url=capture.url if capture else "")
@@ -291,14 +346,11 @@ class VideoCapture:
     def _set(self, capture: _capture.Capture, propId: int, value: float) -> bool:
         try:
             if propId == c.CAP_PROP_POS_FRAMES:
-                capture.seek(max(0, round(value)))
-                self._due = None
+                self._go(capture, _number_of(value))
             elif propId == c.CAP_PROP_POS_MSEC:
-                capture.seek(max(0.0, value / 1000))
-                self._due = None
+                self._go(capture, value / 1000)
             elif propId == c.CAP_PROP_POS_AVI_RATIO and capture.info.duration:
-                capture.seek(max(0.0, float(value)) * capture.info.duration)
-                self._due = None
+                self._go(capture, value * capture.info.duration)
             elif propId == c.CAP_PROP_READ_TIMEOUT_MSEC:
                 capture.timeout = value / 1000
                 self._timeouts[propId] = value / 1000
@@ -336,6 +388,14 @@ class VideoCapture:
             return False
         return True
 
+    def _go(self, capture: _capture.Capture, to: int | float) -> None:
+        """To a frame, or to the one that is nearest to a time."""
+        if isinstance(to, float):
+            half = 0.5 / capture.info.fps if capture.info.fps else 0.0
+            to = (max(to, 0.0) if to == to else 0.0) + half
+        capture.seek(to)
+        self._due, self._sought = None, True
+
     def _turn(self, capture: _capture.Capture, turned: bool) -> bool:
         """Opens a recording again where it is, since a capture's pictures stay as it was opened for."""
         if turned != self._options.get("rotate", True):
@@ -350,7 +410,7 @@ class VideoCapture:
 
     def getBackendName(self) -> str:
         if self._capture is None:
-            raise RuntimeError("getBackendName: the capture is not open")
+            self._not_open(always=True)
         return "HEADWATER"
 
     def setExceptionMode(self, enable: bool) -> None:
@@ -363,6 +423,8 @@ class VideoCapture:
     @staticmethod
     def waitAny(streams: Sequence[VideoCapture], timeoutNs: int = 0):
         """(whether any can be read without waiting, the places of those)."""
+        if not streams:
+            raise _wrong(ValueError, "waitAny: there is nothing to wait for")
         open = [(place, stream._capture) for place, stream in enumerate(streams) if stream._capture is not None]
         if not open:
             return False, []
@@ -441,12 +503,20 @@ def _number(self: VideoCapture, info: _headwater.Info) -> int:
     return round(self._grabbed.pts * info.fps) if self._grabbed else 0
 
 
+def _milliseconds(self: VideoCapture, capture: _capture.Capture) -> float:
+    """The time of the frame read last, or of the place that was sought since."""
+    if self._sought:
+        rate = capture.info.fps
+        return capture.position[0] * 1000 / rate if rate else capture.position[1] * 1000
+    return self._grabbed.pts * 1000 if self._grabbed else 0.0
+
+
 def _sar(info: _headwater.Info, side: int) -> float:
     return info.sar[side] if info.sar else 1.0
 
 
 _GET = {
-    c.CAP_PROP_POS_MSEC: lambda self, cap: self._grabbed.pts * 1000 if self._grabbed else 0,
+    c.CAP_PROP_POS_MSEC: lambda self, cap: _milliseconds(self, cap),
     c.CAP_PROP_POS_FRAMES: lambda self, cap: cap.position[0],
     c.CAP_PROP_POS_AVI_RATIO: lambda self, cap: cap.position[1] / cap.info.duration if cap.info.duration else 0,
     c.CAP_PROP_FRAME_WIDTH: lambda self, cap: _size(self, cap.info, 0),

@@ -322,6 +322,11 @@ impl Inside {
         self.frames.front()
     }
 
+    /// Whether the engine waits for a reader.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// Whether a reader need not wait.
     pub(crate) fn is_ready(&self) -> bool {
         !self.frames.is_empty() || self.over.is_some() || self.closed

@@ -440,8 +440,8 @@ impl Capture {
     pub fn state(&self) -> State {
         let (closed, over, newest) = {
             let inside = self.flow.lock();
-            // Frames that wait for a reader are no stall of the source.
-            let newest = inside.newest.map(|newest| inside.front().map_or(newest, |_| Instant::now()));
+            // A source that has to wait for a reader does not stall.
+            let newest = inside.newest.map(|newest| if inside.is_full() { Instant::now() } else { newest });
             (inside.closed, inside.over.is_some() && inside.front().is_none(), newest)
         };
         match (closed, over) {
