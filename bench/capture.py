@@ -1,8 +1,9 @@
 """The capture side: pictures as arrays in Python, beside the libraries that people use for it.
 
 In turn and in fresh processes: this module, OpenCV, PyAV, and torchcodec where it is installed;
-and what FFmpeg's own tool takes to decode and throw away. BENCH_PYTHON names an interpreter that
-has what is to be compared; without it a virtual environment below target/bench is filled.
+and what FFmpeg's own tool takes to decode and throw away, and to convert to BGR before that.
+BENCH_PYTHON names an interpreter that has what is to be compared; without it a virtual environment
+below target/bench is filled, with torchcodec and PyTorch if BENCH_TORCH is set.
 """
 
 import subprocess
@@ -12,6 +13,8 @@ from lib import *
 
 PEERS = ["opencv", "pyav", "torchcodec"]
 NEEDED = "numpy==2.2.6 opencv-python-headless==5.0.0.93 av==18.1.0"
+if os.environ.get("BENCH_TORCH"):
+    NEEDED += " torch torchcodec"
 LAG_SECONDS = float(os.environ.get("BENCH_LAG_SECONDS", "40"))
 WMV3 = Path(os.environ.get("BENCH_WMV3", ROOT.parent / "shared" / "samples" / "tika-testWMV.wmv"))
 READER = ROOT / "bench" / "capture_reader.py"
@@ -95,6 +98,8 @@ def present(python):
         done = subprocess.run([python, "-P", "-c", code.format(module)], capture_output=True, text=True)
         if done.returncode:
             print(f"  skipped: {library}: {done.stderr.strip().splitlines()[-1]}")
+            if library == "torchcodec":
+                print("    it wants PyTorch, which PyPI has for Linux with 5 GB of CUDA: BENCH_TORCH=1 installs it")
         else:
             found.append(library)
             print(f"  {library} {done.stdout.strip()}")
@@ -151,9 +156,10 @@ def compare(case, told, what, unit, aim="", note="", peers=PEERS):
 # What is measured.
 
 
-def decode_only(path, cores):
-    """Frames a second of FFmpeg's tool, into nothing; the best case of who decodes with it."""
-    command = ["taskset", "-c", ",".join(map(str, range(cores))), *FFMPEG, "-benchmark", "-i", path, "-f", "null", "-"]
+def floor_of(path, cores, *convert):
+    """Seconds that FFmpeg's tool takes into nothing: the best case of who decodes with it."""
+    pinned = ["taskset", "-c", ",".join(map(str, range(cores)))]
+    command = [*pinned, *FFMPEG, "-i", path, "-map", "0:v:0", *convert, "-f", "null", "-"]
     began = time.monotonic()
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return time.monotonic() - began
@@ -163,13 +169,14 @@ def files(reader):
     for name, path in clips():
         for cores in [1, 2]:
             told = reader.rounds("file", path, 0, cores=cores)
-            # The tool's start is no part of decoding.
-            floor = median([decode_only(path, cores) for _ in range(ROUNDS)])
+            # With the tool's start, which is some hundredths of a second.
+            floors = [("decode only", []), ("decode, convert", ["-vf", "format=bgr24", "-sws_flags", "bicubic"])]
             frames = middle(told, "headwater", "frames")
             case = f"{name}, {cores} core{'s' * (cores > 1)}"
             compare(case, told, "fps", "frames/s", "≥ 1" if cores == 1 else "")
-            if frames:
-                row("capture", case, middle(told, "headwater", "fps"), frames / floor, "", "frames/s", "", "decode only")
+            for floor, convert in floors if frames else []:
+                seconds = median([floor_of(path, cores, *convert) for _ in range(ROUNDS)])
+                row("capture", case, middle(told, "headwater", "fps"), frames / seconds, "", "frames/s", "", floor)
             compare(f"{name}, {cores}: CPU", told, "cpu_ms", "ms/frame", peers=["opencv"])
         told = reader.rounds("file", path, 4 if "1080p" in name else 0.5, cores=2)
         compare(f"{name}, 2 cores, a busy consumer", told, "fps", "frames/s", "≥ 1.3")

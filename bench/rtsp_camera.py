@@ -62,7 +62,10 @@ class Camera(socketserver.BaseRequestHandler):
         self.request.setsockopt(6, 1, 1)
         received = b""
         while True:
-            piece = self.request.recv(4096)
+            try:
+                piece = self.request.recv(4096)
+            except ConnectionResetError:
+                return
             if not piece:
                 return
             received += piece

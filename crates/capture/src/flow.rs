@@ -107,8 +107,9 @@ impl Flow {
     }
 
     /// Puts `frame`, made for `generation`, behind those that wait, when there are fewer than
-    /// `most`; waits for that.
-    pub(crate) fn push(&self, frame: Frame, most: usize, generation: u64) -> Pushed {
+    /// `most`; waits for that. Where `more` are sure to follow at once a reader may be woken for
+    /// several.
+    pub(crate) fn push(&self, frame: Frame, most: usize, generation: u64, more: bool) -> Pushed {
         let mut inside = self.lock();
         inside.batch = most / 2;
         let mut least = most.saturating_sub(1);
@@ -123,7 +124,7 @@ impl Flow {
             return Pushed::Unwanted;
         }
         inside.take_in(frame);
-        let wake = inside.urgent > 0 || inside.frames.len() >= inside.batch;
+        let wake = !more || inside.urgent > 0 || inside.frames.len() >= inside.batch;
         drop(inside);
         self.tell_of(wake);
         Pushed::Taken

@@ -44,6 +44,8 @@ struct Inner {
     jpeg: Option<Bytes>,
     /// The picture is to be decoded when somebody wants to know of it.
     later: bool,
+    /// Whether it is damaged, where it was decoded into somebody's memory.
+    damage: OnceLock<bool>,
     shaper: Arc<Shaper>,
 }
 
@@ -52,7 +54,8 @@ impl Frame {
     pub(crate) fn new(facts: Facts, picture: Option<ffmpeg::Frame>, jpeg: Option<Bytes>, shaper: &Arc<Shaper>) -> Self {
         let shape = shaper.shape(facts.own, facts.rotation);
         let picture = picture.map_or_else(OnceLock::new, OnceLock::from);
-        let inner = Inner { facts, shape, picture, jpeg, later: false, shaper: Arc::clone(shaper) };
+        let inner =
+            Inner { facts, shape, picture, jpeg, later: false, damage: OnceLock::new(), shaper: Arc::clone(shaper) };
         Self { inner: Arc::new(inner), dropped_before: 0 }
     }
 
@@ -60,7 +63,15 @@ impl Frame {
     pub(crate) fn undecoded(facts: Facts, jpeg: Bytes, shaper: &Arc<Shaper>) -> Self {
         let shape = shaper.shape(facts.own, facts.rotation);
         let shaper = Arc::clone(shaper);
-        let inner = Inner { facts, shape, picture: OnceLock::new(), jpeg: Some(jpeg), later: true, shaper };
+        let inner = Inner {
+            facts,
+            shape,
+            picture: OnceLock::new(),
+            jpeg: Some(jpeg),
+            later: true,
+            damage: OnceLock::new(),
+            shaper,
+        };
         Self { inner: Arc::new(inner), dropped_before: 0 }
     }
 
@@ -116,8 +127,12 @@ impl Frame {
     /// to know it.
     #[must_use]
     pub fn corrupt(&self) -> bool {
-        let damaged = |picture: Result<&ffmpeg::Frame, Error>| picture.map_or(true, ffmpeg::Frame::corrupt);
-        self.inner.facts.corrupt || (self.inner.later && damaged(self.picture()))
+        let Inner { facts, later, damage, .. } = &*self.inner;
+        let damaged = || match damage.get() {
+            Some(damaged) => *damaged,
+            None => self.picture().map_or(true, ffmpeg::Frame::corrupt),
+        };
+        facts.corrupt || (*later && damaged())
     }
 
     /// Something is missing before it, or changed: pictures were lost on their way, the source
@@ -157,7 +172,7 @@ impl Frame {
     /// # Errors
     /// [`crate::Kind::BadOption`] for a side above 8192, [`crate::Kind::Broken`] without memory.
     pub fn resized(&self, size: Size) -> Result<Self, Error> {
-        let Inner { facts, shape, picture, jpeg, later, shaper } = &*self.inner;
+        let Inner { facts, shape, picture, jpeg, later, damage, shaper } = &*self.inner;
         let shape = shaper.resized(*shape, size)?;
         let picture = match picture.get() {
             Some(picture) => OnceLock::from(shaper.again(picture)?),
@@ -169,7 +184,7 @@ impl Frame {
             return self.resized(size);
         }
         let (facts, jpeg, shaper) = (facts.clone(), jpeg.clone(), Arc::clone(shaper));
-        let inner = Inner { facts, shape, picture, jpeg, later: *later, shaper };
+        let inner = Inner { facts, shape, picture, jpeg, later: *later, damage: damage.clone(), shaper };
         Ok(Self { inner: Arc::new(inner), dropped_before: self.dropped_before })
     }
 
@@ -191,12 +206,30 @@ impl Frame {
         let Inner { facts, jpeg, later, shaper, .. } = &*self.inner;
         let jpeg = jpeg.clone().unwrap_or_default();
         let decoded = if *later { shaper.decode_as_wanted(&jpeg, facts.own)? } else { shaper.decode(&jpeg)? };
-        Ok(self.inner.picture.get_or_init(|| {
-            if *later && decoded.corrupt() {
-                shaper.damaged.fetch_add(1, Ordering::Relaxed);
-            }
-            decoded
-        }))
+        if *later {
+            self.found(decoded.corrupt());
+        }
+        Ok(self.inner.picture.get_or_init(|| decoded))
+    }
+
+    /// Takes note of what decoding has shown, once.
+    fn found(&self, damaged: bool) {
+        let count = || self.inner.shaper.damaged.fetch_add(u64::from(damaged), Ordering::Relaxed);
+        self.inner.damage.get_or_init(|| {
+            count();
+            damaged
+        });
+    }
+
+    /// Decodes a JPEG that waits for it straight into `out`, if that is all there is to do.
+    /// Who asks again gets a picture that is kept.
+    fn decode_into(&self, format: Format, out: &mut [u8], stride: usize) -> bool {
+        let Inner { facts, shape, picture, jpeg, later, damage, shaper } = &*self.inner;
+        if !*later || picture.get().is_some() || damage.get().is_some() || !shape.leaves(facts.own) {
+            return false;
+        }
+        let damaged = jpeg.as_ref().and_then(|jpeg| shaper.decode_into(jpeg, facts.own, format, out, stride));
+        damaged.map(|damaged| self.found(damaged)).is_some()
     }
 
     /// The picture as it is wanted, in `format`; the decoder's own memory where it is that
@@ -216,6 +249,9 @@ impl Frame {
     /// # Errors
     /// As [`Frame::converted`]; [`crate::Kind::BadOption`] where `out` is too small.
     pub fn write(&self, format: Format, out: &mut [u8], stride: usize) -> Result<(), Error> {
+        if self.decode_into(format, out, stride) {
+            return Ok(());
+        }
         self.inner.shaper.write(self.picture()?, self.inner.shape, format, out, stride)
     }
 

@@ -161,7 +161,7 @@ pub struct Options {
     /// and [`crate::Frame::dropped_before`] tells how many are missing.
     pub latest: Auto<bool>,
     /// Frames that are decoded ahead where `latest` is off. 0: one of a live source, four to
-    /// sixteen of a recording, by their size.
+    /// sixteen of a recording, by their size, and one to sixteen where there is one processor.
     pub buffer: usize,
     /// Open a source again that is lost. Auto: yes for live sources, no for recordings. A
     /// refused password is never tried again.

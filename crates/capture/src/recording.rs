@@ -25,10 +25,16 @@ const AHEAD: std::ops::RangeInclusive<usize> = 4..=16;
 /// Bytes of frames beyond the least that are decoded ahead.
 const ROOM: u64 = 8 << 20;
 
+/// The same where there is one processor for all: nothing is gained by being ahead but fewer
+/// changes between threads, and what does not fit into its cache has to come back from memory.
+const AHEAD_ALONE: std::ops::RangeInclusive<usize> = 1..=16;
+const ROOM_ALONE: u64 = 256 << 10;
+
 /// Frames of `size` that are decoded ahead where nobody says how many.
-fn ahead(size: media::Size) -> usize {
-    let most = ROOM / (size.pixels() * 3 / 2).max(1);
-    usize::try_from(most).unwrap_or(usize::MAX).clamp(*AHEAD.start(), *AHEAD.end())
+fn ahead(size: media::Size, alone: bool) -> usize {
+    let (room, frames) = if alone { (ROOM_ALONE, AHEAD_ALONE) } else { (ROOM, AHEAD) };
+    let most = room / (size.pixels() * 3 / 2).max(1);
+    usize::try_from(most).unwrap_or(usize::MAX).clamp(*frames.start(), *frames.end())
 }
 
 pub(crate) struct Recording {

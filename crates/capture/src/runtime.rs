@@ -26,6 +26,11 @@ pub fn forking() -> Forking {
     Forking { _shared: SHARED.lock().unwrap_or_else(PoisonError::into_inner) }
 }
 
+/// Whether this program has one processor, so that threads take time from each other.
+pub(crate) fn is_alone() -> bool {
+    thread::available_parallelism().is_ok_and(|processors| processors.get() == 1)
+}
+
 /// A handle of it; the first call starts it. It lives as long as the process.
 pub(crate) fn handle() -> io::Result<Handle> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -159,15 +159,36 @@ impl Shaper {
 
     /// The picture of a JPEG of `own` size in the pixels, and at least in the size, that are wanted.
     pub(crate) fn decode_as_wanted(&self, data: &Bytes, own: Size) -> Result<Frame, Error> {
+        let decoded = self.decoding(|decoder| jpeg_as(decoder, data, self.least(own), self.format));
+        decoded.or_else(|error| self.decode_by_libavcodec(data, own).ok_or(error)).map_err(|error| self.failed(&error))
+    }
+
+    /// The same straight into `out`, in `format`, whose rows begin `stride` bytes from each other;
+    /// whether it is damaged. Nothing where that cannot be done.
+    pub(crate) fn decode_into(
+        &self,
+        data: &[u8],
+        own: Size,
+        format: Format,
+        out: &mut [u8],
+        stride: usize,
+    ) -> Option<bool> {
+        // As with all others, so that pixels do not depend on who asks when.
+        let straight = format == self.format && format.pixel_bytes() > 0 && format != Format::Luma8;
+        let into = |decoder: &mut jpeg::Decoder| decoder.decode_into(data, own, format.name(), out, stride);
+        straight.then(|| self.decoding(into))?.ok()
+    }
+
+    /// Lends a decoder.
+    fn decoding<T>(&self, decode: impl FnOnce(&mut jpeg::Decoder) -> T) -> T {
         let lock = || self.decoders.lock().unwrap_or_else(PoisonError::into_inner);
         let mut decoder = lock().pop().unwrap_or_else(jpeg::Decoder::new);
-        let decoded = jpeg_as(&mut decoder, data, self.least(own), self.format);
+        let decoded = decode(&mut decoder);
         let mut kept = lock();
         if kept.len() < MOST_KEPT {
             kept.push(decoder);
         }
-        drop(kept);
-        decoded.or_else(|error| self.decode_by_libavcodec(data, own).ok_or(error)).map_err(|error| self.failed(&error))
+        decoded
     }
 
     /// What libjpeg-turbo refuses libavcodec can often make something of.

@@ -164,13 +164,49 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::decode`]; [`Error::Unconvertible`] for another format.
     pub fn decode_to(&mut self, data: &[u8], at_least: Option<Size>, format: &str) -> Result<Frame, Error> {
-        let packed = PACKED.iter().find(|(name, _)| *name == format);
-        let packed = packed.ok_or_else(|| Error::Unconvertible { from: "JPEG".into(), to: format.into() })?;
-        self.decode_as(data, at_least, Some(packed))
+        let packed = packed(format)?;
+        self.forgetting(|decoder| decoder.try_decode(data, at_least, Some(packed)))
+    }
+
+    /// The same of a picture of `size`, no other, into `out`, whose rows begin `stride` bytes from
+    /// each other. Returns whether the picture is damaged.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode_to`]; [`Error::Argument`] for a picture of another size, or too little
+    /// room. `out` may have been written to all the same.
+    pub fn decode_into(
+        &mut self,
+        data: &[u8],
+        size: Size,
+        format: &str,
+        out: &mut [u8],
+        stride: usize,
+    ) -> Result<bool, Error> {
+        let (_, pixels) = packed(format)?;
+        self.forgetting(|decoder| {
+            let turbo = decoder.turbo()?;
+            let header = turbo.read_header(data).map_err(refused)?;
+            let (width, height) = (size.width as usize, size.height as usize);
+            let row = width.checked_mul(pixels.size()).filter(|row| *row > 0 && *row <= stride);
+            let needed = row.and_then(|_| stride.checked_mul(height));
+            if (header.width, header.height) != (width, height) || needed.is_none_or(|needed| out.len() < needed) {
+                return Err(Error::Argument {
+                    what: "room for a picture",
+                    found: format!("{} bytes in rows of {stride} for {size} {format}", out.len()),
+                    expected: "the picture's own size, and whole rows",
+                });
+            }
+            turbo.set_scaling_factor(ScalingFactor::ONE).map_err(refused)?;
+            damage(turbo.decompress(data, Image { pixels: out, width, pitch: stride, height, format: *pixels }))
+        })
     }
 
     fn decode_as(&mut self, data: &[u8], at_least: Option<Size>, packed: Option<&Packed>) -> Result<Frame, Error> {
-        let result = self.try_decode(data, at_least, packed);
+        self.forgetting(|decoder| decoder.try_decode(data, at_least, packed))
+    }
+
+    fn forgetting<T>(&mut self, decode: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let result = decode(self);
         if result.is_err() {
             // libjpeg-turbo 3.1.0 leaves a header that failed half read, and takes the next
             // picture for its continuation (tj3DecompressHeader returns without jpeg_abort).
@@ -179,16 +215,21 @@ impl Decoder {
         result
     }
 
-    fn try_decode(&mut self, data: &[u8], at_least: Option<Size>, packed: Option<&Packed>) -> Result<Frame, Error> {
-        let turbo = match &mut self.turbo {
-            Some(turbo) => turbo,
+    fn turbo(&mut self) -> Result<&mut turbojpeg::Decompressor, Error> {
+        match &mut self.turbo {
+            Some(turbo) => Ok(turbo),
             none => {
                 let mut turbo = turbojpeg::Decompressor::new().map_err(refused)?;
                 // A progressive picture of thousands of scans is an attack.
                 turbo.set_scan_limit(200).map_err(refused)?;
-                none.insert(turbo)
+                Ok(none.insert(turbo))
             }
-        };
+        }
+    }
+
+    fn try_decode(&mut self, data: &[u8], at_least: Option<Size>, packed: Option<&Packed>) -> Result<Frame, Error> {
+        self.turbo()?;
+        let Self { turbo: Some(turbo), pool } = self else { return Err(Error::NoMemory) };
         let header = turbo.read_header(data).map_err(refused)?;
         let side = |side: usize| u32::try_from(side).ok().filter(|side| (1..=pool::MAX_SIDE).contains(side));
         let (Some(width), Some(height)) = (side(header.width), side(header.height)) else {
@@ -219,7 +260,7 @@ impl Decoder {
         let format = packed.map_or(format, |(name, _)| name);
         let pixel = Pixel::from_name(format)?;
         let layout = if packed.is_some() { Layout::new(pixel, size)? } else { Layout::turbo(pixel, size)? };
-        let mut frame = self.pool.frame(&layout)?;
+        let mut frame = pool.frame(&layout)?;
         let pixels = pool::whole_mut(&mut frame, &layout).ok_or(Error::NoMemory)?;
         let (width, height) = (size.width as usize, size.height as usize);
         let result = if let Some((_, format)) = packed {
@@ -229,20 +270,30 @@ impl Decoder {
             let image = YuvImage { pixels, width, align: Layout::TURBO_ALIGN, height, subsamp: header.subsamp };
             turbo.decompress_to_yuv(data, image)
         };
-        match result.map_err(refused) {
-            Ok(()) => {}
-            Err(Error::Jpeg { message }) if is_warning(&message) => {
-                // Bytes too many between two parts harm nothing; many a webcam sends some.
-                if !message.contains("extraneous bytes") {
-                    frame.set_corrupt();
-                }
-                tracing::debug!(target: "ffmpeg", message, "damaged JPEG");
-            }
-            Err(error) => return Err(error),
+        if damage(result)? {
+            frame.set_corrupt();
         }
         let is_rgb = packed.is_some() && format != "gray";
         frame.set_color(true, if is_rgb { ColorSpace::Rgb } else { ColorSpace::Bt601 });
         Ok(frame)
+    }
+}
+
+fn packed(format: &str) -> Result<&'static Packed, Error> {
+    let packed = PACKED.iter().find(|(name, _)| *name == format);
+    packed.ok_or_else(|| Error::Unconvertible { from: "JPEG".into(), to: format.into() })
+}
+
+/// Whether a picture is damaged that could be decoded.
+fn damage(result: turbojpeg::Result<()>) -> Result<bool, Error> {
+    match result.map_err(refused) {
+        Ok(()) => Ok(false),
+        Err(Error::Jpeg { message }) if is_warning(&message) => {
+            tracing::debug!(target: "ffmpeg", message, "damaged JPEG");
+            // Bytes too many between two parts harm nothing; many a webcam sends some.
+            Ok(!message.contains("extraneous bytes"))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::every::Gate;
 use crate::flow::{Flow, Pushed};
 use crate::frame::Facts;
 use crate::shape::jpeg_as;
-use crate::{Corrupt, Format, Frame, Options, Skip};
+use crate::{Corrupt, Format, Frame, Options, Skip, runtime};
 
 /// How often a thread without packets looks whether the capture still exists, though the feed of
 /// one that does not ends.
@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Packets that may wait before those in front of them count as old.
 const MOST_IN_A_BURST: u64 = 4;
 
+/// Frames that wait for a reader of every frame, where they are JPEGs that nobody has decoded.
+const UNDECODED: usize = 8;
 /// The last bytes of a JPEG: EOI.
 const JPEG_END: [u8; 2] = [0xFF, 0xD9];
 
@@ -62,6 +64,8 @@ struct Worker {
     most: usize,
     format: Format,
     skip: Skip,
+    /// There is one processor, which readers need, too.
+    alone: bool,
     keep_corrupt: bool,
     /// A JPEG was decoded without damage.
     proven: bool,
@@ -92,6 +96,7 @@ impl Worker {
             most: options.buffer.max(1),
             format: options.format,
             skip: options.skip,
+            alone: runtime::is_alone(),
             keep_corrupt: options.corrupt == Corrupt::Keep,
             proven: false,
             gate: Gate::new(options.every),
@@ -176,7 +181,8 @@ impl Worker {
             let came = Came { received: packet.received, captured: packet.captured, key: true, corrupt: false };
             let (facts, data) = (self.facts(&place, &came, own), packet.data.clone());
             self.shown = Some(place.pts);
-            return Some(self.leave(Frame::undecoded(facts, data, &self.flow.shaper)));
+            let frame = Frame::undecoded(facts, data, &self.flow.shaper);
+            return Some(self.leave(frame, self.most.max(UNDECODED)));
         }
         let least = self.flow.shaper.least(self.declared().0);
         let decoded = match self.format {
@@ -198,10 +204,15 @@ impl Worker {
     }
 
     /// The size of a JPEG that can be left undecoded until somebody wants its pixels: most
-    /// pictures that a slow reader leaves out are never decoded then. Not before one was decoded
-    /// well, not where damage decides, and not one that shows damage by itself.
+    /// pictures that a slow reader leaves out are never decoded then, and where there is one
+    /// processor nothing is gained by another thread. Not before one was decoded well, not where
+    /// damage decides, and not one that shows damage by itself.
     fn later(&self, packet: &Packet) -> Option<Size> {
-        let may = self.latest && self.proven && self.keep_corrupt && self.format != Format::Jpeg && !packet.corrupt;
+        let may = (self.latest || self.alone)
+            && self.proven
+            && self.keep_corrupt
+            && self.format != Format::Jpeg
+            && !packet.corrupt;
         if !may || !packet.data.ends_with(&JPEG_END) {
             return None;
         }
@@ -241,7 +252,7 @@ impl Worker {
         };
         let facts = self.facts(&place, &came, own);
         let jpeg = jpeg.map(|packet| packet.data.clone());
-        self.leave(Frame::new(facts, picture, jpeg, &self.flow.shaper))
+        self.leave(Frame::new(facts, picture, jpeg, &self.flow.shaper), self.most)
     }
 
     fn facts(&mut self, place: &Place, came: &Came, own: Size) -> Facts {
@@ -258,10 +269,10 @@ impl Worker {
         }
     }
 
-    /// Leaves a frame for the readers.
-    fn leave(&mut self, frame: Frame) -> Pushed {
+    /// Leaves a frame for the readers, of whom no more than `most` are waited for.
+    fn leave(&mut self, frame: Frame, most: usize) -> Pushed {
         let frame = frame.with_dropped(std::mem::take(&mut self.missed));
-        if self.latest { self.flow.replace(frame) } else { self.flow.push(frame, self.most, 0) }
+        if self.latest { self.flow.replace(frame) } else { self.flow.push(frame, most, 0, self.cursor.behind() > 0) }
     }
 
     /// Counts pictures that are not even decoded.

@@ -56,9 +56,11 @@ impl Numbering {
             return None;
         }
         if let Some(pts) = pts.filter(|pts| !self.counts && self.waiting.contains(pts)) {
-            let later = self.waiting.split_off(&pts);
-            self.next += self.waiting.len() as u64;
-            self.waiting = later;
+            if self.waiting.first() != Some(&pts) {
+                let later = self.waiting.split_off(&pts);
+                self.next += self.waiting.len() as u64;
+                self.waiting = later;
+            }
             self.waiting.pop_first();
         }
         self.next += 1;

@@ -31,11 +31,14 @@ pub(super) struct Worker {
     flow: Arc<Flow>,
     shared: Arc<Shared>,
     stop: Stop,
+    /// This program has one processor.
+    alone: bool,
 }
 
 impl Worker {
     pub(super) fn new(url: &str, options: &Options, flow: Arc<Flow>, shared: Arc<Shared>, stop: Stop) -> Self {
-        Self { url: url.into(), options: options.clone(), flow, shared, stop }
+        let alone = crate::runtime::is_alone();
+        Self { url: url.into(), options: options.clone(), flow, shared, stop, alone }
     }
 
     /// Until the capture is closed or the recording cannot be read.
@@ -358,9 +361,9 @@ impl Playing<'_> {
                 known.fps = index as f64 / pts.as_secs_f64();
             }
         }
-        let most = if options.buffer == 0 { ahead(own) } else { options.buffer };
+        let most = if options.buffer == 0 { ahead(own, self.of.alone) } else { options.buffer };
         let frame = make(facts, &flow.shaper).with_dropped(std::mem::take(&mut self.missed));
-        flow.push(frame, most, self.generation)
+        flow.push(frame, most, self.generation, true)
     }
 
     /// When to show a frame, later than the one before.

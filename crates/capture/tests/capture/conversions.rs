@@ -112,3 +112,27 @@ fn pictures_are_turned_as_their_container_asks() {
     let frame = open(&turned, Options::new().rotate(false)).read().unwrap();
     assert_eq!((frame.size(), frame.bgr().unwrap()), (Size::new(320, 240), own));
 }
+
+#[test]
+fn pixels_decoded_straight_into_the_readers_memory_are_those_that_every_other_way_gives() {
+    let camera = Camera::start(Manner::Pictures { fps: 20 });
+    for format in [Format::Bgr24, Format::Rgba, Format::Gray8] {
+        let capture = open(camera.url(), Options::new().format(format));
+        for _ in 0..3 {
+            let frame = capture.read().unwrap();
+            // With a gap behind each row, and without one.
+            let (row, rows) = (320 * format.pixel_bytes(), 240);
+            let mut wide = vec![0; (row + 5) * rows];
+            frame.write(format, &mut wide, row + 5).unwrap();
+            let mut tight = vec![0; row * rows];
+            frame.write(format, &mut tight, row).unwrap();
+            let picture = frame.converted(format).unwrap();
+            let plane = picture.plane(0).unwrap();
+            for y in 0..rows {
+                assert_eq!(plane.row(y), &tight[y * row..][..row], "row {y} of {}", format.name());
+                assert_eq!(&wide[y * (row + 5)..][..row], &tight[y * row..][..row], "row {y} of {}", format.name());
+            }
+            assert!(!frame.corrupt());
+        }
+    }
+}

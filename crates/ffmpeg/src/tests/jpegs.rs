@@ -92,6 +92,31 @@ fn a_jpeg_is_decoded_smaller_when_that_is_enough() {
 }
 
 #[test]
+fn a_jpeg_is_decoded_into_memory_of_its_size_and_no_other() {
+    let planes = Scaler::new().to_jpeg_planes(&ramp("yuv420p"), Size::new(220, 16)).unwrap();
+    let bytes = jpeg::Encoder::new().encode(&planes, 90).unwrap();
+    let (size, mut decoder) = (Size::new(220, 16), jpeg::Decoder::new());
+    let expected = decoder.decode_to(&bytes, None, "bgr24").unwrap();
+    for stride in [660, 700] {
+        let mut out = vec![7; stride * 16];
+        assert_eq!(decoder.decode_into(&bytes, size, "bgr24", &mut out, stride), Ok(false));
+        for y in 0..16 {
+            assert_eq!(&out[y * stride..][..660], expected.plane(0).unwrap().row(y));
+        }
+        assert_eq!(decoder.decode_into(&bytes[..bytes.len() - 60], size, "bgr24", &mut out, stride), Ok(true));
+    }
+    let mut out = vec![0; 660 * 16];
+    let mut refused = |size, stride| {
+        let error = decoder.decode_into(&bytes, size, "bgr24", &mut out, stride).unwrap_err();
+        assert!(matches!(error, Error::Argument { .. }), "{error}");
+    };
+    refused(Size::new(220, 17), 660);
+    refused(Size::new(110, 16), 660);
+    refused(size, 659);
+    refused(size, 661);
+}
+
+#[test]
 fn a_damaged_jpeg_is_given_as_far_as_it_goes() {
     let frame = ramp("yuv420p");
     let planes = Scaler::new().to_jpeg_planes(&frame, Size::new(320, 240)).unwrap();
