@@ -76,7 +76,7 @@ fn all_addresses(places: &[Listen]) -> anyhow::Result<Vec<SocketAddr>> {
 }
 
 async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
-    let relay = Relay::configured(config).map_err(|problems| refused(call, &problems))?;
+    let relay = Relay::configured(config).await.map_err(|problems| refused(call, &problems))?;
     let listen = if call.listen.is_empty() { all_addresses(&config.http)? } else { call.listen.clone() };
     let inputs = config.sources.len() + config.feeds.len();
     let places = relay::Config {
@@ -102,7 +102,7 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
                 told = orders.next() => told,
             };
             match told {
-                Told::Reload => reload(call, &relay),
+                Told::Reload => reload(call, &relay, config).await,
                 Told::Reopen => match relay.reopen_log() {
                     Ok(()) => tracing::info!("the log of requests is opened anew"),
                     Err(error) => tracing::error!(%error, "the log of requests cannot be opened anew"),
@@ -114,14 +114,36 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the file again, and serves what it says now if that can be served.
-fn reload(call: &Call, relay: &Relay) {
-    let result = read(call, Detail::Errors)
-        .and_then(|config| relay.reload(&config).map_err(|problems| refused(call, &problems)));
-    match result {
-        Ok(()) => tracing::info!("{} is read again", call.file.display()),
+/// Reads the file again, and serves what it says now if that can be served. What only a new start
+/// brings is told; `served` is what the start had.
+async fn reload(call: &Call, relay: &Arc<Relay>, served: &Config) {
+    let result = async {
+        let config = read(call, Detail::Errors)?;
+        relay.reload(&config).await.map_err(|problems| refused(call, &problems))?;
+        anyhow::Ok(config)
+    };
+    match result.await {
+        Ok(config) => {
+            tracing::info!("{} is read again", call.file.display());
+            let stays = of_the_start(call, served, &config);
+            if !stays.is_empty() {
+                let (name, stays) = (call.file.display(), stays.join(", "));
+                tracing::warn!("{name}: what it says now of {stays} holds from the next start on");
+            }
+        }
         Err(error) => tracing::error!("{error:#}; what was served before is served on"),
     }
+}
+
+/// What `now` says otherwise than `served`, and a reload leaves as it is.
+fn of_the_start(call: &Call, served: &Config, now: &Config) -> Vec<&'static str> {
+    let changed = [
+        ("the addresses of HTTP", call.listen.is_empty() && served.http != now.http),
+        ("the addresses of RTSP", call.rtsp.is_empty() && served.rtsp != now.rtsp),
+        ("the addresses of MMS", served.mms != now.mms),
+        ("the most connections", served.max_connections != now.max_connections),
+    ];
+    changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(what, _)| what).collect()
 }
 
 /// Streams and feeds that are listed at the start.

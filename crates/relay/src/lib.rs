@@ -187,8 +187,9 @@ impl Relay {
     ///
     /// # Errors
     /// What of it cannot be served, all of it.
-    pub fn configured(config: &::config::Config) -> Result<Arc<Self>, Vec<Problem>> {
+    pub async fn configured(config: &::config::Config) -> Result<Arc<Self>, Vec<Problem>> {
         let sources = Sources::configured(&config.sources)?;
+        paths::prepare(config).await;
         Ok(Arc::new(Self::with(sources, Some(paths::Paths::new(config)?))))
     }
 
@@ -212,9 +213,10 @@ impl Relay {
     /// # Errors
     /// What of it cannot be served; then everything stays as it was. A relay without a
     /// configuration takes none.
-    pub fn reload(&self, config: &::config::Config) -> Result<(), Vec<Problem>> {
+    pub async fn reload(&self, config: &::config::Config) -> Result<(), Vec<Problem>> {
         let Some(paths) = &self.paths else { return Ok(()) };
         let renewal = self.sources.renewal(&config.sources)?;
+        paths::prepare(config).await;
         paths.reload(config)?;
         renewal.apply(&self.sources)?;
         // Whoever reloads has mended something: what waits is tried now, what was given up again.

@@ -10,12 +10,14 @@
 
 mod access;
 mod dialogue;
+mod groups;
 mod log;
 mod meter;
 mod pages;
 mod presets;
 mod programs;
 mod report;
+mod resolver;
 mod rtsp;
 mod serve;
 mod served;
@@ -26,7 +28,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ::config::{Config, Problem};
+use tokio::sync::Notify;
 
+pub(crate) use groups::Groups;
+pub(crate) use resolver::prepare;
+pub(crate) use rtsp::Held;
 pub(crate) use serve::answer;
 pub(crate) use served::unserved;
 pub(crate) use table::record;
@@ -44,12 +50,14 @@ pub(crate) struct Paths {
     log: Mutex<Arc<Log>>,
     meter: Meter,
     programs: Programs,
+    /// Wakes whoever sends to groups, after a reload.
+    reloaded: Notify,
     /// Viewers of streams at the moment.
     viewers: AtomicUsize,
 }
 
 impl Paths {
-    /// The paths of `config`. Needs a tokio runtime.
+    /// The paths of `config`, whose names are looked up ([`prepare`]). Needs a tokio runtime.
     ///
     /// # Errors
     /// What of it cannot be served, all of it.
@@ -60,6 +68,7 @@ impl Paths {
             log: Mutex::new(Arc::new(log)),
             meter: Meter::default(),
             programs: Programs::default(),
+            reloaded: Notify::new(),
             viewers: AtomicUsize::new(0),
         })
     }
@@ -76,6 +85,7 @@ impl Paths {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&table);
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(log);
         before.retire(&table);
+        self.reloaded.notify_one();
         self.follow_programs();
         Ok(())
     }

@@ -14,7 +14,7 @@ mod routes;
 mod takeover;
 
 use std::io::{Error as IoError, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub(crate) use connection::say;
 pub(crate) use escape::{escape, unescape};
 pub(crate) use takeover::{Socket, Takeover, hold_back};
 
+use crate::paths::Groups;
 use crate::{Config, Group, Relay, RtspStream};
 
 /// A client that takes no byte of what there is for it for so long is closed.
@@ -92,6 +93,8 @@ pub struct Server {
     mms: Vec<crate::mms::Listener>,
     rtsp: Vec<crate::rtsp::Listener>,
     groups: Vec<(crate::rtsp::Sender, RtspStream)>,
+    /// What a configuration has sent to groups, and the interface by which.
+    configured: (Groups, IpAddr),
     shared: Arc<Shared>,
 }
 
@@ -164,11 +167,12 @@ impl Server {
             let sender = sender.map_err(|source| ServerError::Group { address, source })?;
             Ok((sender, RtspStream { group: Some(*group), ..RtspStream::of(source.clone()) }))
         };
-        let mut groups = config.multicast.iter().map(bound).collect::<Result<Vec<_>, _>>()?;
-        for (stream, group) in relay.paths().map(crate::paths::Paths::groups).unwrap_or_default() {
-            let address = SocketAddr::new(group.address, group.port);
-            let sender = crate::rtsp::Sender::bind(group, interface);
-            groups.push((sender.map_err(|source| ServerError::Group { address, source })?, stream));
+        let groups = config.multicast.iter().map(bound).collect::<Result<Vec<_>, _>>()?;
+        let mut configured = Groups::default();
+        for sent in relay.paths().map(crate::paths::Paths::groups).unwrap_or_default() {
+            let address = sent.address();
+            let sender = sent.bind(interface).map_err(|source| ServerError::Group { address, source })?;
+            configured.start(&relay, sent, sender);
         }
         relay.send_to(&config.multicast);
         let shared = Arc::new(Shared {
@@ -179,7 +183,7 @@ impl Server {
             places: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(spare)),
         });
-        Ok(Self { relay, listeners, mms, rtsp, groups, shared })
+        Ok(Self { relay, listeners, mms, rtsp, groups, configured: (configured, interface), shared })
     }
 
     /// The addresses it listens on, with the ports the system chose for port 0.
@@ -220,6 +224,8 @@ impl Server {
         for (sender, stream) in self.groups {
             accepting.spawn(sender.run(Arc::clone(&self.relay), stream));
         }
+        let (groups, interface) = self.configured;
+        accepting.spawn(groups.run(Arc::clone(&self.relay), interface));
         if let Some(paths) = self.relay.paths() {
             paths.run_programs(first);
         }

@@ -60,3 +60,129 @@ fn sources_come_and_go_with_the_configuration_and_who_watches_the_others_stays()
         assert_eq!(size(&server.get(&format!("/{name}.jpg")).body), wanted, "{name}");
     }
 }
+
+/// Has `server`, which is configured by `name`, read `text` in place of what it had.
+#[track_caller]
+fn reload(server: &Server, name: &str, text: &str) {
+    let before = server.log().matches("is read again").count();
+    std::fs::write(Server::configuration(name), text).unwrap();
+    server.signal(Signal::HUP);
+    eventually("the reload", || (server.log().matches("is read again").count() > before).then_some(()));
+}
+
+#[test]
+fn a_ring_is_handed_over_without_a_gap() {
+    let ring = tools::folder("handed-over").join("ring");
+    let text = |lines: &str| {
+        format!(
+            "HTTPPort 8090\nMaxBandwidth 1000000\n<Feed f>\nSource pattern:?size=160x120&fps=20\nFile {}\n{lines}\n</Feed>\n\
+             <Stream a.mjpeg>\nFeed f\nFormat mpjpeg\n</Stream>\n<Stream stat.html>\nFormat status\n</Stream>\n",
+            ring.display()
+        )
+    };
+    let server = Server::configured("handed-over-served", &text(""));
+    let written = || {
+        let status: serde_json::Value = serde_json::from_slice(&server.get("/stat.html?format=json").body).unwrap();
+        let recorded = &status["feeds"][0]["recorded"];
+        assert!(recorded["error"].is_null(), "{recorded}");
+        recorded["bytes"].as_u64().unwrap()
+    };
+    eventually("something recorded", || (written() > 200_000).then_some(()));
+    // Another size is another feed with the same ring.
+    reload(&server, "handed-over-served", &text("FileMaxSize 20M"));
+    let mut past = server.stream("/a.mjpeg?buffer=1000");
+    let before = past.parts(20).len();
+    assert_eq!(before, 20, "what was recorded before is there");
+    let log = server.log();
+    assert!(!log.contains("not recorded") && !log.contains("another recording writes there"), "{log}");
+    assert_eq!(log.matches("recording path=").count(), 2, "{log}");
+}
+
+#[test]
+fn rules_of_a_feed_change_without_its_viewers_noticing() {
+    let text = |lines: &str| {
+        format!(
+            "HTTPPort 8090\n<Feed f>\nSource pattern:?size=160x120&fps=20\n{lines}\n</Feed>\n\
+             <Stream a.mjpeg>\nFeed f\nFormat mpjpeg\n</Stream>\n"
+        )
+    };
+    let server = Server::configured("feed-rules", &text(""));
+    let mut viewer = server.stream("/a.mjpeg");
+    viewer.part().unwrap();
+    reload(&server, "feed-rules", &text("ACL allow 127.0.0.1"));
+    assert_eq!(viewer.parts(30).len(), 30);
+}
+
+#[test]
+fn groups_come_and_go_with_a_reload() {
+    use std::net::{Ipv4Addr, UdpSocket};
+    let group = |last: u8| Ipv4Addr::new(239, 255, 12, last);
+    let text = |last: u8, port: u16| {
+        format!(
+            "HTTPPort 8090\nRTSPPort 5554\n<Feed f>\nSource pattern:?size=160x120&fps=20\n</Feed>\n\
+             <Stream a>\nFeed f\nFormat rtp\nMulticastAddress {}\nMulticastPort {port}\nMulticastTTL 0\n</Stream>\n",
+            group(last)
+        )
+    };
+    let listen = |last: u8| {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        socket.join_multicast_v4(&group(last), &Ipv4Addr::LOCALHOST).unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        (socket, port)
+    };
+    let hears = |socket: &UdpSocket| socket.recv(&mut [0; 2000]).is_ok();
+    let ((first, port), (second, other)) = (listen(31), listen(32));
+    let server = Server::configured_with("groups", &text(31, port), &["--rtsp", "127.0.0.1:0"]);
+    eventually("the first group", || hears(&first).then_some(()));
+    reload(&server, "groups", &text(32, other));
+    eventually("the second group", || hears(&second).then_some(()));
+    // What was on its way is read, and then there is nothing more.
+    eventually("silence in the first", || (!hears(&first)).then_some(()));
+}
+
+#[test]
+fn a_client_that_pauses_is_let_go_when_its_stream_changes() {
+    let text = |size: &str| {
+        format!(
+            "HTTPPort 8090\nRTSPPort 5554\n<Feed f>\nSource pattern:?size={size}&fps=20\n</Feed>\n\
+             <Stream a>\nFeed f\nFormat rtp\n</Stream>\n<Stream b>\nFile {}\nFormat rtp\n</Stream>\n",
+            crate::harness::clips::H264.path().display()
+        )
+    };
+    let server = Server::configured_with("paused", &text("320x240"), &["--rtsp", "127.0.0.1:0"]);
+    let paused = |name: &str| {
+        let mut client = crate::harness::rtsp::Client::connect(server.rtsp(), name);
+        client.play();
+        client.packet(0);
+        assert_eq!(client.ask("PAUSE", "", "").status, 200);
+        client
+    };
+    let (mut changed, mut kept) = (paused("a"), paused("b"));
+    reload(&server, "paused", &text("160x120"));
+    let mut rest = Vec::new();
+    std::io::Read::read_to_end(&mut changed.socket, &mut rest).unwrap();
+    assert_eq!(kept.ask("PLAY", "", "").status, 200);
+}
+
+#[test]
+fn what_only_a_new_start_brings_is_told_in_one_sentence() {
+    let file = tools::folder("new-start").join("headwater.toml");
+    let text = |more: &str| {
+        format!("[server]\nhttp = [\"127.0.0.1:0\"]\n{more}\n[[source]]\nname = \"a\"\nurl = \"pattern:\"\n")
+    };
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = |more: &str| text(more).replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    std::fs::write(&file, text("")).unwrap();
+    let mut command = headwater();
+    command.args(["serve", "--file"]).arg(&file);
+    let server = Server::run(command);
+    std::fs::write(&file, text("rtsp = [\"127.0.0.1:8554\"]\nmax_connections = 17000")).unwrap();
+    server.signal(Signal::HUP);
+    eventually("the sentence", || {
+        server
+            .log()
+            .contains("of the addresses of RTSP, the most connections holds from the next start on")
+            .then_some(())
+    });
+}

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::{IpAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use ::config::Acl;
+
+use super::resolver;
 
 /// Most bytes of a file of rules.
 const MOST_BYTES: u64 = 1 << 20;
@@ -31,11 +33,6 @@ struct Reading {
     acl: Acl,
 }
 
-/// The addresses of `name`; none when it has none.
-pub(super) fn lookup(name: &str) -> Vec<IpAddr> {
-    (name, 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
-}
-
 impl Access {
     /// The rules `acl`, whose names are resolved, or those of a file in their place.
     pub(super) fn new(acl: Acl, file: Option<PathBuf>) -> Self {
@@ -55,36 +52,50 @@ impl Dynamic {
     fn allows(&self, address: IpAddr) -> bool {
         let version = std::fs::metadata(&self.path).ok().and_then(|about| Some((about.modified().ok()?, about.len())));
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*read {
-            Some(known) if known.version == version => known.acl.allows(address),
-            _ => {
-                let acl = self.read().unwrap_or_else(|reason| {
-                    tracing::warn!("{}: {reason}; nobody is let in", self.path.display());
-                    Acl::nobody()
-                });
-                read.insert(Reading { version, acl }).acl.allows(address)
+        if let Some(known) = &*read
+            && known.version == version
+        {
+            return known.acl.allows(address);
+        }
+        let told = rules(&self.path).and_then(|mut acl| {
+            let unknown: Vec<_> = resolver::names(&acl).filter(|name| resolver::known(name).is_none()).collect();
+            if !unknown.is_empty() {
+                // What was there before holds until they are known.
+                resolver::begin(unknown);
+                return Ok(None);
             }
-        }
+            match acl.resolve(|name| resolver::known(name).unwrap_or_default()) {
+                unknown if unknown.is_empty() => Ok(Some(acl)),
+                unknown => Err(format!("unknown names: {}", unknown.join(", "))),
+            }
+        });
+        let acl = match told {
+            Ok(Some(acl)) => acl,
+            Ok(None) => return read.as_ref().is_some_and(|known| known.acl.allows(address)),
+            Err(reason) => {
+                tracing::warn!("{}: {reason}; nobody is let in", self.path.display());
+                Acl::nobody()
+            }
+        };
+        read.insert(Reading { version, acl }).acl.allows(address)
     }
+}
 
-    fn read(&self) -> Result<Acl, String> {
-        let mut text = String::new();
-        let file = File::open(&self.path).map_err(|error| error.to_string())?;
-        let count = file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-        if count as u64 > MOST_BYTES {
-            return Err(format!("more than {MOST_BYTES} bytes"));
-        }
-        let mut acl = Acl::parse(&text)
-            .map_err(|problems| problems.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-        // One that was cut to be written anew is not one that lets everybody in.
-        if acl.rules.is_empty() {
-            return Err("no rule in it".into());
-        }
-        match acl.resolve(lookup) {
-            unknown if unknown.is_empty() => Ok(acl),
-            unknown => Err(format!("unknown names: {}", unknown.join(", "))),
-        }
+/// The rules in the file at `path`, whose names are not looked up.
+///
+/// # Errors
+/// Why nobody is to be let in.
+pub(super) fn rules(path: &Path) -> Result<Acl, String> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let count = file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if count as u64 > MOST_BYTES {
+        return Err(format!("more than {MOST_BYTES} bytes"));
     }
+    let acl = Acl::parse(&text)
+        .map_err(|problems| problems.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    // One that was cut to be written anew is not one that lets everybody in.
+    if acl.rules.is_empty() { Err("no rule in it".into()) } else { Ok(acl) }
 }
 
 #[cfg(test)]

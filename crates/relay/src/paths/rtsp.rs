@@ -19,7 +19,7 @@ fn of(entry: &Entry) -> Option<&Out> {
 
 impl Out {
     /// The group that it is sent to.
-    fn group(&self) -> Option<Group> {
+    pub(super) fn group(&self) -> Option<Group> {
         self.stream.multicast.as_ref().map(|to| Group { address: to.address, port: to.port, ttl: to.ttl })
     }
 
@@ -40,7 +40,23 @@ impl Out {
     }
 }
 
+/// What a client of RTSP has asked for, for as long as it is there.
+#[derive(Clone)]
+pub(crate) struct Held(Arc<Entry>);
+
+impl Held {
+    /// Waits until a reload has put something else in its place, or nothing.
+    pub(crate) async fn gone(&self) {
+        self.0.gone().await;
+    }
+}
+
 impl Paths {
+    /// The entry of what a client at `address` finds behind `path`.
+    pub(crate) fn held(&self, address: IpAddr, path: &str) -> Option<Held> {
+        self.table().find(path, address).cloned().map(Held)
+    }
+
     /// What a client at `address` finds behind `path` by RTSP.
     pub(crate) fn rtsp(&self, address: IpAddr, path: &str) -> Option<RtspStream> {
         let table = self.table();
@@ -60,22 +76,5 @@ impl Paths {
         let until = of(&entry)?.stream.max_time.map(|time| Instant::now() + time);
         serve::take_place(relay, self, &entry).ok()?;
         Some(Arc::new(Visit::rtsp(relay, peer, path, agent, entry).viewer(until)))
-    }
-
-    /// The streams that are sent to groups, and the groups. Needs a tokio runtime.
-    pub(crate) fn groups(&self) -> Vec<(RtspStream, Group)> {
-        let table = self.table();
-        let sent = table.entries().filter_map(|entry| {
-            let What::Stream(out) = &entry.what else { return None };
-            let group = out.group()?;
-            match out.open_for_all() {
-                Ok(source) => Some((RtspStream { source, ..out.rtsp().ok()? }, group)),
-                Err(error) => {
-                    tracing::warn!(stream = entry.name, %error, "is not sent to its group");
-                    None
-                }
-            }
-        });
-        sent.collect()
     }
 }

@@ -11,8 +11,9 @@ use media::Encoding;
 use source::Supervisor;
 use tokio::sync::watch;
 
-use super::access::{Access, lookup};
+use super::access::Access;
 use super::presets;
+use super::resolver;
 use super::served::{Served, served};
 use crate::output::Format;
 
@@ -125,16 +126,11 @@ impl Out {
     }
 }
 
-/// Names in rules, each looked up once.
-#[derive(Default)]
-struct Names(HashMap<String, Vec<IpAddr>>);
-
-impl Names {
-    fn resolve(&mut self, mut acl: Acl, line: usize, problems: &mut Vec<Problem>) -> Acl {
-        let unknown = acl.resolve(|name| self.0.entry(name.to_owned()).or_insert_with(|| lookup(name)).clone());
-        problems.extend(unknown.iter().map(|name| error(line, format!("ACL: no address is known for {name}"))));
-        acl
-    }
+/// `acl` with the addresses of its names, which [`super::prepare`] has looked up.
+fn resolved(mut acl: Acl, line: usize, problems: &mut Vec<Problem>) -> Acl {
+    let unknown = acl.resolve(|name| resolver::known(name).unwrap_or_default());
+    problems.extend(unknown.iter().map(|name| error(line, format!("ACL: no address is known for {name}"))));
+    acl
 }
 
 fn error(line: usize, message: String) -> Problem {
@@ -174,7 +170,7 @@ impl Table {
     /// runtime.
     pub(super) fn build(config: &Config, old: Option<&Self>) -> Result<Self, Vec<Problem>> {
         let config = &presets::filled(config)?;
-        let (mut problems, mut names) = (Vec::new(), Names::default());
+        let mut problems = Vec::new();
         let (mut feeds, mut kept) = (BTreeMap::new(), HashSet::new());
         for feed in &config.feeds {
             let same = old.and_then(|old| {
@@ -195,7 +191,7 @@ impl Table {
         let mut entries = Vec::new();
         for feed in &config.feeds {
             let Some(supervisor) = feeds.get(&feed.name) else { continue };
-            let acl = names.resolve(feed.acl.clone(), feed.line, &mut problems);
+            let acl = resolved(feed.acl.clone(), feed.line, &mut problems);
             let entry = || (Access::new(acl, None), What::Feed(supervisor.clone()));
             let same = old.filter(|old| {
                 let known = old.config.feed(&feed.name);
@@ -212,7 +208,7 @@ impl Table {
             let entry = match old.filter(|_| is_fed).and_then(|old| old.stream_entry(stream)) {
                 Some(entry) => entry,
                 None => {
-                    let acl = names.resolve(stream.acl.clone(), stream.line, &mut problems);
+                    let acl = resolved(stream.acl.clone(), stream.line, &mut problems);
                     match what(stream, &feeds) {
                         Ok(what) => Entry::of(&stream.name, (Access::new(acl, stream.dynamic_acl.clone()), what)),
                         Err(problem) => {

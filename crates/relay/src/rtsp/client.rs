@@ -18,6 +18,7 @@ use super::sending::{Datagrams, Line, Way};
 use super::{Host, RtspStream, describe};
 use crate::Relay;
 use crate::output::player::{FAREWELL, write_all};
+use crate::paths::Held;
 use crate::server::{self, stopped};
 use crate::session::{Counts, Entered, Session, random};
 
@@ -50,8 +51,9 @@ pub(super) struct Client {
 /// A stream that a client has asked for.
 struct Open {
     path: String,
-    /// A configuration has it; whether it still does is asked again before it is played.
-    is_configured: bool,
+    /// What a configuration has there; whether it still lets the client in is asked again before
+    /// it is played.
+    held: Option<Held>,
     stream: RtspStream,
     reader: Reader,
     /// What is being played; nothing until the source tells.
@@ -170,10 +172,13 @@ impl Client {
         let report_at = is_playing.then_some(self.report_at);
         let due = [self.session.poll_timeout(), report_at].into_iter().flatten().min();
         let Self { socket, place, open, reported, listed, .. } = self;
+        let held = open.as_ref().and_then(|open| open.held.clone());
         let over = async {
-            match listed {
-                Some(listed) => listed.over().await,
-                None => std::future::pending().await,
+            match (listed.as_ref(), held) {
+                (Some(listed), _) => listed.over().await,
+                // One that has asked, or pauses, would go on with what is no longer there.
+                (None, Some(held)) => held.gone().await,
+                (None, None) => std::future::pending().await,
             }
         };
         let of_source = async {
@@ -258,10 +263,9 @@ impl Client {
         }
         self.close();
         let reader = self.relay.presses.read(&stream);
-        let is_configured = self.relay.paths().is_some_and(|paths| paths.has(name));
+        let held = self.relay.paths().and_then(|paths| paths.held(self.peer.ip(), name));
         let (lines, asked) = (Vec::new(), Some(asked));
-        self.open =
-            Some(Open { path, is_configured, stream, reader, sheet: None, asked, lines, first: None, keyed: false });
+        self.open = Some(Open { path, held, stream, reader, sheet: None, asked, lines, first: None, keyed: false });
     }
 
     /// Answers what waited for the sheet.
@@ -335,7 +339,7 @@ impl Client {
             return self.session.refuse(now, Status::SessionNotFound, "");
         };
         let path = open.path.split('?').next().unwrap_or_default();
-        let visit = match self.relay.paths().filter(|_| open.is_configured) {
+        let visit = match self.relay.paths().filter(|_| open.held.is_some()) {
             Some(paths) => match paths.play(&self.relay, self.peer, path, self.session.agent()) {
                 None => return self.session.refuse(now, Status::NotEnoughBandwidth, "the server is too busy"),
                 visit => visit,
