@@ -38,6 +38,10 @@ pub enum Command {
     Probe(Probe),
     /// Say step by step why a source does not open, or not well, and what to do
     Doctor(crate::doctor::Doctor),
+    /// Look for cameras: ONVIF, mDNS, webcams, the lists of go2rtc and MediaMTX
+    Discover(crate::discover::Discover),
+    /// Move a camera by ONVIF: left, right, up, down, zoom-in, home, preset …
+    Ptz(crate::ptz::Ptz),
     /// Save a picture, or one every so often
     Grab(Grab),
     /// Check or translate a file that says what to serve

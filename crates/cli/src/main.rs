@@ -6,6 +6,7 @@
 mod args;
 mod config;
 mod configured;
+mod discover;
 mod doctor;
 mod exit;
 mod ffserver;
@@ -15,6 +16,7 @@ mod names;
 mod pages;
 mod probe;
 mod progress;
+mod ptz;
 mod serve;
 mod signals;
 #[cfg(feature = "viewer")]
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(serve),
         Command::Grab(grab) => grab::run(grab),
         Command::Doctor(doctor) => doctor::run(doctor),
+        Command::Discover(discover) => discover::run(discover),
+        Command::Ptz(ptz) => ptz::run(ptz),
         Command::Probe(probe) => probe::run(probe),
         #[cfg(feature = "viewer")]
         Command::View(view) => view::run(view),

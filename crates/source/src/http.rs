@@ -26,7 +26,7 @@ pub(crate) use self::ask::{AGENT, random};
 pub(crate) use self::auth::Auth;
 pub(crate) use self::connect::{is_inside, names_this_machine, to_this_machine};
 use self::other::Other;
-pub(crate) use self::post::Poster;
+pub(crate) use self::post::{Poster, fetch};
 use self::session::{Fetched, Session};
 use self::sniff::Verdict;
 

@@ -14,6 +14,7 @@ mod backoff;
 mod bookmark;
 mod decoding;
 mod dial;
+pub mod discover;
 pub mod doctor;
 mod error;
 mod file;

@@ -227,7 +227,7 @@ pub(crate) fn decode(text: &str) -> String {
 }
 
 /// Escapes everything that is not unreserved (RFC 3986 section 2.3).
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     escape_unless(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
 }
 

@@ -18,6 +18,7 @@ mod containers;
 mod crowd;
 mod damage;
 mod directives;
+mod discover;
 mod doctor;
 mod end;
 mod examples;

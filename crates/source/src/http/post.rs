@@ -106,3 +106,19 @@ async fn whole(session: &mut Session, mut answer: Answer, most: usize) -> Result
     session.keep(answer);
     Ok(Reply { status, body })
 }
+
+/// Gets a short text, as a list of streams.
+///
+/// # Errors
+/// As any request; [`Error::Server`] and its like for another status than 200.
+pub(crate) async fn fetch(location: Location, access: Access, most: usize, sink: &Sink) -> Result<BytesMut, Error> {
+    let mut poster = Poster::new(location, access);
+    let reply = poster.ask(most, sink).await?;
+    let what = || format!("{} answered {}", poster.location(), reply.status);
+    match reply.status {
+        200 => Ok(reply.body),
+        401 | 403 => Err(Error::Unauthorized { what: what() }),
+        404 => Err(Error::NotFound { what: what() }),
+        status => Err(Error::Server { status, what: what() }),
+    }
+}

@@ -1,7 +1,7 @@
 //! An ONVIF camera that does as it is told, and checks who asks.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -103,6 +103,49 @@ impl Onvif {
         let asked = self.shared.asked.lock().unwrap();
         let found = asked.iter().rev().find(|(known, _)| known == name);
         found.unwrap_or_else(|| panic!("nobody asked for {name}: {asked:?}")).1.clone()
+    }
+}
+
+/// Answers probes of WS-Discovery, one host at a time, with what `scopes` says of the camera at
+/// `address`, until dropped.
+pub struct Probed {
+    pub address: SocketAddr,
+    off: Arc<AtomicBool>,
+}
+
+impl Probed {
+    pub fn start(camera: SocketAddr, name: &str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let off = Arc::new(AtomicBool::new(false));
+        let (theirs, name) = (Arc::clone(&off), name.to_owned());
+        std::thread::spawn(move || {
+            let mut datagram = [0; 8192];
+            while let Ok((length, from)) = socket.recv_from(&mut datagram) {
+                if theirs.load(SeqCst) {
+                    return;
+                }
+                let probe = xml::parse(&datagram[..length]).expect("a probe");
+                assert!(probe.at(&["Body", "Probe"]).is_some() && probe.text_at(&["Header", "MessageID"]).is_some());
+                let answer = format!(
+                    "<d:ProbeMatches xmlns:d=\"d\" xmlns:a=\"a\"><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:1</a:Address></a:EndpointReference>\
+                     <d:Types>dn:NetworkVideoTransmitter</d:Types><d:Scopes>onvif://www.onvif.org/name/{name} onvif://www.onvif.org/hardware/Q7</d:Scopes>\
+                     <d:XAddrs>http://192.0.2.1/x http://{camera}/onvif/device_service</d:XAddrs></d:ProbeMatch></d:ProbeMatches>"
+                );
+                // Nonsense of another device, which must do no harm.
+                for answer in ["<nonsense".to_owned(), envelope(None, &answer)] {
+                    let _ = socket.send_to(answer.as_bytes(), from);
+                }
+            }
+        });
+        Self { address, off }
+    }
+}
+
+impl Drop for Probed {
+    fn drop(&mut self) {
+        self.off.store(true, SeqCst);
+        let _ = UdpSocket::bind("127.0.0.1:0").map(|socket| socket.send_to(b"", self.address));
     }
 }
 

@@ -1,0 +1,117 @@
+//! `headwater discover`: which cameras are there, with URLs to copy.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use source::discover::{Found, Outcome, Search, search};
+use tokio::runtime::Builder;
+
+use crate::args::time;
+use crate::exit::Failure;
+use crate::printable;
+use crate::progress::Spinner;
+
+/// What may be so when nothing was found.
+const CAUSES: &str = "\
+Nothing was found. Cameras are found in the same network only, not through a router, a VPN or a container's network of its
+own; many have ONVIF switched off, or want an account for it; a firewall may keep their answers (UDP from port 3702 and
+5353) away. Name one, as in `headwater discover 10.0.0.7`, or try its maker's URL: docs/CAMERAS.md.";
+
+#[derive(Args, Debug)]
+pub struct Discover {
+    /// Hosts to ask in place of the whole network: 10.0.0.7 by ONVIF, http://HOST:1984 for the
+    /// streams of a go2rtc, http://HOST:9997 for those of a MediaMTX
+    #[arg(value_name = "HOST")]
+    pub hosts: Vec<String>,
+    /// How long to wait for answers, and then for each camera to tell its streams
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
+    pub timeout: Duration,
+    /// As whom to ask cameras for their streams
+    #[arg(long, value_name = "NAME", requires = "password")]
+    pub user: Option<String>,
+    /// With this password; all that is found by ONVIF gets a digest of it
+    #[arg(long, value_name = "PASSWORD", requires = "user", env = "HEADWATER_PASSWORD", hide_env_values = true)]
+    pub password: Option<String>,
+    /// Ask from this network interface only, as eth0
+    #[arg(long, value_name = "NAME", conflicts_with = "hosts")]
+    pub interface: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(args: &Discover) -> anyhow::Result<()> {
+    let mut options = source::Options::default();
+    options.access.user.clone_from(&args.user);
+    options.access.password.clone_from(&args.password);
+    let wanted =
+        Search { timeout: args.timeout, hosts: args.hosts.clone(), interface: args.interface.clone(), options };
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let spinner = Spinner::start("looking for cameras");
+    let outcome = runtime.block_on(search(&wanted));
+    runtime.shutdown_background();
+    spinner.clear();
+    let mut out = anstream::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{:#}", as_json(&outcome))?,
+        false => write!(out, "{}", as_text(&outcome))?,
+    }
+    out.flush()?;
+    for asked in &outcome.asked {
+        if let Err(why) = &asked.answers {
+            anstream::eprintln!("headwater: {}: {}", printable(&asked.what), printable(why));
+        }
+    }
+    if outcome.cut {
+        anstream::eprintln!("headwater: there is more, which is left out");
+    }
+    if outcome.found.is_empty() {
+        anstream::eprintln!("{CAUSES}");
+        return Err(Failure::Told.into());
+    }
+    Ok(())
+}
+
+fn as_text(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let url = |found: &Found| printable(&found.url);
+    let widest = outcome.found.iter().map(|found| url(found).chars().count()).max().unwrap_or(0).min(48);
+    for found in &outcome.found {
+        let said: Vec<_> = [&found.what, &found.name].into_iter().map(|text| printable(text)).collect();
+        let said = said.iter().filter(|text| !text.is_empty()).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let line = format!("{:<8} {:<widest$}  {said}", found.how.name(), url(found));
+        text.push_str(line.trim_end());
+        text.push('\n');
+        for (what, stream) in &found.streams {
+            text.push_str(&format!("         {:<widest$}  {}\n", printable(stream), printable(what)));
+        }
+        if let Some(trouble) = &found.trouble {
+            text.push_str(&format!("         ({})\n", printable(trouble)));
+        }
+    }
+    text
+}
+
+fn as_json(outcome: &Outcome) -> serde_json::Value {
+    let found = outcome.found.iter().map(|found| {
+        let streams = found.streams.iter().map(|(what, url)| json!({ "what": what, "url": url }));
+        json!({
+            "by": found.how.name(),
+            "url": found.url,
+            "what": found.what,
+            "name": found.name,
+            "streams": streams.collect::<Vec<_>>(),
+            "trouble": found.trouble,
+        })
+    });
+    let asked = outcome.asked.iter().map(|asked| {
+        json!({
+            "what": asked.what,
+            "answers": asked.answers.as_ref().ok(),
+            "error": asked.answers.as_ref().err(),
+        })
+    });
+    json!({ "found": found.collect::<Vec<_>>(), "asked": asked.collect::<Vec<_>>(), "cut": outcome.cut })
+}

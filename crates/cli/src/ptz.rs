@@ -1,0 +1,167 @@
+//! `headwater ptz`: moves a camera by ONVIF.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use media::Redacted;
+use source::onvif::{Camera, Order, Vector};
+use tokio::runtime::Builder;
+
+use crate::args::{Opening, time};
+use crate::exit::Failure;
+use crate::printable;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Without an order it tells where the camera looks.")]
+pub struct Ptz {
+    /// The camera, as onvif://USER:PASSWORD@HOST
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// What it is to do
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    /// How fast, from 0.01 to 1
+    #[arg(long, value_name = "SPEED", default_value = "0.5", value_parser = speed, global = true)]
+    pub speed: f32,
+    /// How long it moves
+    #[arg(long = "for", value_name = "TIME", default_value = "1s", value_parser = time, global = true)]
+    pub time: Duration,
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum Action {
+    /// Move for a time, and stop
+    Left,
+    /// Move for a time, and stop
+    Right,
+    /// Move for a time, and stop
+    Up,
+    /// Move for a time, and stop
+    Down,
+    /// Move for a time, and stop
+    ZoomIn,
+    /// Move for a time, and stop
+    ZoomOut,
+    /// Stop whatever moves
+    Stop,
+    /// Go home
+    Home,
+    /// Go to a preset, by its name or token
+    Preset {
+        /// As `presets` lists it
+        name: String,
+    },
+    /// List the presets
+    Presets,
+    /// Tell where it looks
+    Status,
+    /// Go to a place: pan and tilt from -1 to 1, zoom from 0 to 1
+    #[command(allow_negative_numbers = true)]
+    To {
+        /// To the right
+        pan: f32,
+        /// Up
+        tilt: f32,
+        /// In
+        zoom: f32,
+    },
+    /// Go so far from here: pan, tilt and zoom from -1 to 1
+    #[command(allow_negative_numbers = true)]
+    By {
+        /// To the right
+        pan: f32,
+        /// Up
+        tilt: f32,
+        /// In
+        #[arg(default_value = "0")]
+        zoom: f32,
+    },
+}
+
+pub fn run(args: &Ptz) -> anyhow::Result<()> {
+    let options = args.opening.options()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        let limit = options.open_timeout;
+        let mut camera = Camera::open(&args.url, &options).await?;
+        let late = || source::Error::Timeout { phase: source::Phase::Handshake, after: limit, tried: None };
+        tokio::time::timeout(limit + args.time, act(&mut camera, args)).await.unwrap_or_else(|_| Err(late().into()))
+    });
+    runtime.shutdown_background();
+    let text = done.map_err(|error: anyhow::Error| match error.downcast::<source::Error>() {
+        Ok(error) => Failure::Source { url: Redacted(&args.url).to_string(), error }.into(),
+        Err(error) => error,
+    })?;
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Does what is wanted; what there is to print.
+async fn act(camera: &mut Camera, args: &Ptz) -> anyhow::Result<String> {
+    let order = match args.action.clone().unwrap_or(Action::Status) {
+        Action::Status => return Ok(status(camera).await?),
+        Action::Presets => {
+            let presets = camera.presets().await?;
+            return Ok(presets
+                .iter()
+                .map(|preset| format!("{:<12} {}\n", printable(&preset.token), printable(&preset.name)))
+                .collect());
+        }
+        Action::Preset { name } => {
+            let presets = camera.presets().await?;
+            let found = presets
+                .iter()
+                .find(|preset| preset.token == name)
+                .or_else(|| presets.iter().find(|preset| preset.name.eq_ignore_ascii_case(&name)));
+            let known = || presets.iter().map(|preset| preset.name.clone()).collect::<Vec<_>>().join(", ");
+            let found = found
+                .ok_or_else(|| Failure::Usage(printable(&format!("no preset {name:?}; there are: {}", known()))))?;
+            Order::Preset(found.token.clone())
+        }
+        Action::Stop => Order::Stop,
+        Action::Home => Order::Home,
+        Action::To { pan, tilt, zoom } => Order::Absolute(Vector { pan, tilt, zoom }),
+        Action::By { pan, tilt, zoom } => Order::Relative(Vector { pan, tilt, zoom }),
+        action => return Ok(moved(camera, &action, args).await.map(|()| String::new())?),
+    };
+    camera.order(&order).await?;
+    Ok(String::new())
+}
+
+/// Moves for a time. The camera is told how long, and to stop after it, since not all of them
+/// heed the former.
+async fn moved(camera: &mut Camera, action: &Action, args: &Ptz) -> Result<(), source::Error> {
+    let (pan, tilt, zoom) = match action {
+        Action::Left => (-1.0, 0.0, 0.0),
+        Action::Right => (1.0, 0.0, 0.0),
+        Action::Up => (0.0, 1.0, 0.0),
+        Action::Down => (0.0, -1.0, 0.0),
+        Action::ZoomIn => (0.0, 0.0, 1.0),
+        _ => (0.0, 0.0, -1.0),
+    };
+    let speed = Vector { pan: pan * args.speed, tilt: tilt * args.speed, zoom: zoom * args.speed };
+    camera.order(&Order::Continuous { speed, time: Some(args.time) }).await?;
+    tokio::time::sleep(args.time).await;
+    camera.order(&Order::Stop).await
+}
+
+async fn status(camera: &mut Camera) -> Result<String, source::Error> {
+    let place = camera.place().await?;
+    let number = |value: Option<f32>| value.map_or("unknown".into(), |value| value.to_string());
+    let mut text = format!("pan {}, tilt {}, zoom {}", number(place.pan), number(place.tilt), number(place.zoom));
+    for (what, state) in [("pan and tilt", &place.pan_tilt), ("zoom", &place.zooming)] {
+        text.extend(state.iter().map(|state| format!("; {what} {}", printable(&state.to_lowercase()))));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+fn speed(text: &str) -> Result<f32, String> {
+    let speed = text.parse().ok().filter(|speed| (0.01..=1.0).contains(speed));
+    speed.ok_or_else(|| "expected a number from 0.01 to 1".into())
+}

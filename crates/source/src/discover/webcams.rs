@@ -1,0 +1,64 @@
+//! The webcams of this machine, as Linux lists them.
+
+use std::path::Path;
+
+use super::{Asked, Found, How, MOST, line};
+
+/// All of them.
+pub(super) fn list() -> (Vec<Found>, Asked) {
+    let mut found = listed(Path::new("/sys/class/video4linux"), Path::new("/dev"));
+    found.truncate(MOST);
+    let what = "webcams of this machine".into();
+    let answers = Ok(found.len());
+    (found, Asked { what, answers })
+}
+
+/// A device has several nodes, of which the first has the pictures; without the folder there are
+/// none.
+fn listed(classes: &Path, devices: &Path) -> Vec<Found> {
+    let Ok(entries) = std::fs::read_dir(classes) else { return Vec::new() };
+    let mut found: Vec<(u32, Found)> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let node = entry.file_name().into_string().ok()?;
+            let number = node.strip_prefix("video")?.parse().ok()?;
+            let read = |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+            let is_first = matches!(read("index").trim(), "" | "0");
+            let path = devices.join(&node);
+            (is_first && path.exists()).then(|| {
+                let what = line(&read("name"));
+                let url = path.display().to_string();
+                (number, Found { how: How::Webcam, url, what, name: node, streams: Vec::new(), trouble: None })
+            })
+        })
+        .collect();
+    found.sort_by_key(|(number, _)| *number);
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_node_of_each_webcam_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (classes, devices) = (folder.path().join("class"), folder.path().join("dev"));
+        std::fs::create_dir_all(&devices).unwrap();
+        for (node, index, name) in
+            [("video0", "0", "C920"), ("video1", "1", "C920"), ("video10", "0", "B"), ("video2", "0", "A")]
+        {
+            let class = classes.join(node);
+            std::fs::create_dir_all(&class).unwrap();
+            std::fs::write(class.join("index"), format!("{index}\n")).unwrap();
+            std::fs::write(class.join("name"), format!("{name}\n")).unwrap();
+            if node != "video2" {
+                std::fs::write(devices.join(node), "").unwrap();
+            }
+        }
+        let found = listed(&classes, &devices);
+        let shown: Vec<_> = found.iter().map(|found| (&*found.name, &*found.what)).collect();
+        assert_eq!(shown, [("video0", "C920"), ("video10", "B")]);
+        assert!(listed(Path::new("/no/such/folder"), &devices).is_empty());
+    }
+}
