@@ -7,7 +7,7 @@ pub fn split(text: &str, taken: &BTreeSet<String>) -> (String, String) {
     let plain =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     match text.split_once('=') {
-        Some((name, url)) if plain(name) && !url.is_empty() => (name.into(), url.into()),
+        Some((name, url)) if plain(name) => (name.into(), url.into()),
         // Meant as a name, though it cannot be one: the relay says why.
         Some((name, url)) if url.contains(':') && !name.contains([':', '/', '?']) => (name.into(), url.into()),
         _ => (free(&name_of(text), taken), text.into()),
@@ -58,6 +58,7 @@ mod tests {
             ("0", "0", "0"),
             ("a.b=pattern:", "a.b", "pattern:"),
             ("a=b.mp4", "a", "b.mp4"),
+            ("a=", "a", ""),
             ("http://h/status", "cam-status", "http://h/status"),
             ("rtsp://10.0.0.5:554/user=a&pwd=b&x=1", "10-0-0-5", "rtsp://10.0.0.5:554/user=a&pwd=b&x=1"),
             ("rtsp://h/live/user=a_password=b", "live", "rtsp://h/live/user=a_password=b"),

@@ -149,7 +149,11 @@ fn is_windows_media(url: &str) -> bool {
 
 /// Whether `url` can only be a file, and is not there.
 pub fn is_missing_file(url: &str) -> bool {
-    !url.contains(':') && !url.starts_with("/dev/") && url.parse::<u8>().is_err() && !Path::new(url).exists()
+    !url.trim().is_empty()
+        && !url.contains(':')
+        && !url.starts_with("/dev/")
+        && url.parse::<u8>().is_err()
+        && !Path::new(url).exists()
 }
 
 /// Descriptors for everything but connections and sources: listeners, the runtime, logs,

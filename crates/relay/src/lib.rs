@@ -176,7 +176,7 @@ impl Relay {
                 });
             }
             let options = source::Options { sound_alone: true, ..config.options.clone() };
-            let supervisor = Supervisor::new(&config.name, &config.url, options)
+            let supervisor = Supervisor::served(&config.name, &config.url, options)
                 .map_err(|source| ConfigError::Source { name: config.name.clone(), source })?;
             sources.insert(config.name.clone(), supervisor);
         }

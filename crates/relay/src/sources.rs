@@ -137,5 +137,5 @@ fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
         ..usual
     };
     check_name(&source.name).map_err(|error| wrong(error.to_string()))?;
-    Supervisor::new(&source.name, &source.url, options).map_err(|error| wrong(format!("{}: {error}", source.name)))
+    Supervisor::served(&source.name, &source.url, options).map_err(|error| wrong(format!("{}: {error}", source.name)))
 }

@@ -72,7 +72,7 @@ impl Report {
 
     fn of_bad_url(url: &str, error: &Error) -> Self {
         Self {
-            url: Redacted(url).to_string(),
+            url: if url.trim().is_empty() { "(no URL)".into() } else { Redacted(url).to_string() },
             steps: steps::of_bad_url(error),
             verdicts: vec![verdict::of_error(error)],
             health: None,

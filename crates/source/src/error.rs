@@ -202,6 +202,18 @@ impl Error {
         matches!(self, Self::Server { status: 429 | 453 | 503, .. })
     }
 
+    /// Whether a server has said so: then it was there, and the connection, too.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. }
+                | Self::Unauthorized { .. }
+                | Self::Server { .. }
+                | Self::NotVideo { .. }
+                | Self::Ended { .. }
+        )
+    }
+
     /// Whether no later attempt can do better: the URL itself is wrong.
     #[must_use]
     pub fn is_final(&self) -> bool {

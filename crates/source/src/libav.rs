@@ -4,6 +4,8 @@
 //! cannot be interrupted; the supervisor then leaves the thread behind, and its sink is
 //! cut.
 
+use std::fs::DirEntry;
+use std::path::Path;
 use std::time::Duration;
 
 use ffmpeg::{Input, InputOptions, Read};
@@ -112,7 +114,10 @@ impl Way {
 
 impl Way {
     fn explain(&self, error: ffmpeg::Error) -> Error {
-        explain(&self.url, error)
+        match (self.protocol, error) {
+            ("v4l2", ffmpeg::Error::NotFound { .. }) => no_webcam(&self.url, &webcams(Path::new("/dev"))),
+            (_, error) => explain(&self.url, error),
+        }
     }
 }
 
@@ -123,6 +128,23 @@ pub(crate) fn device(url: &str) -> Option<String> {
         return Some(format!("/dev/video{path}"));
     }
     (path.starts_with("/dev/video") || url.starts_with("v4l2:")).then(|| path.to_owned())
+}
+
+/// The webcams in `folder`, by their paths.
+fn webcams(folder: &Path) -> Vec<String> {
+    let number = |entry: &DirEntry| -> Option<u32> { entry.file_name().to_str()?.strip_prefix("video")?.parse().ok() };
+    let mut all: Vec<_> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|e| number(&e)).collect();
+    all.sort_unstable();
+    all.iter().map(|number| format!("{}/video{number}", folder.display())).collect()
+}
+
+fn no_webcam(device: &str, there: &[String]) -> Error {
+    let what = match there {
+        [] => format!("{device}: no such webcam, and this machine has no other"),
+        there => format!("{device}: no such webcam; there is {}", there.join(", ")),
+    };
+    Error::NotFound { what }
 }
 
 /// The path of a file URL, with libavformat's own prefix, so that a colon in the name is
@@ -166,7 +188,12 @@ pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
             let protocol = tls::protocol(way.protocol, &request.options.access.trust);
             pump(input, &way, protocol, &request.options, sink, stop)
         }
-        Err(error) => error,
+        Err(error) => {
+            if !matches!(way.protocol, "file" | "v4l2") && error.is_answer() {
+                sink.phase(Phase::Handshake);
+            }
+            error
+        }
     }
 }
 
@@ -388,5 +415,22 @@ pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
         | ffmpeg::Error::DecoderNotFound { .. } => Error::Unsupported { what },
         ffmpeg::Error::Interrupted => Error::Ended { what: None },
         _ => Error::Broken { what },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webcam_that_is_not_there_is_told_with_those_that_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |folder: &Path| no_webcam("/dev/video9", &webcams(folder)).what();
+        assert_eq!(told(folder.path()), "/dev/video9: no such webcam, and this machine has no other");
+        for name in ["video10", "video2", "videoX", "null"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let at = folder.path().display();
+        assert_eq!(told(folder.path()), format!("/dev/video9: no such webcam; there is {at}/video2, {at}/video10"));
     }
 }

@@ -32,7 +32,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::progress::{Counters, Progress};
-use crate::scheme::{Scheme, any};
+use crate::scheme::Scheme;
 use crate::sink::Sink;
 use crate::supervisor::overdue;
 use crate::timeline::Timeline;
@@ -45,16 +45,29 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "push:",
     doc: "a feed: nothing is opened, others send to it by PUT or POST (`serve` only)",
     port: None,
-    check: any,
-    connect: |_, _| {
-        Box::pin(async {
-            Error::BadUrl {
-                what: "push: opens nothing".into(),
-                hint: "it is for `headwater serve NAME=push:`, to which others send".into(),
-            }
-        })
-    },
+    check: bare,
+    connect: |request, _| Box::pin(async move { opens_nothing(&request.url) }),
 };
+
+/// A feed has nothing behind its scheme.
+fn bare(url: &str) -> Result<(), Error> {
+    let rest = url.split_once(':').map_or("", |(_, rest)| rest).trim_start_matches('/');
+    if rest.is_empty() {
+        return Ok(());
+    }
+    Err(Error::BadUrl {
+        what: format!("{}: nothing may stand behind push:", media::Redacted(url)),
+        hint: "the name of a feed stands in front, as in cam2=push:".into(),
+    })
+}
+
+/// What becomes of a feed that somebody wants to open.
+pub(crate) fn opens_nothing(url: &str) -> Error {
+    Error::BadUrl {
+        what: format!("{} is a feed, which opens nothing: others send to it", media::Redacted(url)),
+        hint: "run `headwater serve NAME=push:` and look at it there, as http://localhost:8090/NAME.mjpeg".into(),
+    }
+}
 
 /// How long a feeder waits for another one that is leaving.
 const LEAVING: Duration = Duration::from_secs(2);

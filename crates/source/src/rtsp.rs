@@ -318,8 +318,16 @@ async fn describe(
         .session_group(Arc::clone(group));
     let session = match Session::describe(url, options).await {
         Ok(session) => session,
-        Err(error) if failure::is_gibberish(&error) => return Err(failure::look_closer(location, &error).await),
-        Err(error) => return Err(failure::of_request(&error, location)),
+        Err(error) => {
+            // Whatever else went wrong, the connection was there.
+            if !failure::is_no_connection(&error) {
+                sink.phase(Phase::Handshake);
+            }
+            return Err(match failure::is_gibberish(&error) {
+                true => failure::look_closer(location, &error).await,
+                false => failure::of_request(&error, location),
+            });
+        }
     };
     let tool = session.tool().map(|tool| format!("server {tool:?}; ")).unwrap_or_default();
     let media = session.streams().iter().map(|stream| format!("{} {}", stream.media(), stream.encoding_name()));

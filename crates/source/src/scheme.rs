@@ -80,6 +80,9 @@ pub static SCHEMES: &[&Scheme] = &[
 /// The row for `url`.
 #[must_use]
 pub fn scheme_of(url: &str) -> Option<&'static Scheme> {
+    if libav::device(url).is_some() {
+        return Some(&libav::V4L2);
+    }
     let name = url.split_once(':').map(|(name, _)| name.to_ascii_lowercase());
     let named = |scheme: &&&Scheme| name.as_deref().is_some_and(|name| scheme.names.contains(&name));
     SCHEMES.iter().find(named).or(SCHEMES.last()).copied()
@@ -113,6 +116,20 @@ mod tests {
     }
 
     #[test]
+    fn a_webcam_is_no_file_however_it_is_called() {
+        for (url, name) in [
+            ("0", "v4l2"),
+            ("/dev/video0", "v4l2"),
+            ("v4l2:2", "v4l2"),
+            ("clip.wmv", "file"),
+            ("odd:clip.wmv", "file"),
+            ("007.mp4", "file"),
+        ] {
+            assert_eq!(scheme_of(url).unwrap().names[0], name, "{url}");
+        }
+    }
+
+    #[test]
     fn a_request_does_not_tell_its_password() {
         let request = Request { url: "rtsp://admin:hunter2@cam/x".into(), options: Arc::default() };
         let shown = format!("{request:?}");
@@ -123,8 +140,7 @@ mod tests {
     fn every_example_is_taken_by_its_own_row() {
         for scheme in SCHEMES {
             let row = scheme_of(scheme.example).unwrap();
-            let by_path = ["v4l2", "file"].contains(&scheme.names[0]);
-            assert!(by_path || row.names == scheme.names, "{}", scheme.example);
+            assert_eq!(row.names, scheme.names, "{}", scheme.example);
             assert_eq!((scheme.check)(scheme.example), Ok(()), "{}", scheme.example);
         }
     }

@@ -73,10 +73,25 @@ impl Supervisor {
     /// [`Options::always_on`]. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When a URL of this form can never work.
+    /// When a URL of this form can never work, or opens nothing by itself: a feed (`push:`), which
+    /// is [`Supervisor::served`] only.
     pub fn new(name: &str, url: &str, options: Options) -> Result<Self, Error> {
-        let scheme = scheme_of(url).filter(|_| !url.trim().is_empty()).ok_or_else(|| Error::BadUrl {
-            what: format!("{}: not a URL, a file or a device", Redacted(url)),
+        let url = url.trim();
+        match scheme_of(url) {
+            Some(scheme) if scheme.names == push::SCHEME.names => Err(push::opens_nothing(url)),
+            _ => Self::served(name, url, options),
+        }
+    }
+
+    /// The same for a server: it takes feeds (`push:`) as well, to which others send. Needs a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// When a URL of this form can never work.
+    pub fn served(name: &str, url: &str, options: Options) -> Result<Self, Error> {
+        let url = url.trim();
+        let scheme = scheme_of(url).filter(|_| !url.is_empty()).ok_or_else(|| Error::BadUrl {
+            what: "the URL is empty".into(),
             hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
         })?;
         if let Some(host) = Location::guessed(url).filter(|_| scheme.port.is_some()) {
@@ -138,7 +153,7 @@ impl Supervisor {
     /// [`crate::push`]. Needs a tokio runtime.
     #[must_use]
     pub fn pushed(name: &str, options: Options) -> Self {
-        Self::new(name, push::SCHEME.example, options).expect("the scheme takes its own example")
+        Self::served(name, push::SCHEME.example, options).expect("the scheme takes its own example")
     }
 
     /// Whether it is a feed, which others fill.

@@ -53,6 +53,8 @@ fn a_wrong_path_is_answered_with_what_is_there() {
     let server = pattern();
     assert_says(&server.get("/cam3.mjpeg"), 404, &["cam3", "there is cam"]);
     assert_says(&server.get("/cam.xyz"), 404, &["xyz", "mjpeg", "jpg"]);
+    assert_says(&server.get("/cam.png"), 404, &["png", "did you mean /cam.jpg"]);
+    assert!(server.get("/cam.png").text().len() < 300, "{}", server.get("/cam.png").text());
     assert_says(&server.get("/nothing"), 404, &["nothing", "cam"]);
     assert_says(&server.get("/../../etc/passwd"), 404, &["there is cam"]);
     assert_says(&server.get("/%2e%2e/cam.mjpeg"), 404, &["there is cam"]);

@@ -44,6 +44,9 @@ fn every_failure_has_its_verdict_and_its_step() {
     verdict(&format!("rtsp://{closed}/x"), "port-closed", "connection");
     verdict("/no/such/file.mp4", "file-missing", "opening");
     verdict("/dev/video99", "device-missing", "opening");
+    verdict("99", "device-missing", "opening");
+    verdict("", "url-empty", "URL");
+    verdict("push:", "is-a-feed", "URL");
 }
 
 #[test]
@@ -64,6 +67,17 @@ fn every_answer_of_a_camera_has_its_verdict() {
         ("", "hung-up", "answer"),
     ] {
         verdict(&says(answer).url(), code, step);
+    }
+    for (status, code) in [
+        ("404 Stream Not Found", "path-unknown"),
+        ("415 Unsupported Media Type", "camera-refuses"),
+        ("453 Not Enough Bandwidth", "camera-busy"),
+        ("461 Unsupported Transport", "camera-refuses"),
+    ] {
+        let camera = says(&format!("RTSP/1.0 {status}\nCSeq: 1\n\n"));
+        let json = verdict(&camera.url().replace("http://", "rtsp://"), code, "answer");
+        let sentence = json["verdicts"][0]["sentence"].as_str().unwrap();
+        assert!(sentence.contains(status.split(' ').next().unwrap()), "{sentence}");
     }
     let camera = says("HTTP/1.1 400 Bad Request\n\n");
     let (_, json) = examine(&camera.url().replace("http://", "rtsp://"), "1s");

@@ -162,7 +162,7 @@ fn options(feed: &Feed) -> source::Options {
 fn supervisor(feed: &Feed) -> Result<Supervisor, Problem> {
     let wrong = |what: String| error(feed.line, format!("<Feed {}>: {what}", feed.name));
     let url = feed.source.as_deref().unwrap_or("push:");
-    Supervisor::new(&feed.name, url, options(feed)).map_err(|error| wrong(error.to_string()))
+    Supervisor::served(&feed.name, url, options(feed)).map_err(|error| wrong(error.to_string()))
 }
 
 impl Table {

@@ -107,12 +107,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
     };
     let source = relay.source(name).ok_or_else(|| missing(&relay, name))?;
     let Some(format) = format else {
-        let all: Vec<_> = FORMATS.iter().map(|format| format!(".{} ({})", format.extension, format.doc)).collect();
-        return Err(Refusal::not_found(format!(
-            ".{}: unknown format; {name} is there as {}",
-            short(extension),
-            all.join(", ")
-        )));
+        return Err(Refusal::not_found(unknown_format(name, extension)));
     };
     let (start, query) = match past::has(format) {
         true => {
@@ -145,13 +140,50 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
 
 fn missing(relay: &Relay, name: &str) -> Refusal {
     const MOST: usize = 8;
+    let name = short(name);
     let sources = relay.sources();
-    let mut names: Vec<_> = sources.iter().map(Supervisor::name).take(MOST + 1).collect();
-    if names.len() > MOST {
-        names[MOST] = "…";
-    }
-    let there = if names.is_empty() { "none is configured".into() } else { format!("there is {}", names.join(", ")) };
-    Refusal::not_found(format!("no source is called {:?}; {there}", short(name)))
+    let all: Vec<_> = sources.iter().map(Supervisor::name).collect();
+    let near = all.iter().map(|known| (media::distance(&name.to_lowercase(), &known.to_lowercase()), *known)).min();
+    let near = near.filter(|(far, near)| *far <= 2 && *far < near.len()).map(|(_, near)| near);
+    let there = match (&all[..], near) {
+        ([], _) => "none is configured".into(),
+        ([..], Some(near)) if all.len() > 1 => format!("did you mean {near}? All names are at /status"),
+        (few, _) if few.len() <= MOST => format!("there is {}", few.join(", ")),
+        (many, _) => format!("there is {}, …; all {} names are at /status", many[..MOST].join(", "), many.len()),
+    };
+    Refusal::not_found(format!("no source is called {name:?}; {there}"))
+}
+
+/// What to ask for in place of a format that there is none of.
+fn unknown_format(name: &str, extension: &str) -> String {
+    /// What people mean by names of other pictures and streams.
+    const MEANT: &[(&str, &str)] = &[
+        ("png", "jpg"),
+        ("bmp", "jpg"),
+        ("webp", "jpg"),
+        ("jpe", "jpg"),
+        ("mjpg", "mjpeg"),
+        ("mjpe", "mjpeg"),
+        ("wmv", "asf"),
+        ("m3u8", "mp4"),
+        ("mov", "mp4"),
+        ("m4v", "mp4"),
+        ("m2ts", "ts"),
+        ("h264", "ts"),
+    ];
+    let asked = extension.to_ascii_lowercase();
+    let known = |wanted: &str| FORMATS.iter().any(|format| format.extension == wanted);
+    let meant = MEANT.iter().find(|(other, _)| *other == asked).map(|(_, meant)| *meant);
+    let near = FORMATS.iter().map(|format| (media::distance(&asked, format.extension), format.extension)).min();
+    let near = near.filter(|(far, near)| *far <= 1 && near.len() > 2).map(|(_, near)| near);
+    let meant = known(&asked).then_some(&*asked).or(meant).or(near).unwrap_or("mjpeg");
+    let doc = FORMATS.iter().find(|format| format.extension == meant).map_or("", |format| format.doc);
+    let all: Vec<_> = FORMATS.iter().map(|format| format.extension).collect();
+    format!(
+        "{name}.{}: unknown format; did you mean /{name}.{meant} ({doc})? There are {}; docs/API.md describes them",
+        short(extension),
+        all.join(" ")
+    )
 }
 
 fn short(text: &str) -> String {

@@ -6,6 +6,7 @@ use media::{Kind, Redacted};
 
 use super::Outcome;
 use crate::journal::{Entry, Note};
+use crate::libav::device;
 use crate::location::Location;
 use crate::scheme::scheme_of;
 use crate::{Error, Phase, State, Status, makers, onvif};
@@ -61,7 +62,7 @@ pub(super) fn of(
         State::Live => Phase::Streaming,
         _ => status.reached,
     };
-    let is_local = !url.contains("://") || url.starts_with("file:");
+    let is_local = scheme_of(url).is_none_or(|scheme| ["file", "v4l2", "pattern"].contains(&scheme.names[0]));
     for (at, (phase, name)) in PHASES.into_iter().enumerate() {
         let next = PHASES.get(at + 1).map_or(Phase::Streaming, |(phase, _)| *phase);
         let (from, to) = (began(phase), began(next));
@@ -183,7 +184,12 @@ fn understood(url: &str) -> String {
     }
     let scheme = scheme_of(url).map_or("file", |scheme| scheme.names[0]);
     let Ok(location) = Location::parse(url) else {
-        return format!("{scheme}: {}", Redacted(url));
+        let what = match scheme {
+            "v4l2" => format!("a webcam, {}", device(url).unwrap_or_default()),
+            "file" => format!("a file, {}", crate::file::path(url).unwrap_or(url)),
+            scheme => format!("{scheme}, {}", Redacted(url)),
+        };
+        return what;
     };
     let port = location.port.or_else(|| scheme_of(url)?.port);
     let mut parts = vec![location.scheme.clone(), format!("host {}", location.host)];

@@ -25,6 +25,11 @@ pub static CODES: &[(&str, &str)] = &[
     ("url-no-host", "Write the camera's address behind ://, as in rtsp://10.0.0.5/stream."),
     ("url-port", "A port is a number from 1 to 65535. If the password has a : or / in it, write it as %3a or %2f."),
     ("url-not-understood", "Compare it with the URL in the camera's manual, letter by letter."),
+    ("url-empty", "Give the URL of a camera, a file such as clip.wmv, or a webcam such as /dev/video0."),
+    (
+        "is-a-feed",
+        "Serve it, `headwater serve NAME=push:`, let the encoder send to it, and look at it there: http://localhost:8090/NAME.mjpeg.",
+    ),
     (
         "name-unknown",
         "Check the spelling, or use the camera's address in numbers: it stands in the router's list of devices.",
@@ -193,6 +198,8 @@ fn code_of(error: &Error, text: &str) -> &'static str {
     let is_device = has(&["/dev/video", "device", "webcam"]);
     let is_tls = has(&["certificate", "tls", "ssl"]);
     match error {
+        Error::BadUrl { .. } if has(&["url is empty"]) => "url-empty",
+        Error::BadUrl { .. } if has(&["is a feed"]) => "is-a-feed",
         Error::BadUrl { .. } if has(&["no protocol"]) => "url-unknown-protocol",
         Error::BadUrl { .. } if has(&["no host"]) => "url-no-host",
         Error::BadUrl { .. } if has(&["port"]) => "url-port",

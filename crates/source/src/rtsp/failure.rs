@@ -86,6 +86,11 @@ pub(super) fn of_stream(error: &retina::Error, location: &Location) -> Fault {
     }
 }
 
+/// Whether it did not come to a connection.
+pub(super) fn is_no_connection(error: &retina::Error) -> bool {
+    kind(error) == "ConnectError"
+}
+
 /// Whether the server's bytes are no RTSP to `retina`.
 pub(super) fn is_gibberish(error: &retina::Error) -> bool {
     kind(error) == "RtspFramingError"

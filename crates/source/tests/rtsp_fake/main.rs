@@ -44,6 +44,8 @@ async fn refusals_say_who_refused_what() {
     for (request, with, expected) in [
         ("DESCRIBE", 403, "rtsp://@/cam answered 403 Forbidden to DESCRIBE from user admin"),
         ("DESCRIBE", 404, "rtsp://@/cam answered 404 Not Found to DESCRIBE"),
+        ("DESCRIBE", 415, "rtsp://@/cam answered 415 Unsupported Media Type to DESCRIBE"),
+        ("DESCRIBE", 453, "rtsp://@/cam answered 453 Not Enough Bandwidth to DESCRIBE"),
         ("SETUP", 454, "rtsp://@/cam answered 454 Session Not Found to SETUP"),
         ("PLAY", 503, "rtsp://@/cam answered 503 Service Unavailable to PLAY"),
         ("PLAY", 599, "rtsp://@/cam answered 599 to PLAY"),
@@ -53,6 +55,8 @@ async fn refusals_say_who_refused_what() {
         let error = failure(&source).await;
         let expected = expected.replace('@', &fake.address.to_string());
         assert!(error.to_string().starts_with(&expected), "{error}");
+        // What answers is connected, however quickly it refuses.
+        assert_eq!(source.status().borrow().reached, Phase::Handshake, "{error}");
         match error {
             Error::Server { status, .. } => assert_eq!(status, with),
             error => assert!(matches!(error, Error::Unauthorized { .. } | Error::NotFound { .. })),
