@@ -5,6 +5,7 @@
 camera that says nothing, ends at the first hiccup, and takes the thumbnail inside a picture for its end.
 """
 
+import signal
 import sys
 import urllib.request
 
@@ -35,5 +36,7 @@ def after(url):
 
 
 if __name__ == "__main__":
+    len(sys.argv) == 2 or sys.exit("usage: before_after.py http://camera/video.mjpg")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     for name, pictures in [("before", before(sys.argv[1])), ("after", after(sys.argv[1]))]:
         print(f"{name}: {sum(picture is not None for picture in pictures)} pictures")

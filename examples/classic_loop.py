@@ -4,6 +4,8 @@
     classic_loop.py http://localhost:8090/cam2.mjpeg --show        a window; q quits
     classic_loop.py http://localhost:8090/cam2.mjpeg --frames 100
 
+It needs OpenCV and numpy: pip install opencv-python numpy
+
 The loop that every forum has looks for FFD8 and FFD9 in whatever has arrived. Two
 things it gets wrong are right here: it never searches the same bytes twice, and it
 drops what came before the last whole picture when the program is slower than the
@@ -14,11 +16,15 @@ A marker cannot occur inside the coded data of a picture, but it can inside its 
 each picture; a program that wants every byte right reads that instead.
 """
 import argparse
+import signal
 import sys
 import urllib.request
 
-import cv2
-import numpy as np
+try:
+    import cv2
+    import numpy as np
+except ImportError as error:
+    sys.exit("classic_loop.py: %s; pip install opencv-python numpy" % error)
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 
@@ -54,6 +60,7 @@ def main():
     ap.add_argument("--show", action="store_true", help="show them in a window")
     ap.add_argument("--save", metavar="PATTERN", help="write them, as in shots/%%04d.png")
     a = ap.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     count = 0
     for picture in pictures(a.url, a.every):
         height, width = picture.shape[:2]
@@ -73,4 +80,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as error:  # urllib's errors are of this family
+        sys.exit("classic_loop.py: %s; is headwater running, and is the name right?" % error)

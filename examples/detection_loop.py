@@ -6,6 +6,7 @@ the newest, not the next in a queue, so what is found is what is there now. `fra
 """
 
 import argparse
+import signal
 
 import cv2
 
@@ -24,6 +25,7 @@ parser.add_argument("--frames", type=int, default=-1, help="stop after so many")
 parser.add_argument("--save", metavar="PATTERN", help="write pictures with the boxes, as in found/%%04d.png")
 parser.add_argument("url")
 arguments = parser.parse_args()
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 
 with headwater.open(arguments.url, latest=True, reconnect=True, corrupt="drop", size=(640, 0)) as camera:
     before = camera.read().gray

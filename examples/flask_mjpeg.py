@@ -5,6 +5,7 @@ A JPEG camera's own bytes are passed on; anything else is coded once for each vi
 many viewers, run the relay: it codes once for all.
 """
 
+import signal
 import sys
 
 from flask import Flask, Response
@@ -31,5 +32,7 @@ def video():
 
 
 if __name__ == "__main__":
+    len(sys.argv) == 2 or sys.exit("usage: flask_mjpeg.py URL")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     app.config["SOURCE"] = sys.argv[1]
     app.run(threaded=True)

@@ -6,6 +6,7 @@ back by itself.
 """
 
 import argparse
+import signal
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ parser.add_argument("--frames", type=int, default=0, help="stop after so many; 0
 parser.add_argument("--out", default="four.png")
 parser.add_argument("url", nargs=4)
 arguments = parser.parse_args()
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 
 wall = np.zeros((2 * HEIGHT, 2 * WIDTH, 3), np.uint8)
 cameras = [headwater.open(url, size=(WIDTH, HEIGHT), latest=True) for url in arguments.url]

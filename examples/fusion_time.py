@@ -7,6 +7,7 @@ each camera. Sensors of other kinds (radar, GPS) are matched to `captured` in th
 """
 
 import argparse
+import signal
 
 import headwater
 
@@ -15,6 +16,7 @@ parser.add_argument("--frames", type=int, default=-1, help="stop after so many p
 parser.add_argument("--within", type=float, default=0.02, help="seconds that a pair may be apart")
 parser.add_argument("url", nargs=2)
 arguments = parser.parse_args()
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 
 
 def taken(frame):

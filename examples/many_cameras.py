@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import signal
 
 import headwater
 
@@ -28,4 +29,5 @@ async def main():
     await asyncio.gather(*(watch(url, arguments.frames) for url in arguments.url))
 
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 asyncio.run(main())

@@ -6,12 +6,18 @@
 
 The relay keeps the camera's one connection and reconnects by itself; with
 ?placeholder=1 the capture goes on while the camera is away, too.
+
+It needs OpenCV: pip install opencv-python
 """
 import argparse
+import signal
 import sys
 import time
 
-import cv2
+try:
+    import cv2
+except ImportError as error:
+    sys.exit("opencv_capture.py: %s; pip install opencv-python" % error)
 
 
 def main():
@@ -21,6 +27,7 @@ def main():
     ap.add_argument("--show", action="store_true", help="show them in a window")
     ap.add_argument("--save", metavar="PATTERN", help="write them, as in shots/%%04d.png")
     a = ap.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 
     capture = cv2.VideoCapture(a.url)
     if not capture.isOpened():

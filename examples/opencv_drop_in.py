@@ -4,10 +4,13 @@
 `import cv2` became the line below. Everything but the capture is still OpenCV's.
 """
 
+import signal
 import sys
 
 import headwater.cv2compat as cv2
 
+len(sys.argv) == 2 or sys.exit("usage: opencv_drop_in.py URL")
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 capture = cv2.VideoCapture(sys.argv[1])
 if not capture.isOpened():
     sys.exit(f"cannot open: {capture.error}")

@@ -11,19 +11,23 @@ import cv2
 
 import headwater
 
+len(sys.argv) == 4 or sys.exit("usage: record.py URL FILE.avi SECONDS")
 url, path, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 with headwater.open(url, latest=False, buffer=25, reconnect=False) as camera:
     rate = camera.info.fps or 25
     writer, written, start = None, 0, 0.0
-    for frame in camera:
-        if writer is None:
-            writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), rate, (frame.width, frame.height))
-            start = frame.pts
-        if frame.pts - start >= seconds:
-            break
-        while written <= (frame.pts - start) * rate + 0.5:
-            writer.write(frame.bgr)
-            written += 1
+    try:
+        for frame in camera:
+            if writer is None:
+                writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), rate, (frame.width, frame.height))
+                start = frame.pts
+            if frame.pts - start >= seconds:
+                break
+            while written <= (frame.pts - start) * rate + 0.5:
+                writer.write(frame.bgr)
+                written += 1
+    except KeyboardInterrupt:
+        pass  # Ctrl-C: what there is becomes a whole file
     if writer:
         writer.release()
 print(f"{written} frames at {rate:.3g} a second")

@@ -6,10 +6,13 @@ a loop of `headwater.open`, `read` and `close` is kinder to the camera.
 """
 
 import pathlib
+import signal
 import sys
 
 import headwater
 
+len(sys.argv) >= 4 or sys.exit("usage: timelapse.py URL SECONDS FOLDER [COUNT]")
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 url, seconds, folder = sys.argv[1], float(sys.argv[2]), pathlib.Path(sys.argv[3])
 most = int(sys.argv[4]) if len(sys.argv) > 4 else None
 folder.mkdir(parents=True, exist_ok=True)

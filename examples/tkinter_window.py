@@ -4,6 +4,7 @@
 `headwater.tk.Viewer` is this as a widget, without PIL.
 """
 
+import signal
 import sys
 import tkinter
 
@@ -11,6 +12,8 @@ from PIL import ImageTk
 
 import headwater
 
+len(sys.argv) == 2 or sys.exit("usage: tkinter_window.py URL")
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 window = tkinter.Tk()
 window.title(sys.argv[1])
 label = tkinter.Label(window)

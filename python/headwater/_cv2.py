@@ -125,6 +125,8 @@ class VideoCapture:
     (True, (240, 320, 3))
     >>> cap.get(3)
     320.0
+    >>> cap
+    <headwater.VideoCapture 'pattern:?size=320x240', open>
 
     Other than in OpenCV: after a failed open or read, `error` says why; live sources give their newest frame
     (`latest=False` turns that off); opening and each wait for a frame end after 10 s; any thread may call anything.
@@ -235,6 +237,12 @@ class VideoCapture:
     def _not_open(self, always: bool = False) -> None:
         if self._raises or always:
             raise _for_opencv(CaptureClosed("the capture is not open"))
+
+    def __repr__(self) -> str:
+        capture = self._capture
+        if capture is not None:
+            return f"<headwater.VideoCapture {capture.url!r}, open>"
+        return f"<headwater.VideoCapture, {f'failed: {self.error}' if self.error else 'closed'}>"
 
     def isOpened(self) -> bool:
         return self._capture is not None

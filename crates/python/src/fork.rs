@@ -2,7 +2,7 @@
 //! one of them held.
 //!
 //! What a child opens for itself works: the locks of the process are taken while it forks
-//! ([`before`]), so that they are open on both sides, and captures get a runtime of its own. What
+//! (`before`), so that they are open on both sides, and captures get a runtime of its own. What
 //! it inherited is left alone, locks and memory: a capture of the parent says that it is not open
 //! here, and nothing of it is ever freed.
 
