@@ -44,6 +44,8 @@ pub enum Command {
     Ptz(crate::ptz::Ptz),
     /// Save a picture, or one every so often
     Grab(Grab),
+    /// Record a source in files, as it is: cut by the clock, whole even after a crash
+    Record(Record),
     /// Check or translate a file that says what to serve
     #[command(subcommand)]
     Config(crate::config::Command),
@@ -273,6 +275,54 @@ pub struct Grab {
     pub quality: Option<String>,
     #[command(flatten)]
     pub opening: Opening,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = format!("{RECORD_EXAMPLES}\n\n{}", source_help()))]
+pub struct Record {
+    /// A URL, a file or a device
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Files to write, with strftime's letters for the time at which each begins. The extension
+    /// says what kind: mp4, mkv, ts, asf, avi, mov, webm; without one what is recorded does.
+    /// Default: the source's name and the time
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<String>,
+    /// Begin another file so often, by the clock: 10m at :00, :10, :20 ...
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub segment: Option<Duration>,
+    /// Remove older files of this name: an age (12h, 7d, 4w), a size of all together (500MB,
+    /// 100GB), or both (7d,100GB)
+    #[arg(long, value_name = "AGE|SIZE")]
+    pub keep: Vec<record::Keep>,
+    /// Stop after so long
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub duration: Option<Duration>,
+    /// What to record
+    #[arg(long, value_enum, default_value_t = Tracks::All)]
+    pub tracks: Tracks,
+    /// Times in names, and where files are cut, in UTC and not in local time
+    #[arg(long)]
+    pub utc: bool,
+    /// Say nothing but what goes wrong
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  headwater record rtsp://10.0.0.5/stream -o 'front-%Y%m%d-%H%M.mp4' --segment 10m --keep 7d
+  headwater record http://10.0.0.6/video.mjpg -o '/srv/%Y/%m/%d/gate-%H%M' --segment 1h --keep 100GB";
+
+/// Which tracks are recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Tracks {
+    /// Pictures and sound
+    All,
+    /// Pictures alone
+    Video,
 }
 
 impl Grab {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// The codes, as `--help` and the man page print them.
 pub const TABLE: &str = "\
 Exit status:
-  0  done; serve, view and grab: also when ended by q, Ctrl-C or SIGTERM
+  0  done; serve, view, grab and record: also when ended by q, Ctrl-C or SIGTERM
   1  something else went wrong; the message says what
   2  the command line or a configuration is wrong
   3  a source gives no picture

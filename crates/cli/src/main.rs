@@ -17,6 +17,7 @@ mod pages;
 mod probe;
 mod progress;
 mod ptz;
+mod record;
 mod serve;
 mod signals;
 #[cfg(feature = "viewer")]
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     let result = match &args.command {
         Command::Serve(serve) => serve::run(serve),
         Command::Grab(grab) => grab::run(grab),
+        Command::Record(args) => record::run(args),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Discover(discover) => discover::run(discover),
         Command::Ptz(ptz) => ptz::run(ptz),

@@ -50,6 +50,12 @@ pub struct MuxerOptions {
     pub bit_exact: bool,
     /// What is the container's zero; its first packet's time when absent.
     pub zero: Option<Timestamp>,
+    /// It goes into a file, where pieces may be written over what was there: see [`Chunk::at`].
+    /// The container is given what makes it complete, such as an index.
+    pub seekable: bool,
+    /// Pictures are handed over after so long at the latest, and otherwise in front of the next
+    /// keyframe, where the container has fragments; each for itself when absent.
+    pub fragment: Option<Duration>,
     /// Further options of the muxer by FFmpeg's names. Unknown ones are logged and left out.
     pub private: Vec<(String, String)>,
 }
@@ -61,6 +67,9 @@ pub struct Chunk {
     pub data: Bytes,
     /// A reader that has the header may begin here.
     pub key: bool,
+    /// Where it stands, in bytes from the beginning of the header. Each follows the one before
+    /// it unless [`MuxerOptions::seekable`].
+    pub at: u64,
 }
 
 /// A container being written. Frees itself.
@@ -246,15 +255,25 @@ impl Muxer {
         let is_video = lane.track.video().is_some();
         let key = packet.key && (is_video || !self.has_video);
         // Bytes of earlier packets are no part of the chunk that a reader begins with.
-        let tail = if key { open.flush()? } else { Bytes::new() };
+        let since = packet.dts.saturating_since(open.flushed);
+        let ends = match self.options.fragment {
+            None => key,
+            Some(longest) => since >= longest || open.inside > MOST_INSIDE / 2,
+        };
+        let tail = if ends {
+            open.flushed = packet.dts;
+            open.flush()?
+        } else {
+            Vec::new()
+        };
         if key {
             open.repeat_tables(self.container);
         }
         let data = lane.prepare(packet, self.container);
         open.write(lane, stream, packet, &data, self.container)?;
         // Sound goes along with the next picture, where there are pictures.
-        let due = is_video || !self.has_video || packet.dts.saturating_since(open.flushed) >= LONGEST_FRAGMENT;
-        let head = if due {
+        let due = is_video || !self.has_video || since >= LONGEST_FRAGMENT;
+        let head = if due && self.options.fragment.is_none() {
             open.flushed = packet.dts;
             open.flush()?
         } else {
@@ -268,13 +287,12 @@ impl Muxer {
         Ok(())
     }
 
-    fn emit(&mut self, data: Bytes, key: bool) {
+    fn emit(&mut self, pieces: Vec<(u64, Bytes)>, key: bool) {
         self.key |= key;
-        if let State::Open(open) = &mut self.state
-            && !data.is_empty()
-        {
+        let State::Open(open) = &mut self.state else { return };
+        for (at, data) in pieces {
             open.inside = 0;
-            self.chunks.push_back(Chunk { data, key: std::mem::take(&mut self.key) });
+            self.chunks.push_back(Chunk { data, key: std::mem::take(&mut self.key), at });
         }
     }
 }
@@ -345,7 +363,7 @@ impl Open {
             check("avformat_alloc_output_context2", rc)?;
         }
         let context = Context(NonNull::new(raw).ok_or(Error::NoMemory)?);
-        let mut writer = Writer::new()?;
+        let mut writer = Writer::new(options.seekable)?;
         // SAFETY: a fresh context that is ours alone; plain values.
         unsafe {
             (*raw).pb = writer.as_ptr();
@@ -377,7 +395,8 @@ impl Open {
         for name in dict.names() {
             tracing::warn!(target: "ffmpeg", option = name, "the muxer does not take this option");
         }
-        let header = writer.take();
+        // Nothing goes back before there are packets.
+        let header = writer.take().into_iter().flat_map(|(_, data)| data).collect();
         Ok(Self { context, writer, header, base, inside: 0, flushed: base, unflushed: false })
     }
 
@@ -439,7 +458,7 @@ impl Open {
     }
 
     /// Has everything written that was taken in.
-    fn flush(&mut self) -> Result<Bytes, Error> {
+    fn flush(&mut self) -> Result<Vec<(u64, Bytes)>, Error> {
         if std::mem::take(&mut self.unflushed) {
             // SAFETY: our open context; without a packet it is a flush, which a muxer that keeps
             // nothing back answers with 1. (Which ones do is no longer told by FFmpeg 9.)

@@ -32,6 +32,7 @@ mod pass_through;
 mod past;
 mod players;
 mod reconnect;
+mod record;
 mod reload;
 mod rtsp;
 mod rtsp_clients;

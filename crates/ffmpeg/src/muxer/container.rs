@@ -68,14 +68,14 @@ static ROWS: &[Row] = &[
         name: "mp4",
         video: &["h264", "mpeg4"],
         audio: &["aac"],
-        options: &[("movflags", "+empty_moov+default_base_moof+frag_custom+skip_trailer"), ("use_editlist", "0")],
+        options: &[("movflags", "+empty_moov+default_base_moof+frag_custom+frag_discont+skip_trailer"), ("use_editlist", "0")],
         ..PLAIN
     },
     Row {
         name: "mov",
         video: &["h264", "mpeg4"],
         audio: &["aac"],
-        options: &[("movflags", "+empty_moov+default_base_moof+frag_custom+skip_trailer"), ("use_editlist", "0")],
+        options: &[("movflags", "+empty_moov+default_base_moof+frag_custom+frag_discont+skip_trailer"), ("use_editlist", "0")],
         ..PLAIN
     },
     Row { name: "matroska", video: &["h264", "mpeg4"], options: &[("live", "1")], ..PLAIN },

@@ -1,0 +1,213 @@
+//! Recordings in files, checked by strangers and picture by picture.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::clips::{CODECS, H264, HEVC, MJPEG, made, numbered};
+use crate::harness::server::headwater;
+use crate::harness::tools::{folder, python, wait};
+use crate::harness::{Camera, Manner, eventually, run, tool};
+
+/// Numbered pictures in H.264 with B-frames, a keyframe every half second, for six seconds.
+fn long() -> PathBuf {
+    let options = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-b_strategy", "0", "-g", "10"];
+    let options = [&options[..], &["-x264-params", "open-gop=0:scenecut=0"]].concat();
+    made("long.mp4", |out| numbered(out, (320, 240), 120, 20, &options))
+}
+
+/// The number in each frame of a file.
+fn numbers(path: &Path) -> Vec<Option<u16>> {
+    let mut ffmpeg = tool("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "fatal", "-i"]).arg(path);
+    ffmpeg.args(["-fps_mode", "passthrough", "-an", "-f", "rawvideo", "-pix_fmt", "gray", "-"]);
+    let frames = run(&mut ffmpeg).out;
+    frames.chunks_exact(320 * 240).map(|luma| formats::osd::read_number(luma, 320, 320, 240)).collect()
+}
+
+/// The files below `folder`, in the order of their names.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // One with a number goes behind the one without.
+    files.sort_by_key(|path| path.file_stem().unwrap().to_owned());
+    files
+}
+
+fn record(source: &str, output: &Path, options: &[&str]) -> Child {
+    let mut command = headwater();
+    command.args(["record", source, "-o"]).arg(output).args(options);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// What ffprobe knows of the first stream without reading all of it.
+fn known(path: &Path, entry: &str) -> String {
+    let mut ffprobe = tool("ffprobe");
+    ffprobe.args(["-v", "error", "-select_streams", "v", "-show_entries", entry, "-of", "csv=p=0"]).arg(path);
+    run(&mut ffprobe).succeeded().text().trim().trim_end_matches(',').to_owned()
+}
+
+#[test]
+fn every_picture_is_in_one_of_the_files_once_and_in_order() {
+    std::thread::scope(|scope| {
+        for extension in ["mp4", "mkv", "ts", "avi", "mov"] {
+            scope.spawn(move || {
+                let folder = folder(&format!("record-{extension}"));
+                let output = folder.join(format!("door-%H%M%S.{extension}"));
+                let source = long();
+                let args = ["record", source.to_str().unwrap(), "--segment", "2s", "-o", output.to_str().unwrap()];
+                let said = run(headwater().args(args)).succeeded();
+                let files = files(&folder);
+                assert!(files.len() >= 3, "{files:?}");
+                let told: Vec<_> = said.text().lines().map(PathBuf::from).collect();
+                assert_eq!(told, files);
+                assert_eq!(said.err, "", "no terminal, no progress");
+                let all: Vec<_> = files.iter().flat_map(|file| numbers(file)).collect();
+                assert_eq!(all, (0..120).map(Some).collect::<Vec<_>>(), "{extension}");
+            });
+        }
+    });
+}
+
+#[test]
+fn the_codec_chooses_the_kind_of_file_where_the_name_does_not() {
+    for clip in CODECS {
+        let folder = folder(&format!("record-any-{}", clip.file));
+        let clip_path = clip.path();
+        let args = ["record", clip_path.to_str().unwrap(), "-o", folder.join("x").to_str().unwrap(), "--quiet"]
+            .map(str::to_owned);
+        let said = run(headwater().args(args)).succeeded();
+        assert_eq!((said.text(), said.err), (String::new(), String::new()));
+        let files = files(&folder);
+        assert_eq!(files.len(), 1, "{files:?}");
+        assert_eq!(numbers(&files[0]), (0..30).map(Some).collect::<Vec<_>>(), "{}", files[0].display());
+    }
+}
+
+#[test]
+fn a_camera_is_recorded_until_ctrl_c_and_the_last_file_is_whole() {
+    let folder = folder("record-camera");
+    let camera = Camera::start(Manner::Pictures { fps: 20 });
+    let mut child = record(&camera.url(), &folder.join("%Y%m%d-%H%M%S"), &["--segment", "1s"]);
+    eventually("four files", || (files(&folder).len() >= 4).then_some(()));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let status = wait(&mut child, Duration::from_secs(10)).expect("an end");
+    assert_eq!(status.code(), Some(0));
+    let files = files(&folder);
+    let all: Vec<_> = files.iter().flat_map(|file| numbers(file)).map(Option::unwrap).collect();
+    assert!(all.len() > 30, "{}", all.len());
+    assert!(all.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 30), "{all:?}");
+    assert!(files.iter().all(|file| file.extension().unwrap() == "mkv"), "{files:?}");
+    assert_eq!(camera.connections(), 1);
+}
+
+#[test]
+fn what_is_on_disk_plays_after_kill_9_at_any_time_and_is_finished_at_the_next_start() {
+    let folder = folder("record-killed");
+    let source = long();
+    std::thread::scope(|scope| {
+        for at in 0..20_u64 {
+            let (folder, source) = (folder.join(at.to_string()), &source);
+            scope.spawn(move || {
+                std::fs::create_dir_all(&folder).unwrap();
+                let extension = ["mp4", "mp4", "mp4", "mkv", "ts", "mov", "avi"][at as usize % 7];
+                let output = folder.join(format!("x.{extension}"));
+                let mut child = record(source.to_str().unwrap(), &output, &[]);
+                eventually("a file", || std::fs::metadata(&output).ok().filter(|known| known.len() > 4096));
+                std::thread::sleep(Duration::from_millis(at * 97 % 2000));
+                child.kill().unwrap();
+                child.wait().unwrap();
+                let left = numbers(&output);
+                // Those that the very last one is shown after may not have come.
+                let whole = |found: &[Option<u16>]| {
+                    let (last, before) = found.split_last().unwrap();
+                    let next = before.len() as u16;
+                    before.iter().copied().eq((0..next).map(Some))
+                        && last.is_some_and(|last| (next..next + 3).contains(&last))
+                };
+                assert!(left.len() >= 10 && whole(&left), "{extension} {at}: {left:?}");
+                if !matches!(extension, "mp4" | "mov") {
+                    return;
+                }
+                assert_eq!(known(&output, "stream=nb_frames"), "N/A", "it is in fragments");
+                run(headwater().args(["record", H264.path().to_str().unwrap(), "-o"]).arg(&output)).succeeded();
+                let again = numbers(&output);
+                assert!(again.len() >= left.len() && whole(&again), "{at}: {again:?}");
+                assert_eq!(known(&output, "stream=nb_frames"), again.len().to_string());
+                assert_eq!(numbers(&folder.join(format!("x-1.{extension}"))).len(), 30, "nothing is written over");
+            });
+        }
+    });
+}
+
+#[test]
+fn opencv_and_ffprobe_know_the_length_of_each_kind_of_file_and_seek_in_it() {
+    let folder = folder("record-opencv");
+    let script = "\
+import sys, cv2
+for path in sys.argv[1:]:
+    c = cv2.VideoCapture(path)
+    n = int(c.get(cv2.CAP_PROP_FRAME_COUNT))
+    ok, frame = c.read()
+    assert ok and frame.shape == (240, 320, 3), path
+    assert c.set(cv2.CAP_PROP_POS_MSEC, 1500.0) and c.read()[0], path
+    print(n)
+";
+    let mut made = Vec::new();
+    for (clip, extension) in [(H264, "mp4"), (HEVC, "mp4"), (MJPEG, "avi"), (MJPEG, "mov"), (H264, "mkv")] {
+        let output = folder.join(format!("{}.{extension}", clip.file));
+        run(headwater().args(["record", clip.path().to_str().unwrap(), "-o"]).arg(&output)).succeeded();
+        let lasts: f64 = known(&output, "format=duration").parse().unwrap();
+        assert!((2.9..3.4).contains(&lasts), "{}: {lasts}", output.display());
+        made.push(output);
+    }
+    let counts = run(python().args(["-c", script]).args(&made)).succeeded().text();
+    for (count, path) in counts.lines().zip(&made) {
+        let count: u32 = count.parse().unwrap();
+        assert!((29..=33).contains(&count), "{}: {count}", path.display());
+        if path.extension().unwrap() == "mp4" {
+            assert_eq!(count, 30);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_recorded_is_refused_with_what_can() {
+    let folder = folder("record-refused");
+    let wmv = CODECS[1].path();
+    let wmv = wmv.to_str().unwrap();
+    for (source, name, options, code, part) in [
+        (wmv, "x.mp4", &[][..], 2, "mp4 files hold no wmv2; wmv2 is held by"),
+        (wmv, "x.txt", &[], 2, "expected mp4, mkv"),
+        (wmv, "%!.mp4", &[], 2, "strftime"),
+        (wmv, "%Z.mkv", &["--keep", "7d"], 2, "--keep"),
+        (wmv, "x.mkv", &["--keep", "soon"], 2, "7d"),
+        ("/no/such/file.wmv", "x.mkv", &[], 3, "is the path right?"),
+    ] {
+        let mut command = headwater();
+        command.args(["record", source, "-o"]).arg(folder.join(name)).args(options);
+        let said = run(&mut command);
+        assert_eq!(said.status.code(), Some(code), "{name}: {}", said.err);
+        assert!(said.err.contains(part), "{name}: {}", said.err);
+    }
+    assert_eq!(files(&folder), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn it_ends_by_itself_after_a_while_and_old_files_go() {
+    let folder = folder("record-while");
+    let camera = Camera::start(Manner::Pictures { fps: 20 });
+    let other = folder.join("holiday.mkv");
+    std::fs::write(&other, [0; 9999]).unwrap();
+    let mut child = record(
+        &camera.url(),
+        &folder.join("%Y%m%d-%H%M%S.mkv"),
+        &["--segment", "1s", "--duration", "4s", "--keep", "200kB"],
+    );
+    let status = wait(&mut child, Duration::from_secs(20)).expect("an end");
+    assert_eq!(status.code(), Some(0));
+    assert!(other.exists(), "it is none of the recording's");
+    let bytes: u64 = files(&folder).iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
+    assert!(files(&folder).len() < 5, "{:?}, {bytes} bytes", files(&folder));
+}

@@ -1,0 +1,74 @@
+//! Why nothing is recorded.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why nothing is recorded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What is to be recorded has no place in files of the kind that was asked for.
+    #[error("{container} files hold no {codec}; {}", .others)]
+    NoPlace {
+        /// The container asked for.
+        container: &'static str,
+        /// The codec that it does not hold.
+        codec: &'static str,
+        /// Which do, as a sentence.
+        others: String,
+    },
+    /// A name that cannot be one of a recording.
+    #[error("{name}: {what}")]
+    Name {
+        /// As given.
+        name: String,
+        /// What is wrong with it, and what is expected.
+        what: String,
+    },
+    /// All names for this time are taken.
+    #[error("{}: there are {} files of this name already; use a name with the time in it, as %Y%m%d-%H%M%S", .path.display(), crate::pattern::MOST_OF_A_NAME)]
+    Taken {
+        /// The name without a number.
+        path: PathBuf,
+    },
+    /// The muxer refused.
+    #[error("cannot be put into {container}: {what}")]
+    Muxer {
+        /// The container.
+        container: &'static str,
+        /// What it said.
+        what: String,
+    },
+    /// The system refused.
+    #[error("{}: {what}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// What the system said of `what`, tried with the file at `path`.
+    pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), what, source }
+    }
+
+    /// Trying again later cannot help: what is asked for cannot be.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::NoPlace { .. } | Self::Name { .. })
+    }
+
+    /// The sentence with what the system said.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
+}

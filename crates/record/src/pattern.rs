@@ -1,0 +1,202 @@
+//! What files are called, where one ends and the next begins, and which files are ours.
+//!
+//! Files are cut where the clock on the wall says so: a segment of ten minutes ends at :00,
+//! :10, :20, whenever it began. A name is a text with strftime's letters; a file is taken for
+//! one of the recording when its name read back by the same letters says the same again.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use jiff::Zoned;
+use jiff::fmt::strtime::{self, BrokenDownTime};
+use jiff::tz::TimeZone;
+
+use crate::Error;
+use crate::container::EXTENSIONS;
+
+/// Most files that have one name but for the number behind it.
+pub(crate) const MOST_OF_A_NAME: u32 = 9999;
+
+/// The names of a recording's files.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// The folders that every name begins with.
+    root: PathBuf,
+    /// The name below `root`, without its extension.
+    stem: String,
+    /// The extension; nothing where what is recorded decides.
+    extension: Option<&'static str>,
+    utc: bool,
+}
+
+impl Pattern {
+    /// The names that `text` says, with strftime's letters for the time at which a file begins,
+    /// in local time or in UTC.
+    ///
+    /// # Errors
+    /// [`Error::Name`] for letters that there are none of, and for an extension that no kind of file
+    /// has which is written.
+    pub fn new(text: &str, utc: bool) -> Result<Self, Error> {
+        let bad = |what: String| Error::Name { name: text.into(), what };
+        let folders = text.split('/').take_while(|part| !part.contains('%')).count();
+        let parts: Vec<_> = text.split('/').collect();
+        let (folders, below) = parts.split_at(folders.min(parts.len() - 1));
+        let (root, below) = (folders.join("/"), below.join("/"));
+        let root = PathBuf::from(if root.is_empty() && text.starts_with('/') { "/".into() } else { root });
+        let name = below.rsplit('/').next().unwrap_or_default();
+        let (stem, extension) = match name.rsplit_once('.').filter(|(_, extension)| !extension.contains('%')) {
+            None => (below.as_str(), None),
+            Some((_, extension)) => {
+                let known = EXTENSIONS.iter().find(|known| known.eq_ignore_ascii_case(extension)).ok_or_else(|| {
+                    bad(format!(".{extension} is no kind of file that is written; expected {}", EXTENSIONS.join(", ")))
+                })?;
+                (&below[..below.len() - extension.len() - 1], Some(*known))
+            }
+        };
+        let pattern = Self { root, stem: stem.into(), extension, utc };
+        if stem.rsplit('/').next().is_none_or(str::is_empty) {
+            return Err(bad("no name of a file; expected one as front-%Y%m%d-%H%M.mp4".into()));
+        }
+        let filled = pattern.filled(SystemTime::now()).map_err(bad)?;
+        if filled.split('/').count() != pattern.stem.split('/').count() || filled.split('/').any(|part| part == "..") {
+            return Err(bad("its letters make further folders; write those with a / of your own".into()));
+        }
+        Ok(pattern)
+    }
+
+    /// The extension that was given.
+    #[must_use]
+    pub fn extension(&self) -> Option<&'static str> {
+        self.extension
+    }
+
+    /// Whether files can be found again by their names, so that old ones can be told from others.
+    #[must_use]
+    pub fn can_be_read(&self) -> bool {
+        self.filled(SystemTime::now()).is_ok_and(|name| self.is_filled(&name))
+    }
+
+    /// The file of this time with the number `number`, 0 for none.
+    pub(crate) fn path(&self, at: SystemTime, number: u32, extension: &str) -> Result<PathBuf, Error> {
+        let filled = self.filled(at).map_err(|what| Error::Name { name: self.stem.clone(), what })?;
+        let extension = self.extension.unwrap_or(extension);
+        Ok(match number {
+            0 => self.root.join(format!("{filled}.{extension}")),
+            number => self.root.join(format!("{filled}-{number}.{extension}")),
+        })
+    }
+
+    /// Which segment `at` is in, for segments of this length.
+    pub(crate) fn slot(&self, at: SystemTime, length: Duration) -> i128 {
+        let zoned = self.zoned(at);
+        let offset = zoned.as_ref().map_or(0, |zoned| i128::from(zoned.offset().seconds()));
+        let nanos = zoned.map_or(0, |zoned| zoned.timestamp().as_nanosecond());
+        let length = i128::try_from(length.as_nanos()).unwrap_or(i128::MAX).max(1);
+        (nanos + offset * 1_000_000_000).div_euclid(length)
+    }
+
+    /// The folder that all files are in or below, and how many folders deep.
+    pub(crate) fn place(&self) -> (&Path, usize) {
+        let root = if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root };
+        (root, self.stem.split('/').count() - 1)
+    }
+
+    /// Whether a file with this path below [`Pattern::place`] has a name of this pattern.
+    pub(crate) fn is_ours(&self, below: &str) -> bool {
+        let Some((stem, extension)) = below.rsplit_once('.') else { return false };
+        match self.extension {
+            Some(own) if own != extension => return false,
+            None if !EXTENSIONS.contains(&extension) => return false,
+            _ => {}
+        }
+        if self.is_filled(stem) {
+            return true;
+        }
+        let is_number = |text: &&str| {
+            text.parse::<u32>().is_ok_and(|number| (1..=MOST_OF_A_NAME).contains(&number))
+                && !text.starts_with(['0', '+'])
+        };
+        stem.rsplit_once('-').is_some_and(|(stem, number)| is_number(&number) && self.is_filled(stem))
+    }
+
+    fn is_filled(&self, name: &str) -> bool {
+        let read = BrokenDownTime::parse(&self.stem, name);
+        read.is_ok_and(|time| time.to_string(&self.stem).is_ok_and(|again| again == name))
+    }
+
+    fn zoned(&self, at: SystemTime) -> Option<Zoned> {
+        let zone = if self.utc { TimeZone::UTC } else { TimeZone::system() };
+        jiff::Timestamp::try_from(at).ok().map(|at| at.to_zoned(zone))
+    }
+
+    fn filled(&self, at: SystemTime) -> Result<String, String> {
+        let at = self.zoned(at).ok_or("the time is out of range")?;
+        strtime::format(&self.stem, &at)
+            .map_err(|error| format!("{error}; expected strftime's letters, as in front-%Y%m%d-%H%M.mp4"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn names_are_filled_in_and_known_again() {
+        let pattern = Pattern::new("rec/front/%Y%m%d/door-%H%M.mp4", true).unwrap();
+        let path = pattern.path(at(1_700_000_000), 0, "mkv").unwrap();
+        assert_eq!(path, Path::new("rec/front/20231114/door-2213.mp4"));
+        assert_eq!(pattern.place(), (Path::new("rec/front"), 1));
+        for ours in ["20231114/door-2213.mp4", "20231114/door-2213-1.mp4", "20240229/door-0000-42.mp4"] {
+            assert!(pattern.is_ours(ours), "{ours}");
+        }
+        for other in [
+            "20231114/door-2213.mkv",
+            "20231114/door-2213.mp4.part",
+            "20231314/door-2213.mp4",
+            "20231114/door-221.mp4",
+            "20231114/door-2213-0.mp4",
+            "20231114/door-2213-01.mp4",
+            "20231114/door-2213-x.mp4",
+            "20231114/door-2213 .mp4",
+            "2023111/4door-2213.mp4",
+            "door-2213.mp4",
+            "holiday.mp4",
+            "",
+        ] {
+            assert!(!pattern.is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_an_extension_gets_one_and_one_without_letters_stays() {
+        let pattern = Pattern::new("door", true).unwrap();
+        assert_eq!(pattern.path(at(0), 3, "mkv").unwrap(), Path::new("door-3.mkv"));
+        assert!(pattern.is_ours("door.mp4") && pattern.is_ours("door-3.mkv") && !pattern.is_ours("door.txt"));
+        assert_eq!(Pattern::new("/a/%H.%M", true).unwrap().path(at(0), 0, "ts").unwrap(), Path::new("/a/00.00.ts"));
+        assert_eq!(Pattern::new("/%H.ts", true).unwrap().path(at(0), 0, "ts").unwrap(), Path::new("/00.ts"));
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_refused_with_what_can() {
+        for (name, part) in
+            [("a.txt", "mp4, "), ("%Y/", "no name"), ("%!.mp4", "strftime"), ("%D.mp4", "folders"), ("", "no name")]
+        {
+            let error = Pattern::new(name, false).unwrap_err().to_string();
+            assert!(error.contains(part), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn segments_end_where_the_clock_on_the_wall_says() {
+        let pattern = Pattern::new("%H%M.mp4", true).unwrap();
+        let slot = |seconds| pattern.slot(at(seconds), Duration::from_secs(600));
+        assert_eq!(slot(599) + 1, slot(600));
+        assert_eq!(slot(600), slot(1199));
+    }
+}
