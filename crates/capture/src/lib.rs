@@ -29,6 +29,7 @@
 
 mod error;
 mod every;
+mod facts;
 mod flow;
 mod frame;
 mod info;

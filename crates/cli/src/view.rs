@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use capture::{Capture, Format, State};
+use capture::{Capture, Format};
 use media::{Redacted, Variant};
 use view::{Info, Options, Pictures, Shown, Waker};
 
@@ -42,7 +42,7 @@ pub fn run(args: &View) -> anyhow::Result<()> {
     ::view::run(options, move |given| {
         end_on_signals(given.clone());
         let _ = waker.set(given);
-        Box::new(Screen { capture, url, last: None, delay: None })
+        Box::new(Screen { capture, last: None, delay: None })
     })?;
     Ok(())
 }
@@ -69,7 +69,6 @@ fn end_on_signals(waker: Waker) {
 
 struct Screen {
     capture: Capture,
-    url: String,
     /// The newest picture, for snapshots.
     last: Option<capture::Frame>,
     /// How old it was when it came.
@@ -87,23 +86,7 @@ impl Pictures for Screen {
     }
 
     fn status(&mut self) -> Info {
-        let (info, stats) = (self.capture.info(), self.capture.stats());
-        Info {
-            title: info.title,
-            state: match self.capture.state() {
-                State::Open | State::Stalled => ::view::State::Live,
-                State::Ended | State::Closed => ::view::State::Ended,
-                _ if stats.last_error.is_none() && self.last.is_none() => ::view::State::Connecting,
-                _ => ::view::State::NoSignal { since: stats.since },
-            },
-            source: self.url.clone(),
-            codec: info.codec,
-            size: info.size,
-            fps: stats.fps,
-            delay: self.delay,
-            dropped: stats.dropped,
-            error: stats.last_error.as_ref().map(ToString::to_string),
-        }
+        self.capture.facts(self.delay, self.last.is_some())
     }
 
     fn snapshot_jpeg(&mut self) -> Option<Vec<u8>> {
@@ -122,7 +105,7 @@ mod tests {
     fn the_delay_is_that_of_the_picture_and_does_not_grow_until_the_next() {
         let options = capture::Options::default().real_time(true);
         let capture = Capture::open_in_background("pattern:?size=160x64", options, || ()).unwrap();
-        let mut screen = Screen { capture, url: "pattern:".into(), last: None, delay: None };
+        let mut screen = Screen { capture, last: None, delay: None };
         let shown = loop {
             match screen.newest() {
                 Some(shown) => break shown,

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod coding;
+mod facts;
 mod picture;
 mod redact;
 mod spelling;
@@ -14,6 +15,7 @@ mod time;
 mod track;
 
 pub use coding::{AudioCoding, AvOptions, Encoding, VideoCoding, Wish};
+pub use facts::{Facts, Standing};
 pub use picture::{Rate, Size, SizeWish, Variant, VariantError};
 pub use redact::Redacted;
 pub use spelling::distance;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use capture::{Format, State};
+use capture::Format;
 use pyo3::prelude::*;
 use view::{Info, Options, Pictures, Shown, Waker};
 
@@ -148,24 +148,7 @@ impl Pictures for Screen {
     }
 
     fn status(&mut self) -> Info {
-        let capture = self.shared.capture();
-        let (info, stats) = (capture.info(), capture.stats());
-        Info {
-            title: info.title,
-            state: match capture.state() {
-                State::Open | State::Stalled => view::State::Live,
-                State::Ended | State::Closed => view::State::Ended,
-                _ if stats.last_error.is_none() && self.last.is_none() => view::State::Connecting,
-                _ => view::State::NoSignal { since: stats.since },
-            },
-            source: capture.url(),
-            codec: info.codec,
-            size: info.size,
-            fps: stats.fps,
-            delay: self.delay,
-            dropped: stats.dropped,
-            error: stats.last_error.as_ref().map(ToString::to_string),
-        }
+        self.shared.capture().facts(self.delay, self.last.is_some())
     }
 
     fn snapshot_jpeg(&mut self) -> Option<Vec<u8>> {

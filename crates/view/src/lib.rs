@@ -17,12 +17,11 @@ mod waker;
 mod window;
 
 pub use display::{Error, run};
+pub use media::{Facts as Info, Standing as State};
 pub use waker::Waker;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
-
-use media::Size;
+use std::time::{Instant, SystemTime};
 
 /// A decoded picture on its way to the screen.
 #[derive(Debug)]
@@ -44,46 +43,6 @@ pub trait Pictures: Send {
     /// The newest picture as a JPEG, the camera's own bytes where it sends JPEG; nothing
     /// before the first one.
     fn snapshot_jpeg(&mut self) -> Option<Vec<u8>>;
-}
-
-/// What there is to say about a source. Texts hold no password.
-#[derive(Clone, Debug, Default)]
-pub struct Info {
-    /// The stream's own title or description, if it has one.
-    pub title: Option<String>,
-    /// What it is doing.
-    pub state: State,
-    /// Where it comes from: the URL, for people to read.
-    pub source: String,
-    /// FFmpeg's name of the codec; empty while unknown.
-    pub codec: String,
-    /// The camera's size of picture; 0 × 0 while unknown.
-    pub size: Size,
-    /// Pictures a second, as measured.
-    pub fps: f64,
-    /// From the camera's taking a picture to its being decoded here, where it is known.
-    pub delay: Option<Duration>,
-    /// Pictures lost or left out since the start.
-    pub dropped: u64,
-    /// Why there are no pictures, in a sentence.
-    pub error: Option<String>,
-}
-
-/// What a source is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum State {
-    /// The first attempt is under way.
-    #[default]
-    Connecting,
-    /// Pictures are coming.
-    Live,
-    /// There have been none since this time, and attempts go on.
-    NoSignal {
-        /// When they stopped, or when the first attempt began.
-        since: SystemTime,
-    },
-    /// No more will come: the file is over, or the URL can never work.
-    Ended,
 }
 
 /// How to open the window.
