@@ -1,7 +1,10 @@
 """What a program may do to frames, arrays and captures, and what must not come of it."""
 
+import gc
+import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -118,3 +121,214 @@ def test_credentials_stand_in_one_place():
     with pytest.raises(headwater.Refused) as raised:
         headwater.open("http://127.0.0.1:1/a@b", user="me", password="hidden")
     assert "hidden" not in raised.value.url and raised.value.args == (str(raised.value),)
+
+
+def pattern():
+    with headwater.open("pattern:?size=160x64") as capture:
+        return capture.read()
+
+
+def test_arrays_outlive_frame_and_capture():
+    frame = pattern()
+    arrays = [frame.bgr, np.asarray(frame), np.from_dlpack(frame), np.asarray(memoryview(frame)), frame[10:20]]
+    before = [array.copy() for array in arrays]
+    del frame
+    gc.collect()
+    # What is opened next would take the memory, were it free.
+    for _ in range(20):
+        pattern().bgr[:] = 1
+    assert all(np.array_equal(array, was) for array, was in zip(arrays, before))
+
+
+def test_frames_can_be_looked_at_after_the_capture_is_closed(clips):
+    with headwater.open(clips("h264.mp4")) as capture:
+        frames = [capture.read() for _ in range(10)]
+    del capture
+    gc.collect()
+    assert [frame.index for frame in frames] == list(range(10))
+    for frame in frames:
+        assert frame.bgr.shape == (HEIGHT, WIDTH, 3) and frame.gray.any() and frame.jpeg()[:2] == b"\xff\xd8"
+        assert frame.resized(80, 0).rgb.shape == (45, 80, 3) and not frame.corrupt
+
+
+def test_the_buffer_of_a_frame_is_that_of_its_array():
+    frame = pattern()
+    view = memoryview(frame)
+    assert (view.shape, view.strides, view.format, view.itemsize) == ((64, 160, 3), (480, 3, 1), "B", 1)
+    assert view.c_contiguous and not view.readonly and view.nbytes == 64 * 160 * 3
+    view[0, 0, 0] = 77
+    assert frame.bgr[0, 0, 0] == 77 and bytes(view) == frame.bgr.tobytes()
+    # As long as somebody looks, the memory stays.
+    del frame
+    gc.collect()
+    assert view[0, 0, 0] == 77
+    with pytest.raises((BufferError, ValueError, TypeError)):
+        np.ndarray((1 << 30,), np.uint8, buffer=view)
+    for plain, shape in (("gray8", (64, 160)), ("bgra", (64, 160, 4)), ("yuv420p", (96, 160))):
+        with headwater.open("pattern:?size=160x64", format=plain) as capture:
+            assert memoryview(capture.read()).shape == shape
+
+
+def capsule_name(capsule):
+    import ctypes
+
+    name = ctypes.pythonapi.PyCapsule_GetName
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    return name(capsule)
+
+
+def test_dlpack_says_what_the_protocol_says():
+    frame = pattern()
+    assert frame.__dlpack_device__() == (1, 0)
+    assert capsule_name(frame.__dlpack__()) == b"dltensor"
+    assert capsule_name(frame.__dlpack__(stream=None, max_version=(1, 0))) == b"dltensor_versioned"
+    assert capsule_name(frame.__dlpack__(max_version=(0, 8))) == b"dltensor"
+    assert capsule_name(frame.__dlpack__(dl_device=(1, 0), copy=False, max_version=(1, 1))) == b"dltensor_versioned"
+    # Another device, and a stream, which the processor has none of.
+    for wrong in ({"dl_device": (2, 0)}, {"stream": 1}, {"stream": -1}):
+        with pytest.raises((BufferError, RuntimeError, ValueError)):
+            frame.__dlpack__(**wrong)
+    with pytest.raises(TypeError):
+        frame.__dlpack__(no_such_argument=1)
+    with pytest.raises(TypeError):
+        frame.__dlpack__(None)
+    # A capsule that nobody takes gives back what it holds.
+    array = frame.bgr
+    before = sys.getrefcount(array)
+    for _ in range(100):
+        frame.__dlpack__(max_version=(1, 0))
+    gc.collect()
+    assert sys.getrefcount(array) == before
+
+
+def test_dlpack_shares_or_copies_as_it_is_told():
+    frame = pattern()
+    shared, copied = np.from_dlpack(frame, copy=False), np.from_dlpack(frame, copy=True)
+    assert np.shares_memory(shared, frame.bgr) and shared.flags.writeable and shared.shape == (64, 160, 3)
+    assert not np.shares_memory(copied, frame.bgr) and np.array_equal(copied, shared)
+    shared[0, 0] = 99
+    assert (frame.bgr[0, 0] == 99).all() and not (copied[0, 0] == 99).all()
+    assert np.array_equal(np.from_dlpack(frame, device="cpu"), frame.bgr)
+
+
+def test_arrays_of_another_kind_and_copies_are_what_numpy_makes_of_them():
+    frame = pattern()
+    assert np.array(frame).base is not frame.bgr and not np.shares_memory(np.array(frame), frame.bgr)
+    assert np.asarray(frame, np.float32).dtype == np.float32
+    assert frame.__array__(np.uint8) is frame.bgr and frame.__array__(copy=True) is not frame.bgr
+    with pytest.raises(ValueError):
+        frame.__array__(np.float32, copy=False)
+    assert np.shares_memory(frame[:, ::2], frame.bgr) and (frame[...] == frame.bgr).all()
+
+
+def everything_told(url, caplog, **options):
+    """All that a failed open leaves where somebody may read it."""
+    import pickle
+    import traceback
+
+    try:
+        headwater.open(url, reconnect=False, timeout=5, **options).close()
+    except Exception as error:
+        told = ["".join(traceback.format_exception(error)), repr(error), str(error), repr(error.args)]
+        told += [repr(vars(error)), repr(pickle.dumps(error)), repr(getattr(error, "__notes__", ""))]
+        told += [repr((error.filename, error.filename2, error.strerror))] if isinstance(error, OSError) else []
+    else:
+        told = []
+    capture = headwater.VideoCapture(url, timeout=5, **options)
+    told += [repr(capture), repr(capture.error), str(capture.error)]
+    told += [record.getMessage() for record in caplog.records]
+    return told
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["127.0.0.1:1/x", "no-such-host.invalid/x", "127.0.0.1:port/x", "[::1/x", "", "127.0.0.1:99999/x", "a b/x", "/", "?x"],
+)
+def test_a_password_is_nowhere_that_somebody_reads(place, caplog, capfd):
+    caplog.set_level("DEBUG", logger="headwater")
+    for scheme in ("http", "https", "rtsp", "rtmp", "mms", "mmsh", "srt", "nope"):
+        for user in ("me:S3cret@", "me:S3c/r@t:S3cret@", "me:%53S3cret@", ":S3cret@"):
+            assert [text for text in everything_told(f"{scheme}://{user}{place}", caplog) if "S3cret" in text] == []
+        told = everything_told(f"{scheme}://{place}", caplog, user="me", password="S3cret")
+        assert [text for text in told if "S3cret" in text] == []
+    assert "S3cret" not in "".join(capfd.readouterr())
+
+
+def test_a_password_of_a_proxy_or_in_a_header_is_nowhere_either(caplog, capfd):
+    caplog.set_level("DEBUG", logger="headwater")
+    for options in (
+        {"proxy": "http://me:S3cret@127.0.0.1:1"},
+        {"proxy": "http://me:S3cret@127.0.0.1:port"},
+        {"proxy": "ftp://me:S3cret@x"},
+        {"headers": {"Authorization": "Basic S3cret\r\nX: y"}},
+        {"headers": {"Authorization": "Basic S3cret"}},
+        {"headers": {"Bad Name": "S3cret"}},
+    ):
+        assert [text for text in told_of(options, caplog) if "S3cret" in text] == [], options
+    assert "S3cret" not in "".join(capfd.readouterr())
+
+
+def told_of(options, caplog):
+    try:
+        return everything_told("http://127.0.0.1:1/x", caplog, **options)
+    except ValueError as error:
+        return [repr(error), str(error)]
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def held():
+    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+
+def settled(before, seconds=20):
+    until = time.monotonic() + seconds
+    while True:
+        gc.collect()
+        now = held()
+        if now[0] <= before[0] and now[1] <= before[1]:
+            return True
+        if time.monotonic() > until:
+            return now
+        time.sleep(0.02)
+
+
+def test_opening_and_closing_again_and_again_takes_no_more_memory(clips, server):
+    url = server.url("/x", mjpeg([picture(5, (240, 320, 3))] * 2, "stall"))
+
+    def cycles(count):
+        for _ in range(count):
+            for source in (clips("mjpeg.avi"), url):
+                with headwater.open(source, timeout=30) as capture:
+                    capture.read().bgr
+            with pytest.raises(headwater.Refused):
+                headwater.open("http://127.0.0.1:1/x")
+
+    cycles(40)
+    server.over.set()
+    before, least = held(), resident()
+    cycles(120)
+    assert settled(before) is True
+    # 120 leaked frames would be 27 MB, and 120 leaked decoders more.
+    assert resident() - least < 16 << 20
+
+
+def test_losing_and_opening_a_source_again_and_again_takes_no_more_memory(server):
+    url = server.url("/x", mjpeg([picture(5, (240, 320, 3))] * 2))
+    again = headwater.Reconnect(first=0.001, max=0.002, jitter=0)
+    with headwater.open(url, reconnect=again, latest=False, timeout=30) as capture:
+
+        def until(reconnects):
+            while capture.stats.reconnects < reconnects:
+                capture.read().bgr
+
+        until(40)
+        before, least = held(), resident()
+        until(160)
+        after = held()
+        assert resident() - least < 16 << 20
+        # One more connection than then may be on its way, and its server's thread.
+        assert after[0] <= before[0] + 4 and after[1] <= before[1] + 4

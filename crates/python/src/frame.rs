@@ -358,7 +358,11 @@ impl Frame {
             (None, _) => Ok(array),
             (Some(dtype), copy) => {
                 options.set_item("copy", copy.unwrap_or(false))?;
-                array.call_method("astype", (dtype,), Some(&options))
+                let made = array.call_method("astype", (dtype,), Some(&options))?;
+                match copy == Some(false) && !made.is(&array) {
+                    true => Err(PyValueError::new_err("of another kind than its pixels it is a copy, and copy=False")),
+                    false => Ok(made),
+                }
             }
         }
     }
