@@ -204,6 +204,9 @@ pub struct Serve {
     /// Most bytes of one source's recording; the oldest goes
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, requires = "record")]
     pub record_size: u64,
+    /// Let whoever may see a camera move it too, by POST /NAME/ptz; for sources given as onvif://
+    #[arg(long, conflicts_with = "file")]
+    pub ptz: bool,
     /// Most connections at a time
     #[arg(long, value_name = "N", default_value_t = relay::Config::MAX_CONNECTIONS)]
     pub max_connections: usize,

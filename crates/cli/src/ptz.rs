@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use media::Redacted;
-use source::onvif::{Camera, Order, Vector};
+use source::onvif::{Camera, Direction, Order, Vector};
 use tokio::runtime::Builder;
 
 use crate::args::{Opening, time};
@@ -112,42 +112,31 @@ async fn act(camera: &mut Camera, args: &Ptz) -> anyhow::Result<String> {
                 .map(|preset| format!("{:<12} {}\n", printable(&preset.token), printable(&preset.name)))
                 .collect());
         }
-        Action::Preset { name } => {
-            let presets = camera.presets().await?;
-            let found = presets
-                .iter()
-                .find(|preset| preset.token == name)
-                .or_else(|| presets.iter().find(|preset| preset.name.eq_ignore_ascii_case(&name)));
-            let known = || presets.iter().map(|preset| preset.name.clone()).collect::<Vec<_>>().join(", ");
-            let found = found
-                .ok_or_else(|| Failure::Usage(printable(&format!("no preset {name:?}; there are: {}", known()))))?;
-            Order::Preset(found.token.clone())
-        }
+        Action::Preset { name } => match camera.preset(&name).await? {
+            Ok(preset) => Order::Preset(preset.token),
+            Err(presets) => {
+                let known = presets.iter().map(|preset| preset.name.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(Failure::Usage(printable(&format!("no preset {name:?}; there are: {known}"))).into());
+            }
+        },
         Action::Stop => Order::Stop,
         Action::Home => Order::Home,
         Action::To { pan, tilt, zoom } => Order::Absolute(Vector { pan, tilt, zoom }),
         Action::By { pan, tilt, zoom } => Order::Relative(Vector { pan, tilt, zoom }),
-        action => return Ok(moved(camera, &action, args).await.map(|()| String::new())?),
+        Action::Left => return go(camera, Direction::Left, args).await,
+        Action::Right => return go(camera, Direction::Right, args).await,
+        Action::Up => return go(camera, Direction::Up, args).await,
+        Action::Down => return go(camera, Direction::Down, args).await,
+        Action::ZoomIn => return go(camera, Direction::ZoomIn, args).await,
+        Action::ZoomOut => return go(camera, Direction::ZoomOut, args).await,
     };
     camera.order(&order).await?;
     Ok(String::new())
 }
 
-/// Moves for a time. The camera is told how long, and to stop after it, since not all of them
-/// heed the former.
-async fn moved(camera: &mut Camera, action: &Action, args: &Ptz) -> Result<(), source::Error> {
-    let (pan, tilt, zoom) = match action {
-        Action::Left => (-1.0, 0.0, 0.0),
-        Action::Right => (1.0, 0.0, 0.0),
-        Action::Up => (0.0, 1.0, 0.0),
-        Action::Down => (0.0, -1.0, 0.0),
-        Action::ZoomIn => (0.0, 0.0, 1.0),
-        _ => (0.0, 0.0, -1.0),
-    };
-    let speed = Vector { pan: pan * args.speed, tilt: tilt * args.speed, zoom: zoom * args.speed };
-    camera.order(&Order::Continuous { speed, time: Some(args.time) }).await?;
-    tokio::time::sleep(args.time).await;
-    camera.order(&Order::Stop).await
+async fn go(camera: &mut Camera, direction: Direction, args: &Ptz) -> anyhow::Result<String> {
+    camera.go(direction, args.speed, args.time).await?;
+    Ok(String::new())
 }
 
 async fn status(camera: &mut Camera) -> Result<String, source::Error> {

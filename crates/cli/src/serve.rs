@@ -73,6 +73,7 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         rtsp_timeout: args.rtsp_timeout,
         multicast: args.multicast.clone(),
         max_connections: args.max_connections,
+        ptz: args.ptz,
         ..Config::default()
     })
 }

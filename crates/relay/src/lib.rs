@@ -18,6 +18,7 @@ mod name;
 mod output;
 mod paths;
 mod placeholder;
+mod ptz;
 mod rtsp;
 mod server;
 mod session;
@@ -82,6 +83,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// Most connections at a time; further ones are answered with 503 and closed.
     pub max_connections: usize,
+    /// Whether clients may move cameras, by `POST /NAME/ptz`.
+    pub ptz: bool,
 }
 
 /// Nothing to serve, on [`Config::LISTEN`].
@@ -96,6 +99,7 @@ impl Default for Config {
             multicast: Vec::new(),
             sources: Vec::new(),
             max_connections: Self::MAX_CONNECTIONS,
+            ptz: false,
         }
     }
 }
@@ -148,6 +152,8 @@ pub struct Relay {
     presses: rtsp::Presses,
     /// The groups that sources are sent to; set when the server is.
     groups: OnceLock<Vec<(String, Group)>>,
+    /// Whether cameras may be moved; set when the server is.
+    ptz: OnceLock<bool>,
     started: Instant,
 }
 
@@ -203,6 +209,7 @@ impl Relay {
             tapes: output::Tapes::default(),
             presses: rtsp::Presses::default(),
             groups: OnceLock::new(),
+            ptz: OnceLock::new(),
             started: Instant::now(),
         }
     }
@@ -254,6 +261,11 @@ impl Relay {
     /// Remembers what is sent where. Those of the first server of a relay count.
     fn send_to(&self, groups: &[(String, Group)]) {
         let _ = self.groups.set(groups.to_vec());
+    }
+
+    /// Remembers whether cameras may be moved. What the first server of a relay says counts.
+    fn let_move(&self, may: bool) {
+        let _ = self.ptz.set(may);
     }
 
     /// All sources, by name.

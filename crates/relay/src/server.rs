@@ -175,6 +175,7 @@ impl Server {
             configured.start(&relay, sent, sender);
         }
         relay.send_to(&config.multicast);
+        relay.let_move(config.ptz);
         let shared = Arc::new(Shared {
             relay: Arc::clone(&relay),
             limit,

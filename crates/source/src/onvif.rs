@@ -8,6 +8,7 @@
 mod address;
 mod camera;
 mod client;
+mod moves;
 mod wish;
 
 pub use ::onvif::device::Information;
@@ -15,6 +16,7 @@ pub use ::onvif::media::Profile;
 pub use ::onvif::ptz::{Order, Preset, Status as Place, Vector};
 
 pub use camera::{Camera, told};
+pub use moves::Direction;
 
 use self::wish::Wish;
 use crate::journal::Note;

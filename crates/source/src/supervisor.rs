@@ -198,6 +198,14 @@ impl Supervisor {
         &self.0.request.url
     }
 
+    /// The camera that it is, asked beside its pictures: to be moved.
+    ///
+    /// # Errors
+    /// As [`crate::onvif::Camera::open`].
+    pub async fn camera(&self) -> Result<crate::onvif::Camera, Error> {
+        crate::onvif::Camera::open(self.url(), &self.0.request.options).await
+    }
+
     /// The packets as the source sends them. A cursor on it makes the source open.
     #[must_use]
     pub fn feed(&self) -> &Feed {

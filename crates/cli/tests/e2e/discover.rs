@@ -1,11 +1,14 @@
 //! `headwater discover` and `headwater ptz`.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::Value;
 
 use crate::harness::onvif::{Manner, Onvif, Probed};
 use crate::harness::server::headwater;
 use crate::harness::tools::Output;
-use crate::harness::{Camera, camera, run};
+use crate::harness::{Camera, Server, camera, run};
 
 fn discover(args: &[&str]) -> (Output, Value) {
     let output = run(headwater().args(["discover", "--json", "--timeout", "2s"]).args(args));
@@ -107,4 +110,40 @@ fn what_cannot_be_moved_is_told() {
     assert!(unknown.status.code() == Some(2) && unknown.err.contains("there are: Gate, Yard"), "{}", unknown.err);
     let other = ptz("rtsp://10.0.0.7/x", &["left"]);
     assert!(other.err.contains("not a URL of an ONVIF camera"), "{}", other.err);
+}
+
+/// The status of a POST, and what is said.
+fn post(server: &Server, path: &str, more: &str) -> (u16, String) {
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: relay\r\nContent-Length: 0\r\nConnection: close\r\n{more}\r\n");
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    (answer[9..12].parse().unwrap(), answer)
+}
+
+#[test]
+fn a_relay_moves_a_camera_only_where_it_is_let() {
+    let onvif = Onvif::start(Manner { login: Some(("admin", "pw")), ..Manner::default() });
+    let front = format!("front={}", onvif.url("admin:pw@", ""));
+    let server = Server::start(["--ptz", &front, "test=pattern:"]);
+    assert_eq!(post(&server, "/front/ptz?order=up&ms=50&speed=1", "").0, 204);
+    assert_eq!(onvif.last("ContinuousMove").at(&["Velocity", "PanTilt"]).unwrap().attribute("y"), Some("1"));
+    assert_eq!(onvif.asked().last().unwrap(), "Stop");
+    assert_eq!(post(&server, "/front/ptz?preset=gate", "").0, 204);
+    let (status, presets) = post(&server, "/front/ptz?order=presets", "Origin: http://relay\r\n");
+    assert!(status == 200 && presets.contains(r#""name":"Yard""#), "{presets}");
+    for (path, more, expected) in [
+        ("/front/ptz?order=left", "Origin: https://evil.example\r\n", 403),
+        ("/front/ptz?order=jump", "", 400),
+        ("/front/ptz?preset=roof", "", 404),
+        ("/test/ptz?order=left", "", 400),
+        ("/nope/ptz?order=left", "", 405),
+    ] {
+        let (status, answer) = post(&server, path, more);
+        assert_eq!(status, expected, "{path}: {answer}");
+    }
+    assert_eq!(server.get("/front/ptz?order=left").status, 405);
+    let closed = Server::start([&front]);
+    assert_eq!(post(&closed, "/front/ptz?order=left", "").0, 403);
 }

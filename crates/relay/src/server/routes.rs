@@ -12,7 +12,7 @@ use source::Supervisor;
 
 use super::{Refusal, Takeover, unescape};
 use crate::output::{Ask, FORMATS, Tags, past};
-use crate::{Relay, feeds, health, metrics, status};
+use crate::{Relay, feeds, health, metrics, ptz, status};
 
 type Shared = State<Arc<Relay>>;
 
@@ -87,6 +87,13 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         && let Some(feed) = feeds::at(&relay, file)
     {
         return feeds::receive(&feed.clone(), request, None).await;
+    }
+    if let Some(source) = file.strip_suffix("/ptz").and_then(|name| relay.source(name)) {
+        return match (relay.ptz.get(), request.method() == Method::POST) {
+            (Some(true), true) => ptz::answer(&source, request.uri().query().unwrap_or(""), request.headers()).await,
+            (Some(true), false) => Err(Refusal::method("POST")),
+            _ => Err(Refusal::new(StatusCode::FORBIDDEN, "cameras may not be moved here; serve --ptz allows it")),
+        };
     }
     if file.ends_with(".ffm") && feeds::at(&relay, file).is_some() {
         return Err(Refusal::not_found(format!(

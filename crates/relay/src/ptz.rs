@@ -1,0 +1,155 @@
+//! `POST /NAME/ptz`: moves a camera that was given as `onvif://`.
+//!
+//! Off unless the relay was told otherwise ([`crate::Config::ptz`]): whoever may see a camera is
+//! not for that reason to turn it. A page of another site cannot use a browser of this network
+//! for it either: a request that says that it comes from one is refused.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use source::onvif::{Direction, Order};
+use source::{Error, Supervisor};
+use tokio::sync::Semaphore;
+
+use crate::server::{Refusal, unescape};
+
+/// Orders that are carried out at a time.
+const MOST: usize = 8;
+/// Longest move.
+const LONGEST: Duration = Duration::from_secs(10);
+/// The parameters.
+const KNOWN: &[&str] = &["order", "preset", "speed", "ms"];
+
+static PLACES: Semaphore = Semaphore::const_new(MOST);
+
+/// What a request wants.
+#[derive(Debug, PartialEq)]
+enum Wish {
+    Go { direction: Direction, speed: f32, time: Duration },
+    Stop,
+    Home,
+    Preset(String),
+    Presets,
+    Status,
+}
+
+/// Carries the order of `query` out.
+pub(crate) async fn answer(source: &Supervisor, query: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
+    if is_from_elsewhere(headers) {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "a page of another site may not move cameras"));
+    }
+    let wish = wish(query)?;
+    if !source.url().starts_with("onvif") {
+        return Err(Refusal::bad_request(format!("{}: only what is given as onvif:// can be moved", source.name())));
+    }
+    let Ok(_place) = PLACES.try_acquire() else {
+        return Err(Refusal::over("too many cameras are being moved; try again"));
+    };
+    carried_out(source, wish).await
+}
+
+async fn carried_out(source: &Supervisor, wish: Wish) -> Result<Response, Refusal> {
+    let refused = |error: Error| Refusal::source(source.name(), &error);
+    let mut camera = source.camera().await.map_err(refused)?;
+    match wish {
+        Wish::Go { direction, speed, time } => camera.go(direction, speed, time).await.map_err(refused)?,
+        Wish::Stop => camera.order(&Order::Stop).await.map_err(refused)?,
+        Wish::Home => camera.order(&Order::Home).await.map_err(refused)?,
+        Wish::Preset(name) => match camera.preset(&name).await.map_err(refused)? {
+            Ok(preset) => camera.order(&Order::Preset(preset.token)).await.map_err(refused)?,
+            Err(_) => {
+                return Err(Refusal::not_found(format!("{}: no such preset; order=presets lists them", source.name())));
+            }
+        },
+        Wish::Presets => {
+            let presets = camera.presets().await.map_err(refused)?;
+            let list = presets.iter().map(|preset| serde_json::json!({ "token": preset.token, "name": preset.name }));
+            return Ok(axum::Json(list.collect::<Vec<_>>()).into_response());
+        }
+        Wish::Status => {
+            let place = camera.place().await.map_err(refused)?;
+            let (pan, tilt, zoom) = (place.pan, place.tilt, place.zoom);
+            return Ok(axum::Json(serde_json::json!({ "pan": pan, "tilt": tilt, "zoom": zoom })).into_response());
+        }
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Whether a browser says that a page of another site asks (RFC 6454 section 7).
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    origin.is_none() || origin != text(header::HOST)
+}
+
+fn wish(query: &str) -> Result<Wish, Refusal> {
+    let (mut order, mut preset, mut speed, mut time) = (None, None, 0.5, Duration::from_secs(1));
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = unescape(value)?;
+        let wrong = |expected: &str| Refusal::bad_request(format!("{key}: expected {expected}"));
+        match key {
+            "order" => order = Some(value.into_owned()),
+            "preset" => preset = Some(value.into_owned()),
+            "speed" => {
+                let number = value.parse().ok().filter(|speed| (0.01..=1.0).contains(speed));
+                speed = number.ok_or_else(|| wrong("a number from 0.01 to 1"))?;
+            }
+            "ms" => {
+                let number = value.parse().ok().map(Duration::from_millis).filter(|time| *time <= LONGEST);
+                time = number.ok_or_else(|| wrong("milliseconds, at most 10000"))?;
+            }
+            _ => return Err(Refusal::bad_request(format!("unknown parameter; known are {}", KNOWN.join(", ")))),
+        }
+    }
+    match (order.as_deref(), preset) {
+        (None, Some(name)) => Ok(Wish::Preset(name)),
+        (Some("stop"), None) => Ok(Wish::Stop),
+        (Some("home"), None) => Ok(Wish::Home),
+        (Some("presets"), None) => Ok(Wish::Presets),
+        (Some("status"), None) => Ok(Wish::Status),
+        (Some(word), None) => match word.parse() {
+            Ok(direction) => Ok(Wish::Go { direction, speed, time }),
+            Err(words) => Err(Refusal::bad_request(format!("order: expected {words}, stop, home, presets or status"))),
+        },
+        _ => Err(Refusal::bad_request("expected one of order= and preset=")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_read_and_what_is_none_is_told() {
+        let read = |query: &str| wish(query).map_err(|refusal| refusal.status().as_u16());
+        let go = Wish::Go { direction: Direction::Left, speed: 0.25, time: Duration::from_millis(200) };
+        assert_eq!(read("order=left&speed=0.25&ms=200"), Ok(go));
+        assert_eq!(read("preset=Front%20Door"), Ok(Wish::Preset("Front Door".into())));
+        for wrong in
+            ["", "order=", "order=jump", "order=left&speed=2", "order=left&ms=10001", "preset=1&order=home", "x=1"]
+        {
+            assert_eq!(read(wrong), Err(400), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_told_by_its_origin() {
+        let headers = |origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "relay:8090".parse().unwrap());
+            headers.extend(origin.map(|origin| (header::ORIGIN, origin.parse().unwrap())));
+            headers
+        };
+        for (origin, elsewhere) in [
+            (None, false),
+            (Some("http://relay:8090"), false),
+            (Some("https://evil.example"), true),
+            (Some("null"), true),
+        ] {
+            assert_eq!(is_from_elsewhere(&headers(origin)), elsewhere, "{origin:?}");
+        }
+    }
+}
