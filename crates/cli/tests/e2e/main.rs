@@ -24,6 +24,7 @@ mod end;
 mod examples;
 mod feeds;
 mod ffserver;
+mod golden;
 mod launch;
 mod numbers;
 mod onvif;

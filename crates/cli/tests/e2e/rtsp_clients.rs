@@ -153,3 +153,16 @@ fn our_own_client_reads_it_and_can_be_read_again() {
     assert_whole(&read(&frames), 20, "a relay of a relay");
     drop(server);
 }
+
+#[test]
+fn gstreamer_pauses_and_plays_on() {
+    tool("gst-launch-1.0");
+    let server = Server::start(["--rtsp=127.0.0.1:0", "p=pattern:?size=160x120&fps=20"]);
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/data/gst_pause.py");
+    for transport in ["tcp", "udp"] {
+        let mut python = std::process::Command::new("python3");
+        python.arg(&script).arg(format!("rtsp://{}/p", server.rtsp())).arg(transport);
+        let said = run(&mut python).succeeded().text();
+        assert_eq!(said, "played on\n", "{transport}");
+    }
+}

@@ -27,7 +27,9 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
     let (Some(paths), Some(takeover)) = (relay.paths(), parts.extensions.get::<Takeover>().cloned()) else {
         return Refusal::bad_request("this needs a connection of its own").into_response();
     };
-    let path = match unescape(parts.uri.path()) {
+    // A path without its slash looks like the name of a host.
+    let bare = parts.uri.authority().filter(|_| parts.uri.scheme().is_none() && parts.method != Method::CONNECT);
+    let path = match unescape(bare.map_or(parts.uri.path(), |bare| bare.as_str())) {
         Ok(path) => path.trim_start_matches('/').to_owned(),
         Err(refusal) => return refusal.into_response(),
     };
