@@ -166,3 +166,40 @@ fn gstreamer_pauses_and_plays_on() {
         assert_eq!(said, "played on\n", "{transport}");
     }
 }
+
+#[test]
+fn a_stream_that_is_denied_is_refused_to_every_player_by_every_transport() {
+    let stream = |name: &str, lines: &str| format!("<Stream {name}>\nFeed f\nFormat rtp\n{lines}\n</Stream>\n");
+    let text = [
+        "HTTPPort 8090\nRTSPPort 5554\nMaxBandwidth 1000000\n<Feed f>\nSource pattern:?size=160x120&fps=20\n</Feed>\n",
+        &stream("open", ""),
+        &stream("closed", "ACL allow 127.0.0.77\nMulticastAddress 239.255.12.40\nMulticastPort 6500\nMulticastTTL 0"),
+    ]
+    .concat();
+    let server = Server::configured_with("denied-players", &text, &["--rtsp", "127.0.0.1:0"]);
+    let url = |name: &str| format!("rtsp://{}/{name}", server.rtsp());
+    let plays = |name: &str, transport: &str| {
+        let mut ffmpeg = tool("ffmpeg");
+        ffmpeg.args(["-nostdin", "-v", "error", "-rtsp_transport", transport, "-i", &url(name)]);
+        run(ffmpeg.args(["-frames:v", "3", "-f", "null", "-"])).status.success()
+    };
+    let shows = |name: &str, protocol: &str| {
+        let pipeline = format!(
+            "rtspsrc location={} protocols={protocol} ! rtpjpegdepay ! jpegdec ! fakesink num-buffers=3",
+            url(name)
+        );
+        run(tool("gst-launch-1.0").arg("-q").args(pipeline.split_whitespace())).status.success()
+    };
+    for transport in ["tcp", "udp"] {
+        assert!(plays("open", transport) && shows("open", transport), "{transport}");
+        assert!(!plays("closed", transport) && !shows("closed", transport), "{transport}");
+    }
+    assert!(!plays("closed", "udp_multicast") && !shows("closed", "udp-mcast"), "multicast");
+    // Not even whoever asks for nothing but a track learns that it is there.
+    let ask = |name: &str| {
+        let mut client = crate::harness::rtsp::Client::connect(server.rtsp(), name);
+        let reply = client.ask("SETUP", "/streamid=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
+        (reply.status, reply.body)
+    };
+    assert_eq!(ask("closed"), ask("nothing"));
+}
