@@ -6,7 +6,7 @@ use std::ffi::c_int;
 use std::ptr::NonNull;
 
 use bytes::Bytes;
-use media::{Codec, Kind, Size, Track, TrackId, Video, VideoCoding};
+use media::{Codec, Kind, Rational, Size, Track, TrackId, Video, VideoCoding};
 
 use self::settings::Settings;
 use crate::error::{Error, check};
@@ -23,6 +23,8 @@ pub struct Encoder {
     tag: u32,
     size: Size,
     format: &'static str,
+    /// Pictures a second by the codec's own header, where it counts pictures by it.
+    rate: Option<Rational>,
     count: i64,
 }
 
@@ -107,10 +109,14 @@ impl Encoder {
         let context = unsafe { ffi::avcodec_alloc_context3(found.as_ptr()) };
         let context = NonNull::new(context).ok_or(Error::NoMemory)?;
         let tag = u32::from_le_bytes(options.coding.tag.unwrap_or(options.tag));
-        let encoder = Self { context, codec, tag, size, format: pixel.name, count: 0 };
+        let mut encoder = Self { context, codec, tag, size, format: pixel.name, rate: None, count: 0 };
         // SAFETY: an encoder's name is a literal of the library.
         let name = unsafe { crate::static_str((*found.as_ptr()).name) };
         let settings = Settings::of(name, codec, size, options)?;
+        if matches!(codec.name(), "theora" | "dvvideo") {
+            let side = |side| u32::try_from(side).unwrap_or(1);
+            encoder.rate = Rational::new(side(settings.rate.0), side(settings.rate.1));
+        }
         let mut dict = settings.dict;
         let context = encoder.context.as_ptr();
         // SAFETY: a fresh context that is ours alone, set up with plain values before it is opened.
@@ -184,6 +190,7 @@ impl Encoder {
             kind: Kind::Video(Video {
                 size: self.size,
                 pixel_format: Some(self.format.into()),
+                frame_rate: self.rate,
                 full_range: Some(!self.format.starts_with("yuv") || self.format.starts_with("yuvj")),
                 ..Video::default()
             }),

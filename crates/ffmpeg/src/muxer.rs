@@ -448,7 +448,9 @@ impl Open {
             let raw = coded.as_ptr();
             ((*raw).pts, (*raw).dts, (*raw).stream_index) = (pts, dts, stream);
             let nanos = i64::try_from(duration.as_nanos()).unwrap_or(0);
-            (*raw).duration = Timestamp::from_nanos(nanos).to_ticks(num, den).max(1);
+            // Ogg counts on from the end of a picture.
+            let counted = container.row.constant_rate && lane.track.video().is_some();
+            (*raw).duration = if counted { 1 } else { Timestamp::from_nanos(nanos).to_ticks(num, den).max(1) };
             (*raw).flags = if packet.key { ffi::AV_PKT_FLAG_KEY as c_int } else { 0 };
             check("av_write_frame", ffi::av_write_frame(self.context.0.as_ptr(), raw))?;
         }

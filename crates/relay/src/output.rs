@@ -1,7 +1,7 @@
 //! What a source's URLs give: a row per extension.
 
 pub(crate) mod asf;
-mod container;
+pub(crate) mod container;
 mod fan;
 pub(crate) mod fate;
 mod mjpeg;

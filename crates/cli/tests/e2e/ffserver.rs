@@ -331,13 +331,13 @@ fn whoever_wants_a_clip_is_not_given_live_pictures_in_its_place() {
 #[test]
 fn a_check_finds_formats_and_codecs_that_are_not_served() {
     let file = folder("check-unserved").join("a.conf");
-    let text = [FEED, &stream("a.ts", "mpegts", "VideoCodec nosuch"), &stream("b.rv", "mov", "")].concat();
+    let text = [FEED, &stream("a.ts", "mpegts", "VideoCodec nosuch"), &stream("b.rv", "hls", "")].concat();
     std::fs::write(&file, text).unwrap();
     let told = run(headwater().args(["config", "check"]).arg(&file));
     let said = &told.err;
     assert_eq!(told.status.code(), Some(2), "{said}");
     assert!(said.contains("VideoCodec nosuch: unknown codec"), "{said}");
-    assert!(said.contains("Format mov is not served"), "{said}");
+    assert!(said.contains("Format hls is not served"), "{said}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod feeds;
 mod ffserver;
 mod golden;
 mod launch;
+mod muxers;
 mod numbers;
 mod onvif;
 mod page;

@@ -83,15 +83,97 @@ pub(super) const KNOWN: &[(&str, &[&str])] = &[
     ("ffm", &["ffm"]),
 ];
 
+/// Other muxers of FFmpeg, which no name of a stream means.
+const OTHERS: &[&str] = &[
+    "a64",
+    "adx",
+    "alp",
+    "amv",
+    "apm",
+    "aptx",
+    "aptx_hd",
+    "argo_asf",
+    "argo_cvg",
+    "ass",
+    "ast",
+    "avif",
+    "avm2",
+    "avs2",
+    "avs3",
+    "bit",
+    "cavsvideo",
+    "codec2",
+    "codec2raw",
+    "data",
+    "daud",
+    "dfpwm",
+    "dirac",
+    "dnxhd",
+    "f32be",
+    "f32le",
+    "f64be",
+    "f64le",
+    "film_cpk",
+    "filmstrip",
+    "fits",
+    "g722",
+    "g723_1",
+    "g726",
+    "g726le",
+    "ico",
+    "ilbc",
+    "ircam",
+    "jacosub",
+    "kvag",
+    "lrc",
+    "microdvd",
+    "mkvtimestamp_v2",
+    "mlp",
+    "mmf",
+    "mxf_d10",
+    "mxf_opatom",
+    "obu",
+    "oma",
+    "roq",
+    "rso",
+    "s24be",
+    "s24le",
+    "s32be",
+    "s32le",
+    "s8",
+    "sbc",
+    "scc",
+    "smjpeg",
+    "sox",
+    "spdif",
+    "srt",
+    "sup",
+    "truehd",
+    "ttml",
+    "u16be",
+    "u16le",
+    "u24be",
+    "u24le",
+    "u32be",
+    "u32le",
+    "vc1",
+    "vc1test",
+    "vidc",
+    "webp",
+    "webvtt",
+    "wsaud",
+    "wv",
+];
+
 /// Names that the manual and the sample file have and ffserver did not know.
 const NEVER: &[(&str, &str)] = &[("mpegvideo", "mpeg1video"), ("ra", "rm"), ("real", "rm"), ("mpg", "mpeg")];
 
 /// What is wrong with a format's name, if something is.
 pub(crate) fn wrong(name: &str) -> Option<String> {
-    if KNOWN.iter().any(|(known, _)| *known == name) {
+    if KNOWN.iter().any(|(known, _)| *known == name) || OTHERS.contains(&name) {
         return None;
     }
-    let names = KNOWN.iter().map(|(known, _)| *known);
+    let names = KNOWN.iter().map(|(known, _)| *known).chain(OTHERS.iter().copied());
     let meant = NEVER.iter().find(|(never, _)| *never == name).map(|(_, meant)| *meant);
     let meant = meant.or_else(|| crate::suggest::nearest(name, names));
     let meant = meant.map_or_else(

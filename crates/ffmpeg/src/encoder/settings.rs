@@ -181,6 +181,8 @@ pub(super) fn fit(codec: Codec, size: Size) -> Size {
             H263.into_iter().min_by_key(off).unwrap_or(size)
         }
         "rv10" | "rv20" => of(16),
+        // At 25 pictures a second there is no other.
+        "dvvideo" => Size::new(720, 576),
         "gif" | "mjpeg" => size,
         // Old players show the last column or row of an odd size as garbage.
         _ => of(2),

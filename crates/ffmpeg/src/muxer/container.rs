@@ -20,6 +20,10 @@ pub(super) struct Row {
     name: &'static str,
     /// The codecs it holds, where libavformat cannot be asked.
     holds: &'static [&'static str],
+    /// The codecs that it takes and that nobody can decode out of it.
+    lacks: &'static [&'static str],
+    /// The only sample rate and number of channels of its sound.
+    sound: Option<(u32, u16)>,
     /// The codec of pictures that it is filled with, where that is not FFmpeg's choice; the first one
     /// that there is an encoder for.
     video: &'static [&'static str],
@@ -38,6 +42,8 @@ pub(super) struct Row {
 const PLAIN: Row = Row {
     name: "",
     holds: &[],
+    lacks: &[],
+    sound: None,
     video: &[],
     audio: &[],
     options: &[],
@@ -48,6 +54,14 @@ const PLAIN: Row = Row {
 
 /// A muxer that nobody has looked at: everybody gets one of their own.
 static UNKNOWN: Row = Row { joinable: false, ..PLAIN };
+
+/// MP4 and its kin in fragments, which need no way back.
+const IN_FRAGMENTS: &[(&str, &str)] =
+    &[("movflags", "+empty_moov+default_base_moof+frag_custom+frag_discont+skip_trailer"), ("use_editlist", "0")];
+const IN_OGG: &[&str] = &["theora", "vp8", "vorbis", "opus", "flac", "speex"];
+/// Their decoders need the size of a block, which NUT does not tell.
+const IN_BLOCKS: &[&str] =
+    &["wmav1", "wmav2", "wmapro", "wmavoice", "wmalossless", "adpcm_ms", "adpcm_ima_wav", "cook", "atrac3", "sipr"];
 
 const IN_PROGRAM_STREAMS: &[&str] = &["mpeg2video", "mpeg1video", "mp2", "mp3", "mp1", "ac3"];
 
@@ -64,36 +78,47 @@ static ROWS: &[Row] = &[
         in_band: true,
         ..PLAIN
     },
-    Row {
-        name: "mp4",
-        video: &["h264", "mpeg4"],
-        audio: &["aac"],
-        options: &[("movflags", "+empty_moov+default_base_moof+frag_custom+frag_discont+skip_trailer"), ("use_editlist", "0")],
-        ..PLAIN
-    },
-    Row {
-        name: "mov",
-        video: &["h264", "mpeg4"],
-        audio: &["aac"],
-        options: &[("movflags", "+empty_moov+default_base_moof+frag_custom+frag_discont+skip_trailer"), ("use_editlist", "0")],
-        ..PLAIN
-    },
+    Row { name: "mp4", video: &["h264", "mpeg4"], audio: &["aac"], options: IN_FRAGMENTS, ..PLAIN },
+    Row { name: "mov", video: &["h264", "mpeg4"], audio: &["aac"], options: IN_FRAGMENTS, ..PLAIN },
+    Row { name: "f4v", video: &["h264"], audio: &["aac"], options: IN_FRAGMENTS, ..PLAIN },
+    Row { name: "ipod", video: &["h264", "mpeg4"], audio: &["aac"], options: IN_FRAGMENTS, ..PLAIN },
+    Row { name: "psp", video: &["h264", "mpeg4"], audio: &["aac"], options: IN_FRAGMENTS, ..PLAIN },
+    Row { name: "3gp", video: &["h264", "mpeg4"], audio: &["aac"], options: IN_FRAGMENTS, ..PLAIN },
+    Row { name: "3g2", video: &["h264", "mpeg4"], audio: &["aac"], options: IN_FRAGMENTS, ..PLAIN },
+    Row { name: "ismv", video: &["h264"], audio: &["aac"], options: &[("movflags", "+frag_custom+skip_trailer")], ..PLAIN },
     Row { name: "matroska", video: &["h264", "mpeg4"], options: &[("live", "1")], ..PLAIN },
     // FFmpeg would take VP9, which few processors encode while it happens.
     Row { name: "webm", video: &["vp8", "vp9"], audio: &["opus", "vorbis"], options: &[("live", "1")], ..PLAIN },
     Row { name: "flv", options: &[("flvflags", "+no_duration_filesize")], ..PLAIN },
+    // Theora counts pictures, and has a rate in its header.
     Row {
         name: "ogg",
-        holds: &["theora", "vp8", "vorbis", "opus", "flac", "speex"],
+        holds: IN_OGG,
         video: &["theora", "vp8"],
         audio: &["vorbis", "opus", "flac"],
+        constant_rate: true,
         ..PLAIN
     },
+    Row {
+        name: "ogv",
+        holds: IN_OGG,
+        video: &["theora", "vp8"],
+        audio: &["vorbis", "opus", "flac"],
+        constant_rate: true,
+        ..PLAIN
+    },
+    Row { name: "oga", holds: &["vorbis", "opus", "flac", "speex"], audio: &["vorbis", "opus", "flac"], ..PLAIN },
+    Row { name: "opus", holds: &["opus"], ..PLAIN },
+    Row { name: "spx", holds: &["speex"], ..PLAIN },
     Row { name: "avi", constant_rate: true, ..PLAIN },
     Row { name: "mpeg", holds: IN_PROGRAM_STREAMS, in_band: true, ..PLAIN },
     Row { name: "vob", holds: IN_PROGRAM_STREAMS, in_band: true, ..PLAIN },
+    Row { name: "dvd", holds: IN_PROGRAM_STREAMS, in_band: true, ..PLAIN },
+    Row { name: "svcd", holds: IN_PROGRAM_STREAMS, in_band: true, ..PLAIN },
+    Row { name: "vcd", holds: IN_PROGRAM_STREAMS, in_band: true, ..PLAIN },
+    Row { name: "dv", holds: &["dvvideo", "pcm_s16le"], sound: Some((48_000, 2)), constant_rate: true, ..PLAIN },
     // Where a reader can begin lies up to 32 KiB apart, whatever is a keyframe.
-    Row { name: "nut", options: &[("write_index", "0")], joinable: false, ..PLAIN },
+    Row { name: "nut", lacks: IN_BLOCKS, options: &[("write_index", "0")], joinable: false, ..PLAIN },
     Row { name: "mp3", holds: &["mp3"], options: &[("write_xing", "0"), ("id3v2_version", "0")], ..PLAIN },
     Row { name: "mp2", holds: &["mp2"], ..PLAIN },
     Row { name: "adts", holds: &["aac"], ..PLAIN },
@@ -115,6 +140,8 @@ static ROWS: &[Row] = &[
     Row { name: "h264", holds: &["h264"], in_band: true, ..PLAIN },
     Row { name: "hevc", holds: &["hevc"], in_band: true, ..PLAIN },
     Row { name: "rawvideo", holds: &["rawvideo"], ..PLAIN },
+    // What comes in packets of differing lengths needs a table that is written at the end.
+    Row { name: "caf", holds: &["pcm_s16be", "pcm_s16le", "pcm_mulaw", "pcm_alaw"], joinable: false, ..PLAIN },
 ];
 
 impl Container {
@@ -141,6 +168,12 @@ impl Container {
         name.split(',').next().unwrap_or(name)
     }
 
+    /// All names of the muxer: some have several.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        // SAFETY: a name of the library's, never changed.
+        unsafe { static_str(self.format.name) }.split(',')
+    }
+
     /// What FFmpeg's muxer says the type is, as `video/mp4`.
     #[must_use]
     pub fn mime_type(&self) -> Option<&'static str> {
@@ -161,6 +194,14 @@ impl Container {
             return false;
         }
         let name = track.codec.name();
+        if self.row.lacks.contains(&name) {
+            return false;
+        }
+        if let (Some(only), Kind::Audio(audio)) = (self.row.sound, &track.kind)
+            && only != (audio.sample_rate, audio.channels)
+        {
+            return false;
+        }
         if !self.row.holds.is_empty() {
             return self.row.holds.contains(&name);
         }
@@ -170,6 +211,12 @@ impl Container {
         }
         // SAFETY: a constant of the library and a number. The codec is handed over as the integer it is.
         unsafe { crate::abi::avformat_query_codec(self.format, id, ffi::FF_COMPLIANCE_NORMAL) == 1 }
+    }
+
+    /// The only sample rate and number of channels that its sound may have.
+    #[must_use]
+    pub fn sound(&self) -> Option<(u32, u16)> {
+        self.row.sound
     }
 
     /// The codec that pictures are coded in for it: the first choice that there is an encoder

@@ -5,6 +5,8 @@
 //! all who ask for the same. One muxer serves all readers of a format; each joins at the
 //! newest keyframe.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use axum::http::{Method, StatusCode, header};
@@ -18,6 +20,7 @@ use super::player::{self, Framing};
 use super::query::CODING;
 use super::{Ask, Carries, Format};
 use crate::server::Refusal;
+use crate::shelf::lock;
 
 /// A row of the formats for a container.
 macro_rules! row {
@@ -50,6 +53,51 @@ row!(AU, "au", "au", "audio/basic", "Sun's AU, the sound alone");
 row!(GIF, "gif", "gif", "image/gif", "an animated GIF without end");
 row!(SWF, "swf", "swf", "application/x-shockwave-flash", "Flash: Sorenson H.263");
 row!(RM, "rm", "rm", "application/vnd.rn-realmedia", "RealMedia: RealVideo 1.0");
+
+/// Muxers that go back to what they wrote, want frames for packets, or write more than a stream of
+/// bytes.
+const NEVER: &[&str] = &[
+    "alp",
+    "apm",
+    "argo_asf",
+    "argo_cvg",
+    "avif",
+    "ffmetadata",
+    "gxf",
+    "ico",
+    "kvag",
+    "mpjpeg",
+    "mxf_d10",
+    "mxf_opatom",
+    "rso",
+    "rtp",
+    "rtp_mpegts",
+    "tta",
+    "whip",
+    "wsaud",
+    "yuv4mpegpipe",
+];
+/// What ffserver said of formats without a type.
+const OCTETS: &str = "application/x-octet-stream";
+
+/// The format that FFmpeg's muxer `name` writes, where our own URLs have no row for it; nothing
+/// where there is no such muxer, or it does not write a stream. Made once for each.
+pub(crate) fn other(name: &str) -> Option<&'static Format> {
+    static MADE: Mutex<BTreeMap<&'static str, &'static Format>> = Mutex::new(BTreeMap::new());
+    let container = ffmpeg::Container::find(name).ok().filter(|_| !NEVER.contains(&name))?;
+    let muxer = container.names().find(|known| *known == name)?;
+    let mut made = lock(&MADE);
+    Some(made.entry(muxer).or_insert_with(|| {
+        Box::leak(Box::new(Format {
+            extension: muxer,
+            content_type: container.mime_type().unwrap_or(OCTETS),
+            carries: Carries::Tracks(Place::Container(muxer)),
+            doc: "by FFmpeg's muxer",
+            other_methods: false,
+            serve: |ask, format| Box::pin(serve(ask, format, format.extension)),
+        }))
+    }))
+}
 
 async fn serve(ask: Ask, format: &'static Format, muxer: &'static str) -> Result<Response, Refusal> {
     if ask.method != Method::GET && ask.method != Method::HEAD {

@@ -40,6 +40,11 @@ fn unsupported(what: String) -> Error {
 }
 
 impl Place {
+    /// Whether anything can be coded for it.
+    pub(crate) fn is_of_use(self) -> bool {
+        self.default_video().is_some() || self.default_audio().is_some()
+    }
+
     /// What it is called in a sentence.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -71,7 +76,8 @@ impl Place {
     /// Whether it has a place for what an encoder of `codec` makes.
     pub(crate) fn takes(self, codec: Codec) -> bool {
         let picture = Track { codec, ..Track::mjpeg(media::Size::default()) };
-        let sound = media::Audio { sample_rate: 8000, channels: 1, block_align: 0 };
+        let (sample_rate, channels) = self.container().and_then(|container| container.sound()).unwrap_or((8000, 1));
+        let sound = media::Audio { sample_rate, channels, block_align: 0 };
         let kind = if ffmpeg::is_video(codec) { picture.kind.clone() } else { Kind::Audio(sound) };
         let track = Track { kind, ..picture };
         match self {
@@ -184,7 +190,7 @@ impl Place {
             Wish::Fit if passes => Fate::Pass,
             Wish::Fit => match self.default_audio() {
                 Some(codec) if ffmpeg::has_decoder(track.codec) => {
-                    Fate::Coded(AudioCoding { codec: Some(codec), ..AudioCoding::default() })
+                    Fate::Coded(self.shaped(AudioCoding { codec: Some(codec), ..AudioCoding::default() }))
                 }
                 _ => Fate::Off,
             },
@@ -199,10 +205,18 @@ impl Place {
                 match codec {
                     _ if kept && coding.codec.is_none_or(|codec| codec == track.codec) => Fate::Pass,
                     Some(codec) if track.codec == codec && plain => Fate::Pass,
-                    Some(_) => Fate::Coded(wish),
+                    Some(_) => Fate::Coded(self.shaped(wish)),
                     None => Fate::Off,
                 }
             }
+        }
+    }
+
+    /// Sound of the one shape that there may be.
+    fn shaped(self, coding: AudioCoding) -> AudioCoding {
+        match self.container().and_then(|container| container.sound()) {
+            Some((rate, channels)) => AudioCoding { sample_rate: Some(rate), channels: Some(channels), ..coding },
+            None => coding,
         }
     }
 }

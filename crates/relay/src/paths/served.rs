@@ -4,6 +4,7 @@ use ::config::{Config, Named, Origin, Problem, Severity, Stream};
 use media::{Codec, Encoding, Wish};
 
 use super::presets;
+use crate::output::container;
 use crate::output::fate::Place;
 use crate::output::{Carries, FORMATS, Format, OTHERS};
 
@@ -32,7 +33,6 @@ const WORDS: &[(&str, &str)] = &[
     ("ogg", "ogg"),
     ("avi", "avi"),
     ("mpeg", "mpg"),
-    ("vob", "mpg"),
     ("nut", "nut"),
     ("mp3", "mp3"),
     ("mp2", "mp2"),
@@ -48,8 +48,10 @@ const WORDS: &[(&str, &str)] = &[
 const RTP: &str = "rtp";
 
 fn format(word: &str) -> Option<&'static Format> {
-    let (_, extension) = WORDS.iter().find(|(known, _)| *known == word)?;
-    FORMATS.iter().chain(OTHERS).find(|format| format.extension == *extension)
+    match WORDS.iter().find(|(known, _)| *known == word) {
+        Some((_, extension)) => FORMATS.iter().chain(OTHERS).find(|format| format.extension == *extension),
+        None => container::other(word),
+    }
 }
 
 /// What streams of `config` ask for that is not served, and what is not as it seems.
@@ -85,7 +87,7 @@ pub(super) fn served(stream: &Stream) -> Result<Served, Problem> {
         None if word != RTP => {
             let known: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
             return Err(wrong(format!(
-                "Format {word} is not served; there are {}, {RTP} and status",
+                "Format {word} is not served; there are {}, {RTP}, status, and other muxers of this FFmpeg that write a stream",
                 known.join(", ")
             )));
         }
@@ -103,6 +105,11 @@ pub(super) fn served(stream: &Stream) -> Result<Served, Problem> {
     let audio = encoding.audio.coded().and_then(|coding| coding.codec);
     let carries = format.map_or(Carries::Tracks(Place::Rtp), |format| format.carries);
     let said = [("VideoCodec", video, stream.video.codec_at.0), ("AudioCodec", audio, stream.audio.codec_at.0)];
+    if let Carries::Tracks(place) = carries
+        && !place.is_of_use()
+    {
+        return Err(wrong(format!("Format {word}: {} has no encoder for what it holds", ffmpeg::version())));
+    }
     let mut warnings = Vec::new();
     for (directive, codec, line) in said.into_iter().filter_map(|(what, codec, line)| Some((what, codec?, line))) {
         let misfit = |what: String| problem(line, Severity::Error, format!("{directive} {codec}: {what}"));
