@@ -96,6 +96,10 @@ fn ways(interfaces: Vec<if_addrs::Interface>) -> Vec<Way> {
     let mut ways: Vec<Way> = Vec::new();
     for interface in interfaces.iter().filter(|interface| interface.is_oper_up() || interface.is_loopback()) {
         let (from, index) = (interface.ip(), interface.index.unwrap_or(0));
+        // There is no multicast of IPv6 on the loopback interface of Linux.
+        if interface.is_loopback() && from.is_ipv6() {
+            continue;
+        }
         let again = ways.iter().any(|way| from.is_ipv6() && way.from.is_ipv6() && way.name == interface.name);
         if !again {
             ways.push(Way { name: interface.name.clone(), from, index });
