@@ -50,7 +50,16 @@ try {
     text: document.body.innerText,
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   }));
-  console.log(JSON.stringify({ moving: [...moving].sort(), text, overflow, errors }));
+  // What was tried to open one that fails.
+  let tried = "";
+  const failed = page.locator(".card:has(.badge.waiting) .full").first();
+  if (await failed.count()) {
+    await page.goto(`${url}${await failed.getAttribute("href")}`);
+    await page.waitForSelector(".why:not([hidden]) li");
+    tried = await page.locator(".why:not([hidden])").innerText();
+    await page.screenshot({ path: shot.replace(".png", "-tried.png"), fullPage: true });
+  }
+  console.log(JSON.stringify({ moving: [...moving].sort(), text, tried, overflow, errors }));
 } finally {
   await browser.close();
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use serde_json::json;
 use source::doctor::{Health, Outcome, Report, examine};
 use source::{JournalEntry, Note};
 use tokio::runtime::Builder;
@@ -41,7 +40,7 @@ pub fn run(args: &Doctor) -> anyhow::Result<()> {
     spinner.clear();
     let mut out = anstream::stdout().lock();
     match args.json {
-        true => writeln!(out, "{:#}", as_json(&report))?,
+        true => writeln!(out, "{:#}", report.json())?,
         false => write!(out, "{}", as_text(&report, args.dialogue))?,
     }
     out.flush()?;
@@ -112,57 +111,4 @@ fn told(health: &Health) -> String {
     parts.push(format!("jitter {:.1} ms", health.jitter.as_secs_f64() * 1000.0));
     parts.extend(health.clock_ahead_s.map(|ahead| format!("camera's clock {ahead:+.1} s")));
     parts.join(", ")
-}
-
-fn as_json(report: &Report) -> serde_json::Value {
-    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    let steps = report.steps.iter().map(|step| {
-        json!({ "name": step.name, "outcome": step.outcome.name(), "took_ms": step.took.map(ms), "what": step.what })
-    });
-    let verdicts = report.verdicts.iter().map(|verdict| {
-        json!({
-            "code": verdict.code,
-            "outcome": verdict.outcome.name(),
-            "sentence": verdict.sentence,
-            "advice": verdict.advice,
-        })
-    });
-    let health = report.health.as_ref().map(|health| {
-        json!({
-            "watched_s": health.watched.as_secs_f64(),
-            "pictures": health.pictures,
-            "fps": health.fps,
-            "fps_declared": health.fps_declared,
-            "keyframe_interval_s": health.keyframe_interval.map(|interval| interval.as_secs_f64()),
-            "bit_rate": health.bit_rate,
-            "damaged": health.damaged,
-            "gaps": health.gaps,
-            "jitter_ms": ms(health.jitter),
-            "longest_gap_ms": ms(health.longest_gap),
-            "keyframes": health.keyframes,
-            "repeated": health.repeated,
-            "clock_ahead_s": health.clock_ahead_s,
-        })
-    });
-    let journal = report.journal.iter().map(|entry| {
-        let (kind, text) = match &entry.note {
-            Note::Phase(phase) => ("phase", phase.to_string()),
-            Note::Fact(text) => ("fact", text.clone()),
-            Note::Clock { ahead_s } => ("clock_ahead_s", ahead_s.to_string()),
-            Note::Sent(text) => ("sent", text.clone()),
-            Note::Answered(text) => ("answered", text.clone()),
-        };
-        json!({ "at_ms": ms(entry.at), kind: text })
-    });
-    json!({
-        "url": report.url,
-        "outcome": report.outcome().name(),
-        "steps": steps.collect::<Vec<_>>(),
-        "verdicts": verdicts.collect::<Vec<_>>(),
-        "health": health,
-        "protocol": report.about.protocol,
-        "container": report.about.container,
-        "server": report.about.server,
-        "journal": journal.collect::<Vec<_>>(),
-    })
 }

@@ -59,6 +59,7 @@ function arrange() {
   page.nothing.hidden = all.length === 0 || shown.length > 0;
   page.nothing.textContent = name ? `No source is called ${name}.` : "No source matches the filter.";
   for (const card of all) direct(card, shown);
+  if (name && cards.has(name)) explain(cards.get(name));
   pump();
 }
 
@@ -182,7 +183,7 @@ function makeCard(key, source) {
   const part = (name) => element.querySelector(`.${name}`);
   const card = {
     key, source, element, part, image: element.querySelector("img"), width: 0, codec: null, inView: false,
-    stream: null, picture: null, request: null, tag: null, url: null, due: 0, failures: 0, retry: 0,
+    stream: null, picture: null, request: null, tag: null, url: null, due: 0, failures: 0, retry: 0, told: null,
   };
   element.dataset.key = key;
   part("name").textContent = part("name").title = source.name;
@@ -193,6 +194,7 @@ function makeCard(key, source) {
   part("jpeg").href = `/${key}.jpg`;
   part("fill").hidden = !document.fullscreenEnabled;
   part("fill").addEventListener("click", () => fillScreen(card));
+  part("why").addEventListener("toggle", () => { card.told = null; explain(card); });
   part("copy").addEventListener("click", () => copyAddress(card));
   card.image.addEventListener("load", () => { clearTimeout(card.retry); card.failures = 0; });
   card.image.addEventListener("error", () => streamFailed(card));
@@ -223,6 +225,48 @@ function updateCard(card, source) {
   card.part("badge").className = `badge ${source.state}`;
   card.part("note").title = source.error ?? "";
   for (const [name, text] of Object.entries(texts(source))) say(card.part(name), text);
+  explain(card);
+}
+
+/** Whether a source is in trouble that its steps explain. */
+const hasFailed = (source) => source.error !== null && ["waiting", "ended"].includes(source.state);
+
+/** Shows what the last attempt to open a source did, while somebody wants to know. */
+async function explain(card) {
+  const { source, part } = card;
+  const why = part("why");
+  // It stays through the next attempts, so that it can be read.
+  if (source.state === "live" || source.error === null) why.hidden = true;
+  else if (hasFailed(source)) why.hidden = false;
+  say(part("full"), why.hidden ? "Full view" : "What was tried");
+  if (alone() !== card.key) return;
+  const told = `${source.error} ${source.failures}`;
+  if (why.hidden || !why.open || !hasFailed(source) || card.told === told) return;
+  card.told = told;
+  try {
+    const answer = await fetch(`/doctor/${card.key}`, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const report = await answer.json();
+    // It is being tried again meanwhile: the next failure tells.
+    if (report.verdicts.length === 0) { card.told = null; return; }
+    part("steps").replaceChildren(...report.steps.map(stepLine));
+    say(part("advice"), report.verdicts[0].advice);
+  } catch {
+    card.told = null;
+  }
+}
+
+function stepLine(step) {
+  const line = document.createElement("li");
+  line.className = step.outcome.replace(" ", "-");
+  const took = step.took_ms === null ? "" : ` (${Math.round(step.took_ms)} ms)`;
+  for (const [name, text] of [["step", step.name], ["what", step.what + took]]) {
+    const place = document.createElement("span");
+    place.className = name;
+    place.textContent = text;
+    line.append(place);
+  }
+  return line;
 }
 
 /** What there is to read on a card, by the class of its place. */

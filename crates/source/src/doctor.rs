@@ -5,6 +5,7 @@
 //! and lets the decoder make a picture of it. So what it says is what `serve` meets.
 
 mod health;
+mod json;
 mod steps;
 mod verdict;
 
@@ -123,6 +124,20 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
     });
     let verdicts = verdict::of(error.as_ref(), decoded.as_ref(), found.as_ref(), clock, &steps);
     Report { url: Redacted(url).to_string(), steps, verdicts, health: found, about: status.about, journal }
+}
+
+/// The steps of a source's newest attempt, and what they come to, without a further one: for a
+/// source that is served. Its journal is left out, since whoever may see the pictures may ask.
+#[must_use]
+pub fn of_source(source: &Supervisor) -> Report {
+    let status = source.status().borrow().clone();
+    // What the last attempt ended with says nothing of one that is under way.
+    let error =
+        status.error.clone().filter(|_| matches!(status.state, State::Waiting(_) | State::Ended | State::Unfed));
+    let steps = steps::of(source.url(), &source.journal(), &status, error.as_ref(), None);
+    let verdicts = error.as_ref().map(verdict::of_error).into_iter().collect();
+    let url = Redacted(source.url()).to_string();
+    Report { url, steps, verdicts, health: None, about: status.about, journal: Vec::new() }
 }
 
 /// Lets the decoder make a small picture of what comes. MJPEG is decoded, too.

@@ -30,6 +30,11 @@ fn the_pictures_on_the_page_move_in_chromium() {
     for name in ["camera", "pattern", "down"] {
         assert!(text.contains(name), "{name} is not on the page: {text}");
     }
+    // The source that fails says at which step, and what to do.
+    for part in ["connection refused", "first picture", "nothing listens on that port"] {
+        let tried = seen["tried"].as_str().unwrap();
+        assert!(tried.contains(part), "{part} is not on the page: {tried}");
+    }
     assert_eq!(seen["errors"], serde_json::json!([]), "{seen:#}");
     assert_eq!(camera.connections(), 1);
 }
@@ -41,6 +46,24 @@ fn the_page_is_usable_on_a_phone() {
     let seen = look(&server, "page-phone", "phone");
     assert_eq!(seen["moving"], serde_json::json!(["camera", "pattern"]), "{seen:#}");
     assert!(seen["overflow"].as_i64().unwrap() <= 0, "the page is wider than the screen: {seen:#}");
+}
+
+#[test]
+fn the_steps_of_a_source_that_fails_are_told_without_a_further_attempt() {
+    let server = Server::start(["down=http://admin:hunter2@127.0.0.1:1/video", "well=pattern:?size=320x240&fps=10"]);
+    assert_eq!(server.get("/down.jpg?timeout=2s").status, 502);
+    let steps = |name: &str| -> serde_json::Value {
+        let answer = server.get(&format!("/doctor/{name}"));
+        assert!(answer.status == 200 && !answer.text().contains("hunter2"), "{}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    };
+    let told = steps("down");
+    assert_eq!(told["verdicts"][0]["code"], "port-closed", "{told:#}");
+    let bad = told["steps"].as_array().unwrap().iter().find(|step| step["outcome"] == "bad").unwrap();
+    assert_eq!(bad["name"], "connection", "{told:#}");
+    assert_eq!(told["journal"], serde_json::json!([]), "{told:#}");
+    assert_eq!(steps("well")["verdicts"], serde_json::json!([]));
+    assert_eq!(server.get("/doctor/dwon").status, 404);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -68,6 +68,7 @@ fn of_sources(relay: Arc<Relay>) -> Router {
                 health::page(&relay.snapshot(), query.as_deref().unwrap_or_default()).map(|text| page(&text))
             }),
         )
+        .route("/doctor/{name}", get(doctor))
         .route("/metrics", get(|State(relay): Shared| async move { metrics::answer(&relay) }))
         .route("/healthz", get(|| async { ([(header::CACHE_CONTROL, "no-store")], "ok\n") }));
     for asset in ASSETS {
@@ -77,6 +78,12 @@ fn of_sources(relay: Arc<Relay>) -> Router {
         router = router.route(asset.path, get(answer));
     }
     router.method_not_allowed_fallback(|| async { Refusal::method("GET, HEAD") }).fallback(stream).with_state(relay)
+}
+
+/// `/doctor/NAME`: what the newest attempt to open a source did, step by step.
+async fn doctor(State(relay): Shared, Path(name): Path<String>) -> Result<Response, Refusal> {
+    let source = relay.source(&name).ok_or_else(|| missing(&relay, &name))?;
+    Ok(json(&source::doctor::of_source(&source).json()))
 }
 
 /// `/NAME.EXT`: a source in a format.
@@ -210,8 +217,8 @@ fn page(html: &str) -> Response {
     (headers, html.to_owned()).into_response()
 }
 
-fn json(snapshot: &crate::Snapshot) -> Response {
-    match serde_json::to_vec(snapshot) {
+fn json(value: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(value) {
         Ok(body) => {
             ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
         }
