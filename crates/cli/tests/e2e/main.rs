@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod bad_configurations;
 mod bad_requests;
 mod bad_sources;
 mod coding;
