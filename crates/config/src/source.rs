@@ -36,6 +36,12 @@ pub struct Source {
     pub file: Option<PathBuf>,
     /// Most bytes of that ring.
     pub file_max_size: Option<u64>,
+    /// The names of files that it is recorded in, with strftime's letters.
+    pub record: Option<String>,
+    /// How long those files are.
+    pub record_segment: Option<Duration>,
+    /// What is kept of them: an age, a size, or both.
+    pub record_keep: Option<String>,
 }
 
 impl fmt::Debug for Source {

@@ -28,6 +28,12 @@ pub struct Feed {
     pub launch: Vec<String>,
     /// A URL that the relay reads by itself. Our extension.
     pub source: Option<String>,
+    /// The names of files that it is recorded in, with strftime's letters.
+    pub record: Option<String>,
+    /// How long those files are.
+    pub record_segment: Option<Duration>,
+    /// What is kept of them: an age, a size, or both.
+    pub record_keep: Option<String>,
     /// Who may feed and read it.
     pub acl: Acl,
 }
@@ -39,7 +45,7 @@ impl Feed {
 
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, line, file, file_max_size, read_only, truncate, launch, source, acl } = self;
+        let Self { name, line, file, file_max_size, read_only, truncate, launch, source, acl, record, .. } = self;
         let hidden = |url: &String| media::Redacted(url).to_string();
         f.debug_struct("Feed")
             .field("name", name)
@@ -51,7 +57,8 @@ impl fmt::Debug for Feed {
             .field("launch", &launch.iter().map(hidden).collect::<Vec<_>>())
             .field("source", &source.as_ref().map(hidden))
             .field("acl", acl)
-            .finish()
+            .field("record", record)
+            .finish_non_exhaustive()
     }
 }
 

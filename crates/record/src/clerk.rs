@@ -47,6 +47,8 @@ pub(crate) struct Desk {
     offered: Condvar,
     /// Wakes whoever waits for the end.
     pub(crate) over: tokio::sync::Notify,
+    /// The same for threads.
+    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -91,6 +93,13 @@ impl Desk {
         self.offered.notify_one();
     }
 
+    /// Waits until the thread is over, for so long at most.
+    pub(crate) fn wait_over(&self, most: Duration) {
+        let state = self.state();
+        // A file that takes longer is finished at the next start if not before.
+        drop(self.ended.wait_timeout_while(state, most, |state| !state.over));
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.state().over
     }
@@ -110,6 +119,7 @@ impl Drop for Over {
         state.queue.clear();
         drop(state);
         self.0.over.notify_waiters();
+        self.0.ended.notify_all();
     }
 }
 

@@ -35,6 +35,9 @@ pub use error::Error;
 pub use keep::Keep;
 pub use pattern::Pattern;
 
+/// How long the end of a recorder waits for the disk.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What is recorded, and where.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -91,7 +94,7 @@ pub struct Status {
     pub error: Option<String>,
 }
 
-/// A recording that is going on. Dropping it ends it, without waiting for the disk.
+/// A recording that is going on. Dropping it ends it, and waits a second at most for the last file.
 pub struct Recorder {
     desk: Arc<Desk>,
     task: AbortHandle,
@@ -167,6 +170,7 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         self.task.abort();
         self.desk.close();
+        self.desk.wait_over(FAREWELL);
     }
 }
 

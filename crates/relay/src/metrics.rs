@@ -126,6 +126,13 @@ fn text(snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
     let up = recordings().map(|(l, r)| (l, f64::from(u8::from(r.error.is_none()))));
     sheet.gauge("recording_up", "1 unless nothing can be recorded", None, up);
 
+    let files = || sources().filter_map(|(labels, source)| Some((labels, source.files.as_ref()?)));
+    sheet.counter("files_packets", "Packets recorded in files", files().map(|(l, f)| (l, f.written)));
+    sheet.counter("files_dropped", "Packets that files could not take", files().map(|(l, f)| (l, f.dropped)));
+    sheet.counter("files_completed", "Files completed", files().map(|(l, f)| (l, f.files)));
+    let up = files().map(|(l, f)| (l, f64::from(u8::from(f.error.is_none()))));
+    sheet.gauge("files_up", "1 unless nothing can be recorded in files", None, up);
+
     let variants = || {
         let labels = |source: &str, variant: &str| vec![("source", source.to_owned()), ("variant", variant.to_owned())];
         snapshot.sources.iter().flat_map(move |s| s.variants.iter().map(move |v| (labels(&s.name, &v.variant), v)))

@@ -35,7 +35,7 @@ pub(crate) use resolver::prepare;
 pub(crate) use rtsp::Held;
 pub(crate) use serve::answer;
 pub(crate) use served::unserved;
-pub(crate) use table::record;
+pub(crate) use table::{files, record};
 pub(crate) use visit::Visit;
 
 use self::log::Log;

@@ -133,6 +133,13 @@ fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
         manners: source::Manners { connections: source.host_connections.map(usize::from), ..usual.manners.clone() },
         libav: source.ffmpeg.clone(),
         record: crate::paths::record(source.file.clone(), source.file_max_size, false),
+        files: crate::paths::files(
+            &source.name,
+            source.record.as_deref(),
+            source.record_segment,
+            source.record_keep.as_deref(),
+        )
+        .map_err(|error| wrong(format!("{}: {error}", source.name)))?,
         sound_alone: true,
         ..usual
     };

@@ -88,6 +88,8 @@ pub struct SourceStatus {
     pub variants: Vec<VariantStatus>,
     /// Its recording, where it is recorded.
     pub recording: Option<RecordingStatus>,
+    /// Its recording in files, where there is one.
+    pub files: Option<FilesStatus>,
 }
 
 /// How a source is, in a [`SourceStatus`].
@@ -124,6 +126,25 @@ pub struct RecordingStatus {
     pub oldest: f64,
     /// See `oldest`.
     pub newest: f64,
+    /// Packets recorded since the start.
+    pub written: u64,
+    /// Packets that could not be recorded: the disk was full, failed or was too slow.
+    pub dropped: u64,
+    /// Why nothing is recorded, where that is so.
+    pub error: Option<String>,
+}
+
+/// The recording in files of a source in a [`SourceStatus`].
+#[derive(Clone, Debug, Serialize)]
+pub struct FilesStatus {
+    /// The file that is being written.
+    pub file: Option<String>,
+    /// Its length in bytes.
+    pub file_bytes: u64,
+    /// Files that were completed since the start.
+    pub files: u64,
+    /// Files that were removed as too old or too much.
+    pub removed: u64,
     /// Packets recorded since the start.
     pub written: u64,
     /// Packets that could not be recorded: the disk was full, failed or was too slow.
@@ -276,6 +297,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
             })
             .collect(),
         recording: source.variants().recorded().map(recording_status),
+        files: source.files().map(files_status),
     };
     found.health.trouble = health::trouble(&found);
     found
@@ -290,6 +312,18 @@ fn recording_status(recorded: source::Recorded) -> RecordingStatus {
         oldest: span.map_or(0.0, |span| seconds(span.oldest)),
         newest: span.map_or(0.0, |span| seconds(span.newest)),
         written: status.written,
+        dropped: status.dropped,
+        error: status.error,
+    }
+}
+
+fn files_status(status: source::FileStatus) -> FilesStatus {
+    FilesStatus {
+        file: status.file.map(|path| path.display().to_string()),
+        file_bytes: status.file_bytes,
+        files: status.files,
+        removed: status.removed,
+        written: status.packets,
         dropped: status.dropped,
         error: status.error,
     }

@@ -18,6 +18,7 @@ pub mod discover;
 pub mod doctor;
 mod error;
 mod file;
+mod files;
 mod http;
 mod journal;
 mod libav;
@@ -65,6 +66,7 @@ pub use picture::{Picture, Pictures};
 pub use progress::Counters;
 pub use proxy::Proxy;
 pub use recode::Recoding;
+pub use record::{Keep, Options as FileOptions, Pattern, Status as FileStatus};
 pub use recording::Recording;
 pub use ring::Config as Record;
 pub use scheme::{Request, SCHEMES, Scheme, scheme_of};
@@ -120,6 +122,8 @@ pub struct Options {
     /// Empty the recording when a feeder comes; of a source that opens something by itself, at
     /// the start.
     pub truncate: bool,
+    /// Record what it sends in files, without coding it anew; it is kept open for that.
+    pub files: Option<record::Options>,
 }
 
 impl Default for Options {
@@ -143,6 +147,7 @@ impl Default for Options {
             limits: feed::Limits::default(),
             record: None,
             truncate: false,
+            files: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::archive::Archive;
+use crate::files::Files;
 use crate::journal::{Entry, Note};
 use crate::location::Location;
 use crate::manners::{Host, LOCKED, Login, NOT_AGAIN, Verdict, sign_of_life};
@@ -42,6 +43,7 @@ struct Inner {
     progress: Arc<Progress>,
     poke: Arc<Notify>,
     variants: Arc<Variants>,
+    files: Option<Files>,
     task: Work,
 }
 
@@ -121,6 +123,10 @@ impl Supervisor {
             Ok(archive) => archive,
             Err(error) => return Err(Error::Broken { what: format!("cannot start a thread to record: {error}") }),
         };
+        let files = match request.options.files.clone().map(|files| Files::start(name, &feed, files)).transpose() {
+            Ok(files) => files,
+            Err(error) => return Err(Error::Broken { what: format!("cannot start a thread to record: {error}") }),
+        };
         let is_pushed = scheme.names == push::SCHEME.names;
         if let Some(archive) = archive.as_ref().filter(|_| request.options.truncate && !is_pushed) {
             archive.recorder().forget();
@@ -131,7 +137,17 @@ impl Supervisor {
         if is_pushed {
             let push = Arc::new(Push::new(name, Arc::clone(&request.options), publisher, Arc::clone(&progress)));
             let task = Work::Pushed(push);
-            return Ok(Self(Arc::new(Inner { id, name: name.into(), request, feed, progress, poke, variants, task })));
+            return Ok(Self(Arc::new(Inner {
+                id,
+                name: name.into(),
+                request,
+                feed,
+                progress,
+                poke,
+                variants,
+                files,
+                task,
+            })));
         }
         let task = Task {
             scheme,
@@ -146,7 +162,7 @@ impl Supervisor {
         };
         let span = tracing::info_span!(parent: None, "source", of = name);
         let task = Work::Pulled(tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle());
-        Ok(Self(Arc::new(Inner { id, name: name.into(), request, feed, progress, poke, variants, task })))
+        Ok(Self(Arc::new(Inner { id, name: name.into(), request, feed, progress, poke, variants, files, task })))
     }
 
     /// Supervises a feed, called `name` in logs, that opens nothing but is fed, see
@@ -254,6 +270,15 @@ impl Supervisor {
         if let Some(archive) = self.0.variants.archive() {
             archive.close();
         }
+        if let Some(files) = &self.0.files {
+            files.close();
+        }
+    }
+
+    /// How its recording in files does; nothing where there is none.
+    #[must_use]
+    pub fn files(&self) -> Option<record::Status> {
+        self.0.files.as_ref()?.status()
     }
 
     /// Ends it for good, whoever has a handle: its feed ends, and its recording.

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::harness::clips::{CODECS, H264, HEVC, MJPEG, made, numbered};
 use crate::harness::server::headwater;
 use crate::harness::tools::{folder, python, wait};
-use crate::harness::{Camera, Manner, eventually, run, tool};
+use crate::harness::{Camera, Manner, Server, eventually, run, tool};
 
 /// Numbered pictures in H.264 with B-frames, a keyframe every half second, for six seconds.
 fn long() -> PathBuf {
@@ -210,4 +210,48 @@ fn it_ends_by_itself_after_a_while_and_old_files_go() {
     assert!(other.exists(), "it is none of the recording's");
     let bytes: u64 = files(&folder).iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
     assert!(files(&folder).len() < 5, "{:?}, {bytes} bytes", files(&folder));
+}
+
+#[test]
+fn a_relay_records_what_its_configuration_says_and_completes_the_last_file_at_its_end() {
+    let folder = folder("record-relay");
+    let camera = Camera::start(Manner::Pictures { fps: 20 });
+    let file = folder.with_extension("toml");
+    let text = format!(
+        "[[source]]\nname = \"cam\"\nurl = \"{}\"\nrecord = \"{}/%Y%m%d-%H%M%S.mp4\"\n\
+         record_segment = \"1s\"\nrecord_keep = \"1d,1GB\"\n",
+        camera.url(),
+        folder.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut server = Server::start(["--file", file.to_str().unwrap()]);
+    eventually("three files", || (files(&folder).len() >= 3).then_some(()));
+    let status = server.source("cam");
+    assert!(status["files"]["written"].as_u64().unwrap() > 20, "{status:#}");
+    assert!(server.get("/metrics").text().contains("headwater_files_packets_total{source=\"cam\"}"));
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended(Duration::from_secs(10)).code(), Some(0));
+    let files = files(&folder);
+    let all: Vec<_> = files.iter().flat_map(|file| numbers(file)).map(Option::unwrap).collect();
+    assert!(all.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 30), "{all:?}");
+    for file in &files {
+        assert_ne!(known(file, "stream=nb_frames"), "N/A", "{} is not complete", file.display());
+    }
+}
+
+#[test]
+fn a_relay_is_told_what_is_wrong_with_its_recordings() {
+    let folder = folder("record-relay-wrong");
+    for (lines, part) in [
+        ("record = \"x.txt\"", "record: x.txt: .txt is no kind of file"),
+        ("record = \"%Z.mp4\"\nrecord_keep = \"1d\"", "cannot be told from others"),
+        ("record = \"%H.mp4\"\nrecord_keep = \"soon\"", "record_keep: soon: expected an age"),
+        ("record_segment = \"1s\"", "need record"),
+    ] {
+        let file = folder.join("headwater.toml");
+        std::fs::write(&file, format!("[[source]]\nname = \"cam\"\nurl = \"pattern:\"\n{lines}\n")).unwrap();
+        let said = run(headwater().args(["serve", "--listen", "127.0.0.1:0", "--file", file.to_str().unwrap()]));
+        assert_eq!(said.status.code(), Some(2), "{}", said.err);
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
 }

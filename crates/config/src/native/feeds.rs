@@ -80,6 +80,18 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         "Most that the ring may grow to; the oldest gives way. Default: 5M.",
         |source, given| { source.file_max_size = Some(ring_size(given)?); Ok(()) },
         |source| source.file_max_size.map(|size| tell_amount(size, BYTES));
+    "record" / "": Kind::Text, "names with strftime's letters", r#"record = "/srv/front-%Y%m%d-%H%M.mp4""#,
+        "Record it in files as it comes, all the time; the extension says what kind: mp4, mkv, ts, asf, avi, mov, webm. See RECORD.md. Default: none.",
+        |source, given| { source.record = Some(given.owned()?); Ok(()) },
+        |source| source.record.as_deref().map(Into::into);
+    "record_segment" / "": Kind::Text, "a time such as 10m", r#"record_segment = "10m""#,
+        "Begin another file so often, by the clock: 10m at :00, :10, :20. Default: one file.",
+        |source, given| { source.record_segment = Some(given.time()?); Ok(()) },
+        |source| source.record_segment.map(tell_time);
+    "record_keep" / "": Kind::Text, "an age such as 12h, 7d or 4w, a size such as 500MB or 100GB, or both with a comma", r#"record_keep = "7d,100GB""#,
+        "Remove older files of this name. Default: none is removed.",
+        |source, given| { source.record_keep = Some(given.owned()?); Ok(()) },
+        |source| source.record_keep.as_deref().map(Into::into);
 };
 
 pub(super) static FEED: &[Key] = keys! { Feed on Feed;
@@ -114,6 +126,18 @@ pub(super) static FEED: &[Key] = keys! { Feed on Feed;
         "Empty the file when a feeder comes. Default: false.",
         |feed, given| { feed.truncate = given.switch()?; Ok(()) },
         |feed| feed.truncate.then_some(true.into());
+    "record" / "": Kind::Text, "names with strftime's letters", r#"record = "/srv/front-%Y%m%d-%H%M.mp4""#,
+        "Record it in files as it comes, all the time; the extension says what kind: mp4, mkv, ts, asf, avi, mov, webm. See RECORD.md. Default: none.",
+        |feed, given| { feed.record = Some(given.owned()?); Ok(()) },
+        |feed| feed.record.as_deref().map(Into::into);
+    "record_segment" / "": Kind::Text, "a time such as 10m", r#"record_segment = "10m""#,
+        "Begin another file so often, by the clock: 10m at :00, :10, :20. Default: one file.",
+        |feed, given| { feed.record_segment = Some(given.time()?); Ok(()) },
+        |feed| feed.record_segment.map(tell_time);
+    "record_keep" / "": Kind::Text, "an age such as 12h, 7d or 4w, a size such as 500MB or 100GB, or both with a comma", r#"record_keep = "7d,100GB""#,
+        "Remove older files of this name. Default: none is removed.",
+        |feed, given| { feed.record_keep = Some(given.owned()?); Ok(()) },
+        |feed| feed.record_keep.as_deref().map(Into::into);
     "acl" / "ACL": Kind::List, "a list of allow or deny with an address, two of them for a range, a network or a name", r#"acl = ["allow 127.0.0.1", "allow 10.0.0.0/8"]"#,
         "Who may send and read the feed; the first that fits decides, and the opposite of the last one where none does. Default: everybody.",
         |feed, given| { feed.acl = acl(given)?; Ok(()) },

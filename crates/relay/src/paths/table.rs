@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use ::config::{Acl, Config, Feed, Origin, Problem, Severity, Stream};
 use media::Encoding;
@@ -149,20 +150,47 @@ pub(crate) fn record(file: Option<PathBuf>, most: Option<u64>, read_only: bool) 
     Some(source::Record { path: file?, bytes, read_only })
 }
 
+/// A recording in files of what is called `name`, where `pattern` names any.
+///
+/// # Errors
+/// What is wrong with the names, or with what is to be kept.
+pub(crate) fn files(
+    name: &str,
+    pattern: Option<&str>,
+    segment: Option<Duration>,
+    keep: Option<&str>,
+) -> Result<Option<source::FileOptions>, String> {
+    let Some(pattern) = pattern else {
+        let without = segment.is_some() || keep.is_some();
+        return if without { Err("record_segment and record_keep need record".into()) } else { Ok(None) };
+    };
+    let names = source::Pattern::new(pattern, false).map_err(|error| format!("record: {error}"))?;
+    let keep: source::Keep =
+        keep.map(str::parse).transpose().map_err(|error| format!("record_keep: {error}"))?.unwrap_or_default();
+    if keep.has_limits() && !names.can_be_read() {
+        return Err(format!(
+            "record: {pattern}: such files cannot be told from others, so record_keep could remove those"
+        ));
+    }
+    Ok(Some(source::FileOptions { pattern: names, segment, keep, video_only: false, title: name.into() }))
+}
+
 /// How `feed` is kept.
-fn options(feed: &Feed) -> source::Options {
+fn options(feed: &Feed) -> Result<source::Options, String> {
     let record = record(feed.file.clone(), feed.file_max_size, feed.read_only);
     // What is recorded is recorded all the time, as with an ffmpeg that feeds it.
     let always_on = record.is_some() && !feed.read_only;
     let truncate = feed.truncate && !feed.read_only;
-    source::Options { record, always_on, truncate, sound_alone: true, ..source::Options::default() }
+    let files = files(&feed.name, feed.record.as_deref(), feed.record_segment, feed.record_keep.as_deref())?;
+    Ok(source::Options { record, always_on, truncate, files, sound_alone: true, ..source::Options::default() })
 }
 
 /// What feeds `feed`.
 fn supervisor(feed: &Feed) -> Result<Supervisor, Problem> {
     let wrong = |what: String| error(feed.line, format!("<Feed {}>: {what}", feed.name));
     let url = feed.source.as_deref().unwrap_or("push:");
-    Supervisor::served(&feed.name, url, options(feed)).map_err(|error| wrong(error.to_string()))
+    let options = options(feed).map_err(wrong)?;
+    Supervisor::served(&feed.name, url, options).map_err(|error| wrong(error.to_string()))
 }
 
 impl Table {
