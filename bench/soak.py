@@ -136,7 +136,9 @@ def last(url, over, count, captures):
                 count.one("frames")
             except headwater.CaptureClosed:
                 return
-            except headwater.Timeout:
+            except headwater.Error:
+                # In vain for so long, for whatever reason; it is opened again all the same.
+                assert capture.state not in ("ended", "closed")
                 count.one("waits")
 
 

@@ -47,6 +47,8 @@ pub(crate) struct Inside {
     urgent: usize,
     /// The engine waits for room.
     full: bool,
+    /// It had to, and no reader has waited for a frame since.
+    slow: bool,
     pub(crate) dropped: u64,
     pub(crate) made: u64,
     pub(crate) read: u64,
@@ -116,7 +118,7 @@ impl Flow {
         while !inside.closed && inside.generation == generation && inside.frames.len() > least {
             // One that has to wait comes back to room for several.
             least = most / 2;
-            inside.full = true;
+            (inside.full, inside.slow) = (true, true);
             inside = self.room.wait(inside).unwrap_or_else(PoisonError::into_inner);
         }
         inside.full = false;
@@ -184,6 +186,7 @@ impl Flow {
             if let Some(over) = &inside.over {
                 return Err(over.clone());
             }
+            inside.slow = false;
             if patient && inside.batch > 1 {
                 patient = false;
                 let soon = Instant::now() + PATIENCE;
@@ -316,6 +319,11 @@ impl Inside {
         let before: u64 = old.iter().map(|frame| frame.dropped_before() + 1).sum();
         let dropped = frame.dropped_before() + before;
         frame.with_dropped(dropped)
+    }
+
+    /// Whether readers are slower than the engine of a recording.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow
     }
 
     /// The frame that is given next.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -46,7 +46,20 @@ struct Inner {
     later: bool,
     /// Whether it is damaged, where it was decoded into somebody's memory.
     damage: OnceLock<bool>,
+    /// Its pixels in rows without gaps, converted by the engine.
+    ahead: Mutex<Option<(Format, Vec<u8>)>>,
     shaper: Arc<Shaper>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Who lets go by one does not want the next either.
+        if let Some((_, memory)) = self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            self.shaper.want(None);
+            self.shaper.taken(memory.len());
+            self.shaper.keep(memory);
+        }
+    }
 }
 
 impl Frame {
@@ -54,8 +67,16 @@ impl Frame {
     pub(crate) fn new(facts: Facts, picture: Option<ffmpeg::Frame>, jpeg: Option<Bytes>, shaper: &Arc<Shaper>) -> Self {
         let shape = shaper.shape(facts.own, facts.rotation);
         let picture = picture.map_or_else(OnceLock::new, OnceLock::from);
-        let inner =
-            Inner { facts, shape, picture, jpeg, later: false, damage: OnceLock::new(), shaper: Arc::clone(shaper) };
+        let inner = Inner {
+            facts,
+            shape,
+            picture,
+            jpeg,
+            later: false,
+            damage: OnceLock::new(),
+            ahead: Mutex::default(),
+            shaper: Arc::clone(shaper),
+        };
         Self { inner: Arc::new(inner), dropped_before: 0 }
     }
 
@@ -70,6 +91,7 @@ impl Frame {
             jpeg: Some(jpeg),
             later: true,
             damage: OnceLock::new(),
+            ahead: Mutex::default(),
             shaper,
         };
         Self { inner: Arc::new(inner), dropped_before: 0 }
@@ -172,7 +194,7 @@ impl Frame {
     /// # Errors
     /// [`crate::Kind::BadOption`] for a side above 8192, [`crate::Kind::Broken`] without memory.
     pub fn resized(&self, size: Size) -> Result<Self, Error> {
-        let Inner { facts, shape, picture, jpeg, later, damage, shaper } = &*self.inner;
+        let Inner { facts, shape, picture, jpeg, later, damage, shaper, .. } = &*self.inner;
         let shape = shaper.resized(*shape, size)?;
         let picture = match picture.get() {
             Some(picture) => OnceLock::from(shaper.again(picture)?),
@@ -184,7 +206,16 @@ impl Frame {
             return self.resized(size);
         }
         let (facts, jpeg, shaper) = (facts.clone(), jpeg.clone(), Arc::clone(shaper));
-        let inner = Inner { facts, shape, picture, jpeg, later: *later, damage: damage.clone(), shaper };
+        let inner = Inner {
+            facts,
+            shape,
+            picture,
+            jpeg,
+            later: *later,
+            damage: damage.clone(),
+            ahead: Mutex::default(),
+            shaper,
+        };
         Ok(Self { inner: Arc::new(inner), dropped_before: self.dropped_before })
     }
 
@@ -224,7 +255,7 @@ impl Frame {
     /// Decodes a JPEG that waits for it straight into `out`, if that is all there is to do.
     /// Who asks again gets a picture that is kept.
     fn decode_into(&self, format: Format, out: &mut [u8], stride: usize) -> bool {
-        let Inner { facts, shape, picture, jpeg, later, damage, shaper } = &*self.inner;
+        let Inner { facts, shape, picture, jpeg, later, damage, shaper, .. } = &*self.inner;
         if !*later || picture.get().is_some() || damage.get().is_some() || !shape.leaves(facts.own) {
             return false;
         }
@@ -263,6 +294,43 @@ impl Frame {
         room(size, format, stride).map_or(0, |(_, needed)| needed)
     }
 
+    /// [`Frame::write`] with rows without gaps into `memory`, which gets as many bytes as that takes
+    /// and may be exchanged for other memory. Of a recording whose reader is slow and has done this
+    /// before, pixels may have been converted on the thread that decodes; then it costs nothing.
+    ///
+    /// # Errors
+    /// As [`Frame::write`].
+    pub fn fill(&self, format: Format, memory: &mut Vec<u8>) -> Result<(), Error> {
+        let ahead = self.ahead().take_if(|(of, _)| *of == format);
+        if let Some((_, ahead)) = ahead {
+            self.inner.shaper.taken(ahead.len());
+            self.inner.shaper.keep(std::mem::replace(memory, ahead));
+            return Ok(());
+        }
+        memory.resize(self.bytes(format), 0);
+        self.write(format, memory, format.pixel_bytes().max(1) * self.width() as usize)?;
+        // From the next one on.
+        self.inner.shaper.want((format.pixel_bytes() > 0).then_some(format));
+        Ok(())
+    }
+
+    /// Converts it as readers have wanted those before.
+    pub(crate) fn convert_ahead(&self) {
+        let shaper = &self.inner.shaper;
+        let Some(format) = shaper.wanted() else { return };
+        let Some(mut memory) = shaper.memory(self.bytes(format)) else { return };
+        // What is wrong the reader finds, who asks for it in vain here.
+        if self.write(format, &mut memory, format.pixel_bytes() * self.width() as usize).is_ok() {
+            *self.ahead() = Some((format, memory));
+        } else {
+            shaper.taken(memory.len());
+        }
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<(Format, Vec<u8>)>> {
+        self.inner.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The picture as [`Format::Bgr24`] in rows without gaps.
     ///
     /// # Errors
@@ -276,8 +344,8 @@ impl Frame {
     /// # Errors
     /// As [`Frame::converted`].
     pub fn bgr(&self) -> Result<Vec<u8>, Error> {
-        let mut pixels = vec![0; self.bytes(Format::Bgr24)];
-        self.bgr_into(&mut pixels)?;
+        let mut pixels = Vec::new();
+        self.fill(Format::Bgr24, &mut pixels)?;
         Ok(pixels)
     }
 

@@ -3,7 +3,7 @@
 //! What a conversion needs is kept from one picture to the next and shared by all frames of a
 //! capture, whichever threads convert them.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -12,6 +12,8 @@ use media::{Size, Timestamp, Track};
 
 use crate::{Colors, Crop, Error, Format, Kind, Options};
 
+/// Bytes of pixels that are converted ahead of readers, and of memory that is kept for more.
+const MOST_AHEAD: usize = 16 << 20;
 /// Most idle tools that are kept: as many conversions can run at a time without a new one.
 const MOST_KEPT: usize = 8;
 
@@ -25,6 +27,12 @@ pub(crate) struct Shaper {
     pub(crate) format: Format,
     scalers: Mutex<Vec<(Format, Scaler)>>,
     decoders: Mutex<Vec<jpeg::Decoder>>,
+    /// Pixels that readers have wanted last, by [`Format`], where they may come converted.
+    wanted: Mutex<Option<Format>>,
+    /// Bytes of pixels that wait converted.
+    ahead: AtomicUsize,
+    /// Memory of pixels that nobody looks at.
+    spare: Mutex<Vec<Vec<u8>>>,
     /// Frames that were found damaged only when somebody wanted their pixels.
     pub(crate) damaged: AtomicU64,
 }
@@ -63,6 +71,9 @@ impl Shaper {
             format,
             scalers: Mutex::default(),
             decoders: Mutex::default(),
+            wanted: Mutex::default(),
+            ahead: AtomicUsize::new(0),
+            spare: Mutex::default(),
             damaged: AtomicU64::new(0),
         }
     }
@@ -141,6 +152,44 @@ impl Shaper {
             rest = next;
         }
         Ok(())
+    }
+
+    /// Readers want pixels in `format`; or do not, where they have let go by what they could have had.
+    pub(crate) fn want(&self, format: Option<Format>) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = format;
+    }
+
+    /// What they want, if anything.
+    pub(crate) fn wanted(&self) -> Option<Format> {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Memory of `bytes` bytes, with anything in it, for pixels that are to wait for a reader; none
+    /// where enough of them do. Whoever takes them says so by [`Shaper::taken`].
+    pub(crate) fn memory(&self, bytes: usize) -> Option<Vec<u8>> {
+        if self.ahead.load(Ordering::Relaxed).saturating_add(bytes) > MOST_AHEAD {
+            return None;
+        }
+        self.ahead.fetch_add(bytes, Ordering::Relaxed);
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of another size it is of no use any more.
+        spare.retain(|memory| memory.len() == bytes);
+        let kept = spare.pop();
+        drop(spare);
+        Some(kept.unwrap_or_else(|| vec![0; bytes]))
+    }
+
+    /// So many bytes wait no longer.
+    pub(crate) fn taken(&self, bytes: usize) {
+        self.ahead.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes memory for the next pictures.
+    pub(crate) fn keep(&self, memory: Vec<u8>) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if !memory.is_empty() && memory.len().saturating_mul(spare.len() + 1) <= MOST_AHEAD {
+            spare.push(memory);
+        }
     }
 
     /// A JPEG of it.

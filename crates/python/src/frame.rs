@@ -68,7 +68,11 @@ impl Frame {
         let rows = if format == Format::Yuv420p { height + height / 2 } else { height };
         let written = py.detach(|| {
             let mut memory = memory(stride * rows);
-            frame.write(format, &mut memory, stride).map(|()| memory)
+            let filled = match format {
+                Format::Yuv420p => frame.write(format, &mut memory, stride),
+                format => frame.fill(format, &mut memory),
+            };
+            filled.map(|()| memory)
         });
         let memory = written.map_err(|error| exception(py, &error))?;
         match format.pixel_bytes() {

@@ -363,6 +363,10 @@ impl Playing<'_> {
         }
         let most = if options.buffer == 0 { ahead(own, self.of.alone) } else { options.buffer };
         let frame = make(facts, &flow.shaper).with_dropped(std::mem::take(&mut self.missed));
+        // Readers who have more to do than this thread are spared what it can do for them.
+        if !self.of.alone && flow.lock().is_slow() {
+            frame.convert_ahead();
+        }
         flow.push(frame, most, self.generation, true)
     }
 

@@ -171,3 +171,22 @@ fn closing_it_wakes_whoever_waits() {
     }
     assert!(capture.latest(None).is_none());
 }
+
+#[test]
+fn pixels_that_were_converted_for_a_slow_reader_are_those_that_it_would_have_made() {
+    let clip = clips::H264.path();
+    let (expected, slow) = (open(&clip, Options::new()), open(&clip, Options::new()));
+    let mut memory = Vec::new();
+    for place in 0..u64::from(FRAMES) {
+        let (frame, other) = (slow.read().unwrap(), expected.read().unwrap());
+        // Now and then other pixels, or none.
+        let format = if place % 7 == 3 { Format::Gray8 } else { Format::Bgr24 };
+        let mut written = vec![0; other.bytes(format)];
+        other.write(format, &mut written, 320 * format.pixel_bytes()).unwrap();
+        for time in 0..if place % 11 == 5 { 0 } else { 2 } {
+            frame.fill(format, &mut memory).unwrap();
+            assert!(memory == written, "frame {place}, asked for {time} times before");
+        }
+        std::thread::sleep(Duration::from_millis(4));
+    }
+}
