@@ -37,6 +37,29 @@ fn every_example_stands_in_their_list() {
 }
 
 #[test]
+fn links_between_documents_lead_to_files_that_are_there() {
+    let mut wrong = Vec::new();
+    for folder in [root().to_path_buf(), root().join("docs"), root().join("examples"), root().join("bench")] {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for link in text.split("](").skip(1) {
+                let link = link.split([')', '#', ' ']).next().unwrap_or_default();
+                if !link.is_empty() && !link.contains("://") && !folder.join(link).exists() {
+                    wrong.push(format!("{}: {link}", path.display()));
+                }
+            }
+            let blanks = text.lines().enumerate().filter(|(_, line)| line.ends_with([' ', '\t']));
+            wrong.extend(blanks.map(|(at, _)| format!("{}:{}: blanks at the end", path.display(), at + 1)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn the_demo_serves_a_traffic_camera_and_a_test_picture_until_it_is_over() {
     let mut demo = Command::new(root().join("scripts/demo"));
     demo.env("HEADWATER", env!("CARGO_BIN_EXE_headwater")).env("DEMO_LISTEN", "127.0.0.1:0").env("DEMO_SECONDS", "4");
