@@ -11,6 +11,7 @@ const TEXT: &str = "HTTPPort 8090\nMaxBandwidth 1000000\nMaxClients 50\n\
     <Stream a.ts>\nFeed cam2.ffm\n</Stream>\n\
     <Stream a.mpg>\nFeed cam2.ffm\nVideoCodec mpeg1video\nVideoBitRate 300\n</Stream>\n\
     <Stream live>\nFeed cam2.ffm\nFormat rtp\n</Stream>\n\
+    <Stream small>\nFeed cam2.ffm\nFormat rtp\nVideoCodec mpeg4\n</Stream>\n\
     <Stream later.webm>\nFeed later.ffm\n</Stream>\n\
     <Stream stat.html>\nFormat status\n</Stream>\n";
 
@@ -33,8 +34,14 @@ fn streams_show_the_codec_and_the_rate_that_they_are_sent_with() {
         });
     }
     // As it comes where it fits, coded anew where it does not, and as the section says.
-    let codecs =
-        [("a.mjpeg", "mjpeg"), ("a.mkv", "mjpeg"), ("a.ts", "mpeg2video"), ("a.mpg", "mpeg1video"), ("live", "mjpeg")];
+    let codecs = [
+        ("a.mjpeg", "mjpeg"),
+        ("a.mkv", "mjpeg"),
+        ("a.ts", "mpeg2video"),
+        ("a.mpg", "mpeg1video"),
+        ("live", "mjpeg"),
+        ("small", "mpeg4"),
+    ];
     for (name, codec) in codecs {
         let row = row(name);
         assert_eq!((&row["video_codec"], &row["audio_codec"]), (&codec.into(), &"".into()), "{row}");

@@ -86,7 +86,7 @@ impl Place {
         }
     }
 
-    fn default_video(self) -> Option<Codec> {
+    pub(crate) fn default_video(self) -> Option<Codec> {
         match self {
             Self::Container(_) => self.container()?.default_video(),
             Self::Asf => first_of(&["wmv2"]),
@@ -94,7 +94,7 @@ impl Place {
         }
     }
 
-    fn default_audio(self) -> Option<Codec> {
+    pub(crate) fn default_audio(self) -> Option<Codec> {
         match self {
             Self::Container(_) => self.container()?.default_audio(),
             Self::Asf => first_of(&["wmav2"]),

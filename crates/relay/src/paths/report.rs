@@ -8,15 +8,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use ::config::{Feed, Stream};
 use axum::http::{header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use media::{Codec, Kind, Track};
+use media::{Codec, Kind};
 use serde::Serialize;
-use source::{State, Supervisor};
+use source::{Fate, State, Supervisor};
 
 use super::Paths;
 use super::serve::{json, wants_json};
 use super::table::{Entry, Out, Table, What};
 use crate::Relay;
-use crate::output::Tags;
+use crate::output::fate::Place;
+use crate::output::{Carries, Tags};
 
 /// Everything on the page. Documented in `docs/API.md`.
 #[derive(Serialize)]
@@ -137,25 +138,36 @@ fn measured(paths: &Paths, entry: &Entry, clients: &[ClientRow]) -> u64 {
 /// usual in its format. Empty where there is none, or nothing is known yet.
 fn codecs(out: &Out) -> (String, String) {
     let (stream, tracks) = (&out.stream, out.tracks());
-    let format = stream.format.as_deref().unwrap_or_default();
-    if ["mpjpeg", "mjpeg", "jpeg", "singlejpeg"].contains(&format) {
-        return ("mjpeg".into(), String::new());
-    }
-    // RTP and ASF are not FFmpeg's here: they are sent as they come.
-    let container = ffmpeg::Container::find(format).ok().filter(|_| !["rtp", "asf", "asf_stream"].contains(&format));
-    let told = |off: bool, said: Option<&String>, own: Option<&Track>, usual: Option<Codec>| {
-        let fits = own.filter(|track| container.as_ref().is_none_or(|container| container.holds(track)));
-        let is_there = tracks.is_empty() || own.is_some();
-        let codec = said.cloned().or_else(|| fits.map(|track| track.codec.name().into()));
-        let codec = codec.or_else(|| usual.map(|codec| codec.name().into()));
-        codec.filter(|_| !off && is_there).unwrap_or_default()
+    let place = match out.format.map_or(Carries::Tracks(Place::Rtp), |format| format.carries) {
+        Carries::Tracks(place) => place,
+        Carries::Jpegs => return ("mjpeg".into(), String::new()),
+        Carries::Words => return (String::new(), String::new()),
     };
+    let name = |codec: Option<Codec>| codec.map(|codec| codec.name().to_owned()).unwrap_or_default();
+    if tracks.is_empty() {
+        // Nothing has come yet: what would be made.
+        let said = |off: bool, said: Option<&String>, usual: Option<Codec>| match off {
+            true => String::new(),
+            false => said.cloned().unwrap_or_else(|| name(usual)),
+        };
+        return (
+            said(stream.no_video, stream.video.codec.as_ref(), place.default_video()),
+            said(stream.no_audio, stream.audio.codec.as_ref(), place.default_audio()),
+        );
+    }
+    let Ok(plan) = place.plan(&out.encoding, &tracks) else { return (String::new(), String::new()) };
     let sound = tracks.iter().find(|track| matches!(track.kind, Kind::Audio(_)));
-    let usual = |pick: fn(&ffmpeg::Container) -> Option<Codec>| container.as_ref().and_then(pick);
-    (
-        told(stream.no_video, stream.video.codec.as_ref(), tracks.video(), usual(ffmpeg::Container::default_video)),
-        told(stream.no_audio, stream.audio.codec.as_ref(), sound, usual(ffmpeg::Container::default_audio)),
-    )
+    let video = match plan.video {
+        Fate::Off => None,
+        Fate::Pass => tracks.video().map(|track| track.codec),
+        Fate::Coded(variant) => variant.codec,
+    };
+    let audio = match plan.audio {
+        Fate::Off => None,
+        Fate::Pass => sound.map(|track| track.codec),
+        Fate::Coded(coding) => coding.codec,
+    };
+    (name(video), name(audio))
 }
 
 fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
