@@ -151,3 +151,54 @@ fn a_codec_that_cannot_be_is_told_at_its_line() {
         assert!(told.err.contains(said), "{said}: {}", told.err);
     }
 }
+
+#[test]
+fn clips_of_what_was_recorded_are_coded_as_the_live_stream_is() {
+    let folder = folder("coding-clips");
+    let wmv = clips::made("clip-wmv.asf", |out| {
+        let mut ffmpeg = tool("ffmpeg");
+        ffmpeg.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(clips::CODECS[1].path());
+        let sound = "-f lavfi -i sine=frequency=440:duration=3 -c:v copy -c:a wmav2 -shortest";
+        run(ffmpeg.args(sound.split(' ')).arg(out)).succeeded();
+    });
+    let feed = format!("Source {}\nFile {}\nFileMaxSize 50M", wmv.display(), folder.join("ring").display());
+    let text = [
+        FEED.replace("Source pattern:?size=320x240&fps=20", &feed).as_str(),
+        &stream("a.asf", "asf", ""),
+        &stream("a.mp4", "mp4", ""),
+        &stream("a.mkv", "matroska", ""),
+        &stream("a.mpg", "mpeg", "NoAudio"),
+        &stream("a.mjpeg", "mpjpeg", "VideoSize 160x120\nVideoQMax 20"),
+        &stream("short.mp4", "mp4", "MaxTime 100\nVideoSize 160x120"),
+    ]
+    .concat();
+    let server = Server::configured("coding-clips-served", &text);
+    // More than two seconds of it.
+    server.stream("/a.mjpeg").parts(25);
+    for (path, expected) in [
+        ("/a.asf", "wmv2,320,240 wmav2,44100"),
+        ("/a.mp4", "h264,320,240 aac,44100"),
+        ("/a.mkv", "h264,320,240 vorbis,44100"),
+        ("/a.mpg", "mpeg1video,320,240"),
+        ("/short.mp4", "h264,160,120 aac,44100"),
+    ] {
+        assert_eq!(probed(&server.url(path), &[]), expected, "{path}, live");
+        let file = folder.join(&path[1..]);
+        let clip = server.get(&format!("{path}?from=00:00:00"));
+        assert_eq!(clip.status, 200, "{path}: {}", clip.text());
+        std::fs::write(&file, &clip.body).unwrap();
+        assert_eq!(probed(file.to_str().unwrap(), &[]), expected, "{path}, a clip");
+        let mut ffmpeg = tool("ffmpeg");
+        ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(&file).args([
+            "-vf",
+            "scale=320:240",
+            "-fps_mode",
+            "passthrough",
+        ]);
+        let luma = run(ffmpeg.args(["-an", "-f", "rawvideo", "-pix_fmt", "gray", "-"])).succeeded().out;
+        let numbers = luma.chunks_exact(320 * 240).map(|luma| formats::osd::read_number(luma, 320, 320, 240));
+        let numbers: Vec<_> = numbers.map(|number| number.expect("a number in each")).collect();
+        assert!(numbers.len() >= 20, "{path}: {numbers:?}");
+        assert!(numbers.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 30), "{path}: {numbers:?}");
+    }
+}
