@@ -76,6 +76,9 @@ pub struct Opening {
     /// Which streams of Windows Media to take: best, smallest, max=300k (bit/s) or numbers, as 1,3
     #[arg(long, value_name = "RULE", default_value = "best")]
     pub streams: source::Rule,
+    /// Let exec:COMMAND run programs
+    #[arg(long)]
+    pub allow_exec: bool,
     /// An option for FFmpeg's demuxer or protocol, as NAME=VALUE; may be repeated
     #[arg(long = "ffmpeg", value_name = "NAME=VALUE", value_parser = pair)]
     pub libav: Vec<(String, String)>,
@@ -144,6 +147,7 @@ impl Opening {
                 Transport::Http => source::Transport::Http,
             },
             streams: self.streams.clone(),
+            allow_exec: self.allow_exec,
             libav: self.libav.clone(),
             repeat_files: false,
             ..source::Options::default()
@@ -176,6 +180,10 @@ pub struct Serve {
     /// those who are not root. May be repeated
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub rtsp: Vec<SocketAddr>,
+    /// Take streams that encoders send by RTMP (rtmp://HOST:PORT/live/NAME) for the feeds push: on
+    /// this address; its usual port is 1935. May be repeated
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    pub rtmp: Vec<SocketAddr>,
     /// How long an RTSP client may be silent, which gets its packets by UDP or multicast
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub rtsp_timeout: Duration,

@@ -21,6 +21,8 @@ pub struct Call {
     pub listen: Vec<SocketAddr>,
     /// The same, for RTSP.
     pub rtsp: Vec<SocketAddr>,
+    /// Where encoders may send to feeds by RTMP.
+    pub rtmp: Vec<SocketAddr>,
     pub no_launch: bool,
     /// ffserver's `-d`: requests are logged to standard output, whatever the file says.
     pub is_debugging: bool,
@@ -83,12 +85,16 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         listen,
         mms: all_addresses(&config.mms)?,
         rtsp: if call.rtsp.is_empty() { all_addresses(&config.rtsp)? } else { call.rtsp.clone() },
+        rtmp: call.rtmp.clone(),
         sources: Vec::new(),
         max_connections: crate::serve::affordable(config.max_connections as usize, inputs),
         ..relay::Config::default()
     };
     let server = Server::bind(Arc::clone(&relay), &places)?;
     announce(call, config, &server.addresses(), &server.rtsp_addresses());
+    for address in server.rtmp_addresses() {
+        anstream::println!("Encoders may send by RTMP to rtmp://{address}/live/NAME, where NAME is a feed");
+    }
     let mut orders = Orders::new().context("cannot watch for signals")?;
     let stop = async {
         let ended = crate::signals::ended();

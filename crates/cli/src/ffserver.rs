@@ -105,6 +105,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
                 file,
                 listen: Vec::new(),
                 rtsp: Vec::new(),
+                rtmp: Vec::new(),
                 no_launch,
                 is_debugging,
             }));

@@ -20,6 +20,7 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
             file: file.clone(),
             listen: args.listen.clone(),
             rtsp: args.rtsp.clone(),
+            rtmp: args.rtmp.clone(),
             no_launch: args.no_launch,
             is_debugging: false,
         });
@@ -70,6 +71,7 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         listen: if args.listen.is_empty() { vec![Config::LISTEN] } else { args.listen.clone() },
         mms: args.mms.clone(),
         rtsp: args.rtsp.clone(),
+        rtmp: args.rtmp.clone(),
         rtsp_timeout: args.rtsp_timeout,
         multicast: args.multicast.clone(),
         max_connections: args.max_connections,
@@ -128,6 +130,11 @@ fn announce(config: &Config, server: &Server) {
                 "By RTSP also rtsp://{address}/, but nothing of Windows Media, for which RTP has no place"
             ),
         }
+    }
+    let feed = config.sources.iter().find(|source| source.url.starts_with("push:"));
+    for address in server.rtmp_addresses() {
+        let name = feed.map_or("NAME", |feed| &feed.name);
+        anstream::println!("Encoders may send by RTMP to rtmp://{address}/live/{name}");
     }
     for (name, group) in &config.multicast {
         let to = SocketAddr::new(group.address, group.port);

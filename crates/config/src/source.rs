@@ -24,8 +24,10 @@ pub struct Source {
     pub always_on: bool,
     /// A file is played once.
     pub once: bool,
-    /// How RTP is carried: `auto`, `tcp` or `udp`.
+    /// How RTP is carried: `auto`, `tcp`, `udp` or `http`.
     pub transport: Option<String>,
+    /// Whether `exec:` may run its program.
+    pub allow_exec: bool,
     /// Most connections to its host at a time, of all sources together.
     pub host_connections: Option<u16>,
     /// Which streams of Windows Media are taken.

@@ -19,6 +19,7 @@ mod output;
 mod paths;
 mod placeholder;
 mod ptz;
+mod rtmp;
 mod rtsp;
 mod server;
 mod session;
@@ -73,6 +74,8 @@ pub struct Config {
     pub mms: Vec<SocketAddr>,
     /// Addresses to serve RTSP on.
     pub rtsp: Vec<SocketAddr>,
+    /// Where encoders may send to feeds by RTMP.
+    pub rtmp: Vec<SocketAddr>,
     /// What there is by RTSP.
     pub rtsp_names: RtspNames,
     /// After how much silence a session of RTSP ends.
@@ -94,6 +97,7 @@ impl Default for Config {
             listen: vec![Self::LISTEN],
             mms: Vec::new(),
             rtsp: Vec::new(),
+            rtmp: Vec::new(),
             rtsp_names: RtspNames::default(),
             rtsp_timeout: Self::RTSP_TIMEOUT,
             multicast: Vec::new(),

@@ -92,6 +92,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     mms: Vec<crate::mms::Listener>,
     rtsp: Vec<crate::rtsp::Listener>,
+    rtmp: Vec<crate::rtmp::Listener>,
     groups: Vec<(crate::rtsp::Sender, RtspStream)>,
     /// What a configuration has sent to groups, and the interface by which.
     configured: (Groups, IpAddr),
@@ -158,6 +159,10 @@ impl Server {
             listener.map_err(|source| refused(*address, "--rtsp", source))
         };
         let rtsp = config.rtsp.iter().map(bound).collect::<Result<_, _>>()?;
+        let bound = |address: &SocketAddr| {
+            crate::rtmp::Listener::bind(*address).map_err(|source| refused(*address, "--rtmp", source))
+        };
+        let rtmp = config.rtmp.iter().map(bound).collect::<Result<_, _>>()?;
         // Groups are sent to through the interface that RTSP is served on.
         let interface = config.rtsp.first().or(config.listen.first()).map_or([0; 4].into(), SocketAddr::ip);
         let bound = |(name, group): &(String, Group)| {
@@ -184,7 +189,7 @@ impl Server {
             places: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(spare)),
         });
-        Ok(Self { relay, listeners, mms, rtsp, groups, configured: (configured, interface), shared })
+        Ok(Self { relay, listeners, mms, rtsp, rtmp, groups, configured: (configured, interface), shared })
     }
 
     /// The addresses it listens on, with the ports the system chose for port 0.
@@ -205,6 +210,12 @@ impl Server {
         self.rtsp.iter().filter_map(crate::rtsp::Listener::address).collect()
     }
 
+    /// The addresses it takes RTMP on, with the ports the system chose for port 0.
+    #[must_use]
+    pub fn rtmp_addresses(&self) -> Vec<SocketAddr> {
+        self.rtmp.iter().filter_map(crate::rtmp::Listener::address).collect()
+    }
+
     /// Serves until `stop` is ready, then closes every client in order; that takes less
     /// than a second. Programs of `Launch` lines, which run meanwhile, have three seconds.
     pub async fn run(self, stop: impl Future<Output = ()>) {
@@ -220,6 +231,9 @@ impl Server {
             accepting.spawn(measure(Arc::clone(&self.relay)));
         }
         for listener in self.rtsp {
+            accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
+        }
+        for listener in self.rtmp {
             accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
         }
         for (sender, stream) in self.groups {

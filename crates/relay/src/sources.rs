@@ -131,6 +131,7 @@ fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
         },
         streams,
         manners: source::Manners { connections: source.host_connections.map(usize::from), ..usual.manners.clone() },
+        allow_exec: source.allow_exec,
         libav: source.ffmpeg.clone(),
         record: crate::paths::record(source.file.clone(), source.file_max_size, false),
         files: crate::paths::files(

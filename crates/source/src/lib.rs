@@ -17,6 +17,7 @@ mod dial;
 pub mod discover;
 pub mod doctor;
 mod error;
+mod exec;
 mod file;
 mod files;
 mod http;
@@ -108,6 +109,8 @@ pub struct Options {
     pub backoff: Backoff,
     /// How much is asked of its host by all sources together.
     pub manners: Manners,
+    /// Whether `exec:` may run programs.
+    pub allow_exec: bool,
     /// Private options for libavformat, name and value, as on ffmpeg's command line.
     pub libav: Vec<(String, String)>,
     /// The container of a file, by the name of FFmpeg's demuxer, where its content does not tell.
@@ -141,6 +144,7 @@ impl Default for Options {
             video_track: 0,
             backoff: Backoff::default(),
             manners: Manners::default(),
+            allow_exec: false,
             libav: Vec::new(),
             demuxer: None,
             sound_alone: false,

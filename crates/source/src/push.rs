@@ -193,7 +193,7 @@ impl Push {
         let (writer, reader) = pipe::pipe();
         let (done, outcome) = watch::channel(None);
         let span = tracing::info_span!(parent: None, "feed", of = self.name, by = hint.by);
-        let job = demux::Job { hint, options: Arc::clone(&self.options), anew: before.packets > 0 };
+        let job = demux::Job { protocol: "push", hint, options: Arc::clone(&self.options), anew: before.packets > 0 };
         let attempt = Arc::clone(self).attempt(job, reader, writer.valve(), done, place);
         tokio::spawn(tracing::Instrument::instrument(attempt, span));
         Feeder { push: Arc::clone(self), writer, outcome, bytes: 0.into(), before }
@@ -303,6 +303,52 @@ impl Drop for Feeder {
         // Of the next one, if this one is over already.
         if self.outcome.borrow().is_none() {
             self.leave();
+        }
+    }
+}
+
+/// What is taken apart as what a feeder sends is, for a source that has a sink of its own.
+pub(crate) struct Piped {
+    writer: pipe::Writer,
+    outcome: watch::Receiver<Option<Result<(), Error>>>,
+}
+
+impl Piped {
+    /// Begins to read; `protocol` is how it comes, for whom it may concern.
+    pub(crate) fn start(protocol: &'static str, hint: Hint, options: Arc<Options>, sink: Sink) -> Self {
+        let (writer, reader) = pipe::pipe();
+        let (done, outcome) = watch::channel(None);
+        let job = demux::Job { protocol, hint, options, anew: false };
+        let valve = writer.valve();
+        let reading = async move {
+            let result = on_thread("demux", move |stop| demux::run(reader, &job, &sink, &stop)).await;
+            drop(valve);
+            done.send_replace(Some(result.unwrap_or_else(|| Err(crate::libav::died()))));
+        };
+        tokio::spawn(tracing::Instrument::instrument(reading, tracing::Span::current()));
+        Self { writer, outcome }
+    }
+
+    /// Hands over the next bytes, and waits while too many lie there already; `false` when
+    /// nothing more is wanted.
+    pub(crate) async fn write(&self, bytes: Bytes) -> bool {
+        self.writer.write(bytes).await
+    }
+
+    /// Ends when nothing more is wanted. Cancel-safe.
+    pub(crate) async fn unwanted(&self) {
+        let _ = self.outcome.clone().wait_for(Option::is_some).await;
+    }
+
+    /// Waits until everything is published.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub(crate) async fn finish(mut self, ending: Ending) -> Result<(), Error> {
+        self.writer.end(ending);
+        match self.outcome.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(result)) => result.clone(),
+            _ => Err(crate::libav::died()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::location::Location;
-use crate::{Error, Options, Sink, file, http, libav, makers, mms, onvif, pattern, push, rtsp};
+use crate::{Error, Options, Sink, exec, file, http, libav, makers, mms, onvif, pattern, push, rtsp};
 
 /// What to open.
 #[derive(Clone)]
@@ -71,6 +71,7 @@ pub static SCHEMES: &[&Scheme] = &[
     &libav::DATAGRAMS,
     &onvif::SCHEME,
     &makers::SCHEME,
+    &exec::SCHEME,
     &pattern::SCHEME,
     &push::SCHEME,
     &libav::V4L2,

@@ -37,6 +37,7 @@ mod players;
 mod reconnect;
 mod record;
 mod reload;
+mod rtmp;
 mod rtsp;
 mod rtsp_clients;
 mod sharing;

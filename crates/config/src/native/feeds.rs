@@ -56,10 +56,14 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         "How RTP is carried. Default: auto, which is TCP, and UDP where the camera refuses that.",
         |source, given| {
             let text = given.text()?;
-            source.transport = Some(["auto", "tcp", "udp"].contains(&text).then(|| text.to_owned()).ok_or_else(String::new)?);
+            source.transport = Some(["auto", "tcp", "udp", "http"].contains(&text).then(|| text.to_owned()).ok_or_else(String::new)?);
             Ok(())
         },
         |source| source.transport.as_deref().map(Into::into);
+    "allow_exec" / "": Kind::Switch, "true or false", "allow_exec = true",
+        "Whether a url that begins with exec: may run its program. Default: false.",
+        |source, given| { source.allow_exec = given.switch()?; Ok(()) },
+        |source| source.allow_exec.then_some(true.into());
     "host_connections" / "": Kind::Integer(1, 1000), "a number from 1 to 1000", "host_connections = 1",
         "Most connections to its host at a time, of all sources there together; a further source waits until one has gone. Default: any number.",
         |source, given| { source.host_connections = Some(given.int(1, 1000)?); Ok(()) },

@@ -57,6 +57,16 @@ impl Paths {
         self.table().find(path, address).cloned().map(Held)
     }
 
+    /// The feed that a sender at `address` may feed under `name`, with `.ffm` behind it or not.
+    pub(crate) fn feed_at(&self, address: IpAddr, name: &str) -> Option<source::Supervisor> {
+        let table = self.table();
+        let entry = table.find(name, address).or_else(|| table.find(&format!("{name}.ffm"), address))?;
+        match &entry.what {
+            What::Feed(feed) if feed.is_pushed() => Some(feed.clone()),
+            _ => None,
+        }
+    }
+
     /// What a client at `address` finds behind `path` by RTSP.
     pub(crate) fn rtsp(&self, address: IpAddr, path: &str) -> Option<RtspStream> {
         let table = self.table();

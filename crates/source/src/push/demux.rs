@@ -20,6 +20,8 @@ use crate::{About, Error, Options, Phase, Rule, Sink, Stop, libav};
 
 /// What somebody sends, and how it is to be read.
 pub(super) struct Job {
+    /// How it comes, for whom it may concern.
+    pub(super) protocol: &'static str,
     pub(super) hint: Hint,
     pub(super) options: Arc<Options>,
     /// Readers saw another feeder before.
@@ -74,7 +76,7 @@ struct Door<'a> {
 impl<'a> Door<'a> {
     fn new(sink: &'a Sink, stop: &'a Stop, tail: Tail, job: &Job) -> Self {
         let server = job.hint.agent.as_deref().map(shown).filter(|agent| !agent.is_empty());
-        let about = About { protocol: "push".into(), server, live: true, ..About::default() };
+        let about = About { protocol: job.protocol.into(), server, live: true, ..About::default() };
         Self { sink, stop, tail, about, lead: Lead::default(), lead_track: None, declared: false, anew: job.anew }
     }
 

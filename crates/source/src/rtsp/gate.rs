@@ -260,11 +260,13 @@ impl Pass {
             if self.talk.deeds.is_empty() && self.out.is_empty() {
                 asked.reserve(1 << 10);
                 came.reserve(READ);
+                // Clients pass over what comes before they know that they play.
+                let is_playing = self.talk.waits_for() != Some("PLAY");
                 let late = waiting.map(|since| since + ANSWER);
                 let event = tokio::select! {
                     result = self.wire.read_buf(&mut came) => Event::Camera(result),
                     result = client.read_buf(&mut asked) => Event::Client(result),
-                    () = self.ears.hear(&mut self.out) => Event::Datagrams,
+                    () = self.ears.hear(&mut self.out), if is_playing => Event::Datagrams,
                     () = sleep_until(late.unwrap_or_else(Instant::now).into()), if late.is_some() => Event::Late,
                 };
                 match event {

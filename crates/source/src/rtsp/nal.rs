@@ -47,6 +47,30 @@ pub(super) fn can_start(codec: Codec, data: &[u8]) -> bool {
     false
 }
 
+/// The type of the first slice of an access unit of H.265, in Annex B (table 7-1).
+fn slice_type(data: &[u8]) -> Option<u8> {
+    let mut rest = data;
+    while let Some(at) = memmem::find(rest, &START_CODE) {
+        rest = &rest[at + START_CODE.len()..];
+        let kind = rest.first()? >> 1 & 0x3f;
+        if kind < H265_NON_VCL {
+            return Some(kind);
+        }
+    }
+    None
+}
+
+/// Whether a picture of H.265 is a point of random access, which refers to nothing.
+pub(super) fn is_irap(codec: Codec, data: &[u8]) -> bool {
+    codec == Codec::HEVC && slice_type(data).is_some_and(|kind| H265_IRAP.contains(&kind))
+}
+
+/// Whether a picture of H.265 may refer to pictures before the point of random access that it is
+/// shown before (RASL).
+pub(super) fn is_leading(codec: Codec, data: &[u8]) -> bool {
+    codec == Codec::HEVC && slice_type(data).is_some_and(|kind| matches!(kind, 8 | 9))
+}
+
 /// Whether the first slice of an access unit, in Annex B, is the first of its picture: nothing is
 /// missing before it (H.264 7.3.3 `first_mb_in_slice`, H.265 7.3.6.1).
 pub(super) fn is_begun(codec: Codec, data: &[u8]) -> bool {
@@ -143,5 +167,7 @@ mod tests {
         assert!(can_start(Codec::HEVC, &h265));
         assert!(!can_start(Codec::HEVC, &h265[9..]));
         assert!(can_start(Codec::HEVC, &[0, 0, 0, 1, 21 << 1, 1, 0x80]));
+        assert!(is_irap(Codec::HEVC, &[0, 0, 0, 1, 21 << 1, 1, 0x80]) && !is_irap(Codec::HEVC, &h265));
+        assert!(is_leading(Codec::HEVC, &[0, 0, 1, 9 << 1, 1]) && !is_leading(Codec::H264, &[0, 0, 1, 9 << 1, 1]));
     }
 }

@@ -32,6 +32,14 @@ const POINTS: u32 = 1;
 /// RFC 3550 section 6.6.
 const RTCP_BYE: u8 = 203;
 
+/// What refers to something that was lost.
+enum Damage {
+    /// Everything; so many points of recovery have come since.
+    All(u32),
+    /// Pictures that come behind a point of random access and are shown before it.
+    Leading,
+}
+
 pub(super) struct Player<'a> {
     location: &'a Location,
     plan: Plan,
@@ -43,8 +51,7 @@ pub(super) struct Player<'a> {
     tracks: Vec<Track>,
     /// Something was lost that the next picture does not know of.
     lost: bool,
-    /// What a picture refers to was lost, and so many points of recovery have come since.
-    damage: Option<u32>,
+    damage: Option<Damage>,
     /// Whole pictures that came, keyframes or not.
     pictures: u64,
     /// When the first bad packet since the last picture came.
@@ -170,12 +177,16 @@ impl<'a> Player<'a> {
             return false;
         }
         if lost {
-            self.damage = Some(0);
+            self.damage = Some(Damage::All(0));
         }
-        match (&mut self.damage, is_key) {
+        let codec = self.plan.codec;
+        let is_whole = !lost || nal::is_begun(codec, &unit.data);
+        match &mut self.damage {
             // What was lost may be its own begin.
-            (damage, true) if !lost || nal::is_begun(self.plan.codec, &unit.data) => *damage = None,
-            (Some(points), false) if unit.key => {
+            Some(_) if !is_whole => {}
+            Some(_) if is_key => self.damage = None,
+            Some(_) if nal::is_irap(codec, &unit.data) => self.damage = Some(Damage::Leading),
+            Some(Damage::All(points)) if unit.key => {
                 *points += 1;
                 if *points > POINTS {
                     self.damage = None;
@@ -183,7 +194,11 @@ impl<'a> Player<'a> {
             }
             _ => {}
         }
-        self.damage.is_some()
+        match self.damage {
+            Some(Damage::All(_)) => true,
+            Some(Damage::Leading) => nal::is_leading(codec, &unit.data),
+            None => false,
+        }
     }
 
     /// Makes a keyframe of a picture from which a decoder can start without being one.

@@ -1,0 +1,175 @@
+//! RTMP in: encoders that send to `rtmp://HOST:PORT/live/NAME` feed the feed of that name.
+//!
+//! What comes is put into FLV, in which RTMP's messages are tags as they are, and goes the way of
+//! a body that is `PUT`: one sender at a time, the same access rules, the same demuxer. Playing by
+//! RTMP is not offered. The protocol is taken apart by `rml_rtmp`; what it would follow without
+//! bound is looked at before (`rtmp::dialogue`).
+
+mod dialogue;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use source::push::{Ending, Feeder, Hint};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use self::dialogue::{Deed, Dialogue};
+use crate::Relay;
+use crate::server::{Failures, Place, Shared, listen, stopped};
+
+/// How long a client may take to say what it wants to send, and the kernel to take an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes read at a time.
+const READ: usize = 64 << 10;
+
+/// An address that RTMP is taken on.
+pub(crate) struct Listener(TcpListener);
+
+impl Listener {
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        listen(address).map(Self)
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.0.local_addr().ok()
+    }
+
+    /// Takes whoever comes.
+    pub(crate) async fn run(self, relay: Arc<Relay>, shared: Arc<Shared>) {
+        let mut failures = Failures::default();
+        loop {
+            match self.0.accept().await {
+                Ok((socket, peer)) => {
+                    if let Some(place) = shared.steady_place() {
+                        let relay = Arc::clone(&relay);
+                        tokio::spawn(async move {
+                            if let Err(why) = serve(socket, peer, place, &relay).await {
+                                tracing::info!(%peer, why, "RTMP connection ended");
+                            }
+                        });
+                    }
+                }
+                Err(error) => failures.tell_and_wait(&error).await,
+            }
+        }
+    }
+}
+
+/// The sender, once it sends.
+struct Sending {
+    feeder: Feeder,
+    name: String,
+}
+
+/// Serves one connection to its end.
+async fn serve(mut socket: TcpStream, peer: SocketAddr, mut place: Place, relay: &Relay) -> Result<(), String> {
+    let mut dialogue = Dialogue::new();
+    let mut sending: Option<Sending> = None;
+    let mut buffer = BytesMut::new();
+    let ended = loop {
+        let refusal = act(&mut socket, peer, relay, &mut dialogue, &mut sending).await;
+        match refusal {
+            Ok(true) => {}
+            Ok(false) => break Ok(()),
+            Err(why) => break Err(why),
+        }
+        buffer.reserve(READ);
+        let unwanted = async {
+            match &sending {
+                Some(sending) => sending.feeder.unwanted().await,
+                None => tokio::time::sleep(PATIENCE).await,
+            }
+        };
+        let read = tokio::select! {
+            read = socket.read_buf(&mut buffer) => read,
+            () = unwanted => break Err("nothing more is wanted".into()),
+            () = stopped(&mut place.stopping) => break Err("the server ends".into()),
+        };
+        match read {
+            Ok(count) if count > 0 => {
+                if let Err(why) = dialogue.handle(&buffer.split()) {
+                    break Err(why);
+                }
+            }
+            Ok(_) => break Err("the sender hung up".into()),
+            Err(error) => break Err(error.to_string()),
+        }
+    };
+    if let Some(Sending { feeder, name }) = sending {
+        let ending = if ended.is_ok() { Ending::Whole } else { Ending::Broken };
+        let taken = feeder.finish(ending).await;
+        let (pictures, container) = (taken.pictures, taken.container);
+        match taken.error {
+            None => tracing::info!(feed = name, %peer, pictures, container, "RTMP sender is done"),
+            Some(error) => tracing::info!(feed = name, %peer, pictures, container, %error, "RTMP sender is done"),
+        }
+    }
+    ended
+}
+
+/// Does what the dialogue has come to; `false` when it is over in order.
+async fn act(
+    socket: &mut TcpStream,
+    peer: SocketAddr,
+    relay: &Relay,
+    dialogue: &mut Dialogue,
+    sending: &mut Option<Sending>,
+) -> Result<bool, String> {
+    while let Some(deed) = dialogue.deeds.pop_front() {
+        match deed {
+            Deed::Answer(bytes) => send(socket, &bytes).await?,
+            Deed::Publish { request, name, agent } => {
+                if sending.is_some() {
+                    return Err("a second stream in one connection".into());
+                }
+                match feeder(relay, peer, &name, agent).await {
+                    Ok(feeder) => {
+                        dialogue.accept(request)?;
+                        *sending = Some(Sending { feeder, name });
+                    }
+                    Err(why) => {
+                        dialogue.refuse(request, &why)?;
+                        while let Some(Deed::Answer(bytes)) = dialogue.deeds.pop_front() {
+                            send(socket, &bytes).await?;
+                        }
+                        return Err(why);
+                    }
+                }
+            }
+            Deed::Data(bytes) => {
+                if let Some(sending) = sending
+                    && !sending.feeder.write(bytes).await
+                {
+                    return Err("nothing more is wanted".into());
+                }
+            }
+            Deed::Over => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+async fn send(socket: &mut TcpStream, bytes: &Bytes) -> Result<(), String> {
+    match timeout(PATIENCE, socket.write_all(bytes)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the sender does not listen".into()),
+    }
+}
+
+/// The feed called `name`, for who asks from `peer`.
+async fn feeder(relay: &Relay, peer: SocketAddr, name: &str, agent: Option<String>) -> Result<Feeder, String> {
+    let feed = match relay.paths() {
+        Some(paths) => paths.feed_at(peer.ip().to_canonical(), name),
+        None => crate::feeds::at(relay, name),
+    };
+    // The same words where nothing is and where it may not send, so that it cannot tell.
+    let feed = feed.ok_or_else(|| format!("there is no feed {name:?} here"))?;
+    let hint = Hint { by: peer.to_string(), agent, content_type: Some("video/x-flv".into()) };
+    feed.feeder(hint).await.map_err(|error| error.to_string())
+}
