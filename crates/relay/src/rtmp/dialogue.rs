@@ -5,6 +5,7 @@
 //! values within values as deep as they go, so those that could go deep are refused before.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
@@ -73,6 +74,12 @@ fn wrong(error: &impl std::fmt::Display) -> String {
     format!("it is no RTMP: {error}")
 }
 
+/// What `parse` gives; `rml_rtmp` panics at some commands that have too few values. Who has sent one
+/// is heard no more.
+fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| Err("it is no RTMP: a command makes no sense".into()))
+}
+
 impl Dialogue {
     pub(super) fn new() -> Self {
         Self { stage: Stage::Greeting(Box::new(Handshake::new(PeerType::Server))), deeds: VecDeque::new() }
@@ -136,7 +143,10 @@ impl Talking {
     fn handle(&mut self, bytes: &[u8], deeds: &mut VecDeque<Deed>) -> Result<(), String> {
         self.waiting += bytes.len();
         let mut bytes = bytes;
-        while let Some(message) = self.chunks.get_next_message(bytes).map_err(|error| wrong(&error))? {
+        loop {
+            let chunks = &mut self.chunks;
+            let message = guarded(|| chunks.get_next_message(bytes).map_err(|error| wrong(&error)))?;
+            let Some(message) = message else { break };
             bytes = &[];
             self.waiting = 0;
             self.message(message, deeds)?;
@@ -177,7 +187,8 @@ impl Talking {
     /// Has the session answer a message.
     fn forward(&mut self, message: &MessagePayload, deeds: &mut VecDeque<Deed>) -> Result<(), String> {
         let packet = self.again.serialize(message, true, false).map_err(|error| wrong(&error))?;
-        let results = self.session.handle_input(&packet.bytes).map_err(|error| wrong(&error))?;
+        let session = &mut self.session;
+        let results = guarded(|| session.handle_input(&packet.bytes).map_err(|error| wrong(&error)))?;
         self.take(results, deeds)
     }
 
