@@ -6,7 +6,7 @@
 //! `ftyp` becomes the head of an `mdat` that covers everything up to it. That one write turns
 //! the file over: before it the fragments count, after it the index. Nothing is copied.
 //!
-//! [`index`] is handed bytes and gives bytes; [`finish`] does it to a file, at its end or to one
+//! [`Index`] is handed bytes and gives bytes; [`finish`] does it to a file, at its end or to one
 //! that was left behind by a program that was killed.
 
 use std::collections::VecDeque;
@@ -250,7 +250,8 @@ impl Lane<'_> {
         let mut end = begin;
         for number in 0..samples {
             let duration = next(0x100, usual.duration)?;
-            let size = next(0x200, usual.size)?;
+            // None is empty: a few bytes could claim any number of those.
+            let size = next(0x200, usual.size).filter(|size| *size > 0)?;
             let own = next(0x400, usual.flags)?;
             let offset = next(0x800, 0)?.cast_signed();
             let own = first_flags.filter(|_| number == 0).unwrap_or(own);
@@ -465,4 +466,69 @@ pub(crate) fn finish(file: &File) -> io::Result<bool> {
 pub(crate) fn with_room(header: &[u8]) -> Vec<u8> {
     let ftyp = u32_at(header, 0).and_then(|size| usize::try_from(size).ok()).unwrap_or(0).min(header.len());
     [&header[..ftyp], &FREE, &header[ftyp..]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A box of `kind` around `body`.
+    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        put(&mut out, kind, |out| out.extend_from_slice(body));
+        out
+    }
+
+    fn moov() -> Vec<u8> {
+        let head = |ticks: u32| [[0; 12].as_slice(), &ticks.to_be_bytes(), &[0; 84]].concat();
+        let tkhd = [[0; 12].as_slice(), &1_u32.to_be_bytes(), &[0; 68]].concat();
+        let stbl = boxed(b"stbl", &boxed(b"stsd", b"described"));
+        let mdia = [boxed(b"mdhd", &head(50)), boxed(b"minf", &stbl)].concat();
+        let trak = [boxed(b"tkhd", &tkhd), boxed(b"mdia", &mdia)].concat();
+        let trex = [[0; 4].as_slice(), &1_u32.to_be_bytes(), &[0; 16]].concat();
+        [boxed(b"mvhd", &head(1000)), boxed(b"trak", &trak), boxed(b"mvex", &boxed(b"trex", &trex))].concat()
+    }
+
+    fn moof() -> Vec<u8> {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
+        let tfhd = boxed(b"tfhd", &words(&[0x2_0000, 1]));
+        let tfdt = boxed(b"tfdt", &words(&[0, 10]));
+        let trun = boxed(b"trun", &words(&[0x301, 2, 108, 5, 100, 5, 60]));
+        boxed(b"traf", &[tfhd, tfdt, trun].concat())
+    }
+
+    #[test]
+    fn samples_are_found_where_fragments_say() {
+        let (moov, moof) = (moov(), moof());
+        let mut index = Index::new(&moov).unwrap();
+        assert!(index.add(&moof, 1000, 5000));
+        let lane = &index.lanes[0];
+        assert_eq!((lane.begin, lane.end, &lane.chunks), (Some(10), 20, &vec![(1108, 2)]));
+        assert!(index.moov().unwrap().windows(4).any(|kind| kind == b"co64"));
+        assert!(!Index::new(&moov).unwrap().add(&moof, 1000, 1200), "they lie behind the end");
+    }
+
+    #[test]
+    fn bytes_that_are_cut_or_flipped_are_refused_or_read_and_nothing_else() {
+        let (moov, moof) = (moov(), moof());
+        for bit in 0..moof.len() * 8 {
+            let mut bad = moof.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let mut index = Index::new(&moov).unwrap();
+            index.add(&bad, 1000, 5000);
+            index.add(&bad[..bit / 8], 1000, 5000);
+            assert!(index.count <= MOST_SAMPLES);
+            let _ = index.moov();
+        }
+        for bit in 0..moov.len() * 8 {
+            let mut bad = moov.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            for bytes in [&bad[..], &bad[..bit / 8]] {
+                if let Some(mut index) = Index::new(bytes) {
+                    index.add(&moof, 1000, 5000);
+                    let _ = index.moov();
+                }
+            }
+        }
+    }
 }
