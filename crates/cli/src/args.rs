@@ -223,7 +223,7 @@ pub struct Serve {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = source_help())]
+#[command(after_help = source_help(), after_long_help = long_help(&["view http://localhost:8090/cam2.mjpeg", "view 0"]))]
 pub struct View {
     /// A URL, a file or a device; 0 is the first webcam
     #[arg(value_name = "URL")]
@@ -242,7 +242,7 @@ pub struct View {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = source_help())]
+#[command(after_help = source_help(), after_long_help = long_help(&["probe mms://traffic.example/cam2", "probe --json clip.wmv"]))]
 pub struct Probe {
     /// A URL, a file or a device
     #[arg(value_name = "URL")]
@@ -258,7 +258,7 @@ pub struct Probe {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = source_help())]
+#[command(after_help = source_help(), after_long_help = long_help(&["grab pattern: -o frame.jpg", "grab rtsp://10.0.0.5/stream --every 10s -o 'shots/%Y%m%d-%H%M%S.jpg'"]))]
 pub struct Grab {
     /// A URL, a file or a device
     #[arg(value_name = "URL")]
@@ -352,6 +352,12 @@ impl Grab {
 }
 
 /// The table of what can be opened.
+/// Examples, what can be opened, and exit codes.
+pub fn long_help(examples: &[&str]) -> String {
+    let examples: String = examples.iter().map(|example| format!("\n  headwater {example}")).collect();
+    format!("Examples:{examples}\n\n{}\n\n{}", source_help(), exit::TABLE)
+}
+
 fn source_help() -> String {
     let mut text = String::from("What can be opened:\n");
     for scheme in source::SCHEMES {

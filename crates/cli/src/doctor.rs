@@ -9,12 +9,13 @@ use source::doctor::{Health, Outcome, Report, examine};
 use source::{JournalEntry, Note};
 use tokio::runtime::Builder;
 
-use crate::args::{Opening, time};
+use crate::args::{Opening, long_help, time};
 use crate::exit::Failure;
 use crate::printable;
 use crate::progress::Spinner;
 
 #[derive(Args, Debug)]
+#[command(after_long_help = long_help(&["doctor rtsp://user:password@10.0.0.5/stream", "doctor --json /dev/video0"]))]
 pub struct Doctor {
     /// A URL, a file or a device
     #[arg(value_name = "URL")]
