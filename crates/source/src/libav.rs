@@ -33,6 +33,14 @@ pub(crate) static DATAGRAMS: Scheme = Scheme {
     check: any,
     connect,
 };
+pub(crate) static SCREEN: Scheme = Scheme {
+    names: &["x11grab", "screen"],
+    example: "x11grab::0.0+100,200",
+    doc: "the screen of an X server, as FFmpeg calls it; nothing behind the colon: $DISPLAY",
+    port: None,
+    check: any,
+    connect,
+};
 pub(crate) static V4L2: Scheme = Scheme {
     names: &["v4l2"],
     example: "/dev/video0",
@@ -73,12 +81,15 @@ impl Way {
         let scheme = url.split_once("://").map(|(name, _)| name.to_ascii_lowercase());
         let scheme = scheme.as_deref().unwrap_or("");
         let device = device(url);
+        let screen = screen(url);
         let (url, protocol) = match (scheme, device) {
+            _ if screen.is_some() => (screen.unwrap_or_default(), "x11grab"),
             (_, Some(device)) => (device, "v4l2"),
             ("" | "file", None) => (file_path(url), "file"),
             (name, None) => (escaped(url), protocol_name(name)),
         };
         match protocol {
+            "x11grab" => options.format = Some("x11grab".into()),
             "v4l2" => {
                 // Of what a webcam offers, its own JPEGs: they need no work at all.
                 set("input_format", "mjpeg");
@@ -119,6 +130,13 @@ impl Way {
             (_, error) => explain(&self.url, error),
         }
     }
+}
+
+/// The display that a URL means; nothing if it means none.
+fn screen(url: &str) -> Option<String> {
+    let rest = ["x11grab:", "screen:"].iter().find_map(|name| url.strip_prefix(name))?;
+    let display = rest.trim_start_matches("//");
+    Some(if display.is_empty() { std::env::var("DISPLAY").unwrap_or_default() } else { display.to_owned() })
 }
 
 /// `/dev/video0` for everything that means it.

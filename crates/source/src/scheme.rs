@@ -75,6 +75,7 @@ pub static SCHEMES: &[&Scheme] = &[
     &pattern::SCHEME,
     &push::SCHEME,
     &libav::V4L2,
+    &libav::SCREEN,
     &file::SCHEME,
 ];
 

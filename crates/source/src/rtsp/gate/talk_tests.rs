@@ -195,3 +195,43 @@ fn another_protocol_is_shown_to_the_client_as_it_is() {
     ask(&mut talk, "DESCRIBE rtsp://127.0.0.1:4000/00ff/live RTSP/1.0|CSeq: 1||");
     assert_eq!(answer(&mut talk, "HTTP/1.1 400 Bad||"), ["client: HTTP/1.1 400 Bad||"]);
 }
+
+/// Whatever a camera sends, in any slices, ends in a verdict or goes on; nothing grows without
+/// bound.
+#[test]
+fn changed_dialogues_do_no_harm() {
+    let script = b"RTSP/1.0 401 No\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\r\n\
+        RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Length: 3\r\nTransport: RTP/AVP;server_port=1-2;ssrc=A\r\n\r\nabc\
+        $\0\0\x04abcdOPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\n$\x01\0\x01x";
+    let mut seed = 1_u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for _ in 0..2000 {
+        let mut bytes = script.to_vec();
+        for _ in 0..random(8) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => bytes[at] = random(256) as u8,
+                1 => drop(bytes.drain(at..(at + random(20)).min(bytes.len()))),
+                _ => bytes.splice(at..at, script[random(script.len())..].iter().copied().take(30)).for_each(drop),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        let mut talk = talk([Carriage::Udp, Carriage::Tcp { or_udp: true }][random(2)]);
+        let setup = "SETUP rtsp://127.0.0.1:4000/00ff/1 RTSP/1.0|CSeq: 1|Transport: RTP/AVP/TCP;interleaved=0-1||";
+        ask(&mut talk, setup);
+        let mut buffer = BytesMut::new();
+        for slice in bytes.chunks(1 + random(64)) {
+            buffer.extend_from_slice(slice);
+            if talk.handle_camera(&mut buffer).is_err() {
+                break;
+            }
+            assert!(talk.deeds.len() <= 64);
+            talk.deeds.clear();
+        }
+    }
+}
