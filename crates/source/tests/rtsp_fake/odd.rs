@@ -37,8 +37,8 @@ async fn plays(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Fake {
     fake
 }
 
-/// Many Hikvision and Dahua recorders leave sprop-parameter-sets out, or tell those of another
-/// stream (retina 38, go2rtc 1205 among others).
+/// "HIK Media Server" leaves sprop-parameter-sets out (gortsplib issue 88), VStarcam cameras tell
+/// ones that are none (retina issue 42).
 #[tokio::test]
 async fn parameter_sets_in_the_stream_alone_are_enough() {
     for sdp in [without_parameters(), SDP.replace("Z0LAHtkDxWhAAAADAEAAAAwDxYuS,aMuMsg==", "Z0LAHg==,aM4=")] {
@@ -55,8 +55,7 @@ async fn parameter_sets_in_the_stream_alone_are_enough() {
     }
 }
 
-/// Tapo cameras answer SET_PARAMETER with the number of the request before it (retina's own notes
-/// on keep-alive); others leave the number out.
+/// An answer is told by its place too: some number it wrongly, or not at all.
 #[tokio::test]
 async fn answers_numbered_wrongly_or_not_at_all_are_taken() {
     for number in ["CSeq: 4711\r\n", ""] {
@@ -77,8 +76,7 @@ async fn answers_numbered_wrongly_or_not_at_all_are_taken() {
     }
 }
 
-/// A firmware that writes debug output into the connection (a report on go2rtc calls it "garbage
-/// between interleaved frames").
+/// A firmware that writes debug output into the connection.
 #[tokio::test]
 async fn garbage_between_packets_is_passed_over() {
     plays(|request| match method(request) {
@@ -180,7 +178,8 @@ async fn signs_of_life_are_what_the_camera_says_that_it_takes() {
     assert_eq!(fake.heard("SET_PARAMETER"), 0);
 }
 
-/// Cameras that offer GET_PARAMETER and close the connection at it (mediamtx 1066).
+/// "Hipcam RealServer" hangs up at GET_PARAMETER (SharpRTSP issue 63), others offer it and never
+/// answer (ZLMediaKit issue 642).
 #[tokio::test]
 async fn a_camera_that_hangs_up_at_get_parameter_is_not_asked_twice() {
     let fake = Fake::start(|request| match method(request) {
