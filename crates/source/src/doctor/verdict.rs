@@ -189,11 +189,15 @@ fn verdict(code: &'static str, outcome: Outcome, sentence: String) -> Verdict {
 pub(super) fn of_error(error: &Error) -> Verdict {
     // Of a certificate the hint has its fingerprint.
     let what = if matches!(error, Error::Tls { .. }) { error.to_string() } else { error.what() };
-    let text = what.to_ascii_lowercase();
-    verdict(code_of(error, &text), Outcome::Bad, what)
+    // A URL is the user's own: what a camera's path is called tells nothing of it.
+    let (urls, words): (Vec<_>, Vec<_>) = what.split_whitespace().partition(|word| word.contains("://"));
+    let text = words.join(" ").to_ascii_lowercase();
+    verdict(code_of(error, &text, !urls.is_empty()), Outcome::Bad, what)
 }
 
-fn code_of(error: &Error, text: &str) -> &'static str {
+fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
+    // A port is not a status.
+    let has_status = |status: &str| text.split(|c: char| c != ':' && !c.is_alphanumeric()).any(|word| word == status);
     let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
     let is_device = has(&["/dev/video", "device", "webcam"]);
     let is_tls = has(&["certificate", "tls", "ssl"]);
@@ -205,13 +209,13 @@ fn code_of(error: &Error, text: &str) -> &'static str {
         Error::BadUrl { .. } if has(&["port"]) => "url-port",
         Error::BadUrl { .. } => "url-not-understood",
         Error::NotFound { .. } if has(&["0xc00d001a", "no such stream"]) => "not-on-air",
-        Error::NotFound { .. } if has(&["answered", "404", "410"]) => "path-unknown",
+        Error::NotFound { .. } if has(&["answered"]) || has_status("404") || has_status("410") => "path-unknown",
         Error::NotFound { .. } if is_device => "device-missing",
-        Error::NotFound { .. } if has(&["://"]) => "path-unknown",
+        Error::NotFound { .. } if has_url => "path-unknown",
         Error::NotFound { .. } => "file-missing",
-        Error::Unauthorized { .. } if has(&["403", "forbidden", "0x80070005"]) => "login-forbidden",
+        Error::Unauthorized { .. } if has_status("403") || has(&["forbidden", "0x80070005"]) => "login-forbidden",
         Error::Unauthorized { .. } if has(&["user "]) => "login-refused",
-        Error::Unauthorized { .. } if has(&["401", "who you are", "://"]) => "login-wanted",
+        Error::Unauthorized { .. } if has_url || has_status("401") || has(&["who you are"]) => "login-wanted",
         Error::Unauthorized { .. } if is_device => "device-rights",
         Error::Unauthorized { .. } => "file-rights",
         Error::Unreachable { .. } | Error::Refused { .. } if is_tls => "tls-fault",
@@ -299,7 +303,7 @@ pub(super) fn of(
     if let Some(Err(error)) = decoded {
         let code = match error {
             Error::Broken { .. } => "not-decodable",
-            error => code_of(error, &error.what().to_ascii_lowercase()),
+            error => of_error(error).code,
         };
         all.push(verdict(code, Outcome::Bad, error.what()));
     }
@@ -363,6 +367,21 @@ mod tests {
         for (at, (code, advice)) in CODES.iter().enumerate() {
             assert!(advice.ends_with(['.', '?']) && !CODES[..at].iter().any(|(known, _)| known == code), "{code}");
         }
+    }
+
+    #[test]
+    fn what_a_user_calls_things_is_no_finding() {
+        let code = |error: Error| of_error(&error).code;
+        let what = "http://10.0.0.5:33403/forbidden refuses user admin".to_owned();
+        assert_eq!(code(Error::Unauthorized { what }), "login-refused");
+        let what = "10.0.0.5:40301: it wants to know who you are".to_owned();
+        assert_eq!(code(Error::Unauthorized { what }), "login-wanted");
+        let what = "rtsp://10.0.0.5/device/busy answered 404 Not Found".to_owned();
+        assert_eq!(code(Error::NotFound { what }), "path-unknown");
+        let what = "http://cam/x answered 403 Forbidden".to_owned();
+        assert_eq!(code(Error::Unauthorized { what }), "login-forbidden");
+        let what = "http://device/tls/page: connection reset".to_owned();
+        assert_eq!(code(Error::Unreachable { what }), "hung-up");
     }
 
     #[test]
