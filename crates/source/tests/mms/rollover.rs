@@ -14,7 +14,7 @@ async fn every_way_is_named_with_its_reason_when_none_works() {
     let (source, _cursor) = open(&format!("mms://eve:secret@127.0.0.1:{port}/cam"), options());
     let refused = format!("127.0.0.1:{port}: connection refused");
     let what = format!("over HTTP: {refused}; over TCP: {refused}; over RTSP: {refused}");
-    assert_eq!(failure(&source).await, Error::Unreachable { what });
+    assert_eq!(failure(&source).await, Error::Refused { what });
 }
 
 #[tokio::test]
