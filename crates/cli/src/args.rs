@@ -15,7 +15,26 @@ Examples:
   headwater serve --listen 0.0.0.0:8090 lobby=clip.wmv webcam=/dev/video0
   headwater view http://localhost:8090/cam2.mjpeg
   headwater probe mms://traffic.example/cam2
-  headwater grab rtsp://10.0.0.5/stream --every 10s -o 'shots/%Y%m%d-%H%M%S.jpg'";
+  headwater grab rtsp://10.0.0.5/stream --every 10s -o 'shots/%Y%m%d-%H%M%S.jpg'
+  headwater record rtsp://10.0.0.5/stream -o 'front-%Y%m%d-%H%M.mp4' --segment 10m --keep 7d
+  headwater discover
+  headwater serve -f /etc/ffserver.conf";
+
+const CONFIG_EXAMPLES: &[&str] = &[
+    "config check /etc/ffserver.conf",
+    "config import /etc/ffserver.conf > headwater.toml",
+    "config schema > headwater.schema.json",
+];
+
+const SERVE_PAGES: &str = "On the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.";
+
+const SERVE_EXAMPLES: &[&str] = &[
+    "serve cam2=rtsp://user:password@10.0.0.5/stream test=pattern:",
+    "serve --listen 0.0.0.0:8090 --rtsp 0.0.0.0:8554 lobby=clip.wmv webcam=/dev/video0",
+    "serve --always-on --record rings --record-size 10G front=onvif://user:password@10.0.0.7",
+    "serve cam2=push:     # then: ffmpeg -i INPUT -f mpegts http://localhost:8090/cam2.ffm",
+    "serve -f headwater.toml",
+];
 
 /// Opens any camera once and serves it to everybody: browsers, OpenCV, players.
 #[derive(Parser, Debug)]
@@ -47,7 +66,7 @@ pub enum Command {
     /// Record a source in files, as it is: cut by the clock, whole even after a crash
     Record(Record),
     /// Check or translate a file that says what to serve
-    #[command(subcommand)]
+    #[command(subcommand, after_long_help = short_help(CONFIG_EXAMPLES))]
     Config(crate::config::Command),
     /// Print a completion script for a shell
     Completions {
@@ -156,12 +175,13 @@ impl Opening {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = format!("{}\n\nOn the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.", source_help()))]
+#[command(after_help = format!("{}\n\n{SERVE_PAGES}", source_help()))]
+#[command(after_long_help = format!("{}\n\n{SERVE_PAGES}", long_help(SERVE_EXAMPLES)))]
 pub struct Serve {
     /// Sources: a URL, a file or a device, with a name for its URLs in front
     #[arg(required_unless_present = "file", value_name = "[NAME=]URL")]
     pub sources: Vec<String>,
-    /// Serve what a configuration says, as ffserver did: a file such as /etc/ffserver.conf.
+    /// Serve what a configuration says: a headwater.toml, or a file such as /etc/ffserver.conf.
     /// SIGHUP reads it again, SIGUSR1 opens its CustomLog anew
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["sources", "mms", "always_on", "once"])]
     pub file: Option<PathBuf>,
@@ -289,7 +309,7 @@ pub struct Grab {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = format!("{RECORD_EXAMPLES}\n\n{}", source_help()))]
+#[command(after_help = source_help(), after_long_help = long_help(RECORD_EXAMPLES))]
 pub struct Record {
     /// A URL, a file or a device
     #[arg(value_name = "URL")]
@@ -322,10 +342,10 @@ pub struct Record {
     pub opening: Opening,
 }
 
-const RECORD_EXAMPLES: &str = "\
-Examples:
-  headwater record rtsp://10.0.0.5/stream -o 'front-%Y%m%d-%H%M.mp4' --segment 10m --keep 7d
-  headwater record http://10.0.0.6/video.mjpg -o '/srv/%Y/%m/%d/gate-%H%M' --segment 1h --keep 100GB";
+const RECORD_EXAMPLES: &[&str] = &[
+    "record rtsp://10.0.0.5/stream -o 'front-%Y%m%d-%H%M.mp4' --segment 10m --keep 7d",
+    "record http://10.0.0.6/video.mjpg -o '/srv/%Y/%m/%d/gate-%H%M' --segment 1h --keep 100GB",
+];
 
 /// Which tracks are recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -351,13 +371,22 @@ impl Grab {
     }
 }
 
-/// The table of what can be opened.
 /// Examples, what can be opened, and exit codes.
 pub fn long_help(examples: &[&str]) -> String {
-    let examples: String = examples.iter().map(|example| format!("\n  headwater {example}")).collect();
-    format!("Examples:{examples}\n\n{}\n\n{}", source_help(), exit::TABLE)
+    format!("{}\n\n{}\n\n{}", example_help(examples), source_help(), exit::TABLE)
 }
 
+/// Examples and exit codes, of commands that open no source of every kind.
+pub fn short_help(examples: &[&str]) -> String {
+    format!("{}\n\n{}", example_help(examples), exit::TABLE)
+}
+
+fn example_help(examples: &[&str]) -> String {
+    let examples: String = examples.iter().map(|example| format!("\n  headwater {example}")).collect();
+    format!("Examples:{examples}")
+}
+
+/// The table of what can be opened.
 fn source_help() -> String {
     let mut text = String::from("What can be opened:\n");
     for scheme in source::SCHEMES {

@@ -8,7 +8,7 @@ use serde_json::json;
 use source::discover::{Found, Outcome, Search, search};
 use tokio::runtime::Builder;
 
-use crate::args::time;
+use crate::args::{short_help, time};
 use crate::exit::Failure;
 use crate::printable;
 use crate::progress::Spinner;
@@ -20,6 +20,7 @@ own; many have ONVIF switched off, or want an account for it; a firewall may kee
 5353) away. Name one, as in `headwater discover 10.0.0.7`, or try its maker's URL: docs/CAMERAS.md.";
 
 #[derive(Args, Debug)]
+#[command(after_long_help = short_help(&["discover", "discover --user admin --json", "discover http://10.0.0.2:1984"]))]
 pub struct Discover {
     /// Hosts to ask in place of the whole network: 10.0.0.7 by ONVIF, http://HOST:1984 for the
     /// streams of a go2rtc, http://HOST:9997 for those of a MediaMTX

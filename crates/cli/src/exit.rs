@@ -9,7 +9,7 @@ Exit status:
   0  done; serve, view, grab and record: also when ended by q, Ctrl-C or SIGTERM
   1  something else went wrong; the message says what
   2  the command line or a configuration is wrong
-  3  a source gives no picture
+  3  a source gives no picture; discover: nothing was found
   4  there is no display for the window
   5  the address to listen on cannot be had";
 

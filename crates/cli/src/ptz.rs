@@ -8,12 +8,20 @@ use media::Redacted;
 use source::onvif::{Camera, Direction, Order, Vector};
 use tokio::runtime::Builder;
 
-use crate::args::{Opening, time};
+use crate::args::{Opening, short_help, time};
 use crate::exit::Failure;
 use crate::printable;
 
+const STATUS: &str = "Without an order it tells where the camera looks.";
+
+const EXAMPLES: &[&str] = &[
+    "ptz onvif://user:password@10.0.0.7 left --for 500ms",
+    "ptz onvif://user:password@10.0.0.7 preset Gate",
+    "ptz onvif://user:password@10.0.0.7 to 0.5 -0.2 0",
+];
+
 #[derive(Args, Debug)]
-#[command(after_help = "Without an order it tells where the camera looks.")]
+#[command(after_help = STATUS, after_long_help = format!("{STATUS}\n\n{}", short_help(EXAMPLES)))]
 pub struct Ptz {
     /// The camera, as onvif://USER:PASSWORD@HOST
     #[arg(value_name = "URL")]
@@ -33,17 +41,17 @@ pub struct Ptz {
 
 #[derive(Subcommand, Debug, Clone)]
 pub enum Action {
-    /// Move for a time, and stop
+    /// Turn to the left for a time, and stop
     Left,
-    /// Move for a time, and stop
+    /// Turn to the right for a time, and stop
     Right,
-    /// Move for a time, and stop
+    /// Turn up for a time, and stop
     Up,
-    /// Move for a time, and stop
+    /// Turn down for a time, and stop
     Down,
-    /// Move for a time, and stop
+    /// Zoom in for a time, and stop
     ZoomIn,
-    /// Move for a time, and stop
+    /// Zoom out for a time, and stop
     ZoomOut,
     /// Stop whatever moves
     Stop,

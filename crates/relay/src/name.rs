@@ -4,7 +4,7 @@
 const MOST: usize = 64;
 
 /// First path segments that are not sources.
-const RESERVED: &[&str] = &["status", "metrics", "healthz", "assets", "favicon", "index"];
+const RESERVED: &[&str] = &["status", "metrics", "health", "healthz", "assets", "favicon", "index"];
 
 /// Why a name cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +48,7 @@ mod tests {
         for good in ["cam2", "front-door", "A_1"] {
             assert_eq!(check_name(good), Ok(()));
         }
-        for bad in ["", "a/b", "a.b", "ä", "a b", "status", &"x".repeat(65)] {
+        for bad in ["", "a/b", "a.b", "ä", "a b", "status", "health", &"x".repeat(65)] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
     }
