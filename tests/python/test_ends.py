@@ -246,3 +246,24 @@ def test_a_deferred_picture_is_decoded_while_other_threads_run(server):
             ticking.join()
             # Held up, there would be none between the two.
             assert any(began < at < ended for at in ticks)
+
+
+def test_a_camera_that_waits_for_the_program_is_not_called_stalled(server):
+    def page(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + picture + b"\r\n")
+
+    picture = headwater.open("pattern:?size=320x240").read().jpeg()
+    with headwater.open(server.url("/fast.mjpeg", page), latest=False) as capture:
+        states, began = {capture.read() and capture.state}, time.monotonic()
+        # Longer than a source is without pictures that is called so.
+        while time.monotonic() - began < 1.2:
+            states.add(capture.state)
+            time.sleep(0.01)
+        # Those that waited meanwhile are as old.
+        for _ in range(30):
+            states.add(capture.read() and capture.state)
+        assert states == {"open"}

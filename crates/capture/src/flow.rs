@@ -54,6 +54,7 @@ pub(crate) struct Inside {
     pub(crate) read: u64,
     pub(crate) corrupt: u64,
     pub(crate) latency: Option<Duration>,
+    /// When a frame was made last.
     pub(crate) newest: Option<Instant>,
     pub(crate) position: Position,
     /// The attempt that failed last, unless frames have come since.
@@ -301,7 +302,8 @@ impl Inside {
     fn take_in(&mut self, frame: Frame) {
         self.made += 1;
         (self.trouble, self.troubled) = (None, None);
-        self.newest = Some(frame.received());
+        // Not when its bytes arrived: those of a source that waits for its reader wait, too.
+        self.newest = Some(Instant::now());
         self.frames.push_back(frame);
     }
 
