@@ -91,6 +91,11 @@ def _number_of(value: float) -> int:
     return int(min(max(value, 0), 1 << 53)) if value == value else 0
 
 
+def _seconds(milliseconds: float) -> float | None:
+    """Of a time-out: 0 is none, as in OpenCV."""
+    return milliseconds / 1000 or None
+
+
 def _strict() -> bool:
     """Whether OpenCV's behaviour is wanted where it does harm, too."""
     compat = sys.modules.get("headwater.cv2compat")
@@ -140,6 +145,8 @@ class VideoCapture:
         filename: _capture.Source | None = None,
         apiPreference: int = c.CAP_ANY,
         params: Sequence[int] = (),
+        *,
+        index: int | None = None,
         **options,
     ) -> None:
         self._capture: _capture.Capture | None = None
@@ -162,13 +169,22 @@ class VideoCapture:
         self._converts = True
         self._packets = False
         self.error = None
-        if filename is not None:
-            self.open(filename, apiPreference, params)
+        if filename is not None or index is not None:
+            self.open(filename, apiPreference, params, index=index)
 
     def open(
-        self, filename: _capture.Source, apiPreference: int = c.CAP_ANY, params: Sequence[int] = (), **options
+        self,
+        filename: _capture.Source | None = None,
+        apiPreference: int = c.CAP_ANY,
+        params: Sequence[int] = (),
+        *,
+        index: int | None = None,
+        **options,
     ) -> bool:
-        """Whether the source was opened; `error` says why not."""
+        """Whether the source was opened; `error` says why not. OpenCV has `index` as another name of `filename`."""
+        source = index if filename is None else filename
+        if source is None or None not in (filename, index):
+            raise _wrong(TypeError, "open: expected either filename or index")
         self.release()
         self.error, self._before, self._sought = None, None, False
         options = {"reconnect": False, **_environment(), **self._options, **options}
@@ -178,9 +194,9 @@ class VideoCapture:
         try:
             if apiPreference == c.CAP_GSTREAMER and isinstance(filename, str) and " ! " in filename:
                 raise Unsupported("a pipeline of GStreamer: expected the URL that is in it, and nothing else")
-            self._take_params(list(params), options, filename)
-            self._capture = _capture.open(filename, **options)
-            self._source, self._opened_with = filename, options
+            self._take_params(list(params), options, source)
+            self._capture = _capture.open(source, **options)
+            self._source, self._opened_with = source, options
         except Error as error:
             return self._failed(error)
         except TypeError as error:
@@ -197,9 +213,9 @@ class VideoCapture:
         for place in range(0, len(params) - 1, 2):
             key, value = params[place], params[place + 1]
             if key == c.CAP_PROP_OPEN_TIMEOUT_MSEC:
-                opening = value / 1000
+                opening = _seconds(value)
             elif key == c.CAP_PROP_READ_TIMEOUT_MSEC:
-                reading = value / 1000
+                reading = _seconds(value)
             elif key == c.CAP_PROP_N_THREADS:
                 options["threads"] = value or None
                 self._options["threads"] = value
@@ -360,8 +376,9 @@ class VideoCapture:
             elif propId == c.CAP_PROP_POS_AVI_RATIO and capture.info.duration:
                 self._go(capture, value * capture.info.duration)
             elif propId == c.CAP_PROP_READ_TIMEOUT_MSEC:
-                capture.timeout = value / 1000
-                self._timeouts[propId] = value / 1000
+                if not 0 <= value < float("inf"):
+                    return False
+                capture.timeout = self._timeouts[propId] = _seconds(value)
             elif propId == c.CAP_PROP_ORIENTATION_AUTO:
                 return self._turn(capture, bool(value))
             elif propId == c.CAP_PROP_CONVERT_RGB:

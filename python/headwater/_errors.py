@@ -40,7 +40,9 @@ class Error(OSError):
 
     def __reduce__(self):
         facts = {name: getattr(self, name) for name in ("url", "phase", "elapsed", "hint", "status")}
-        return _again, (type(self), str(self), facts)
+        # One that is a `cv2.error`, too, was made where it was raised: nothing finds it by its name.
+        kind = globals()[type(self).__name__] if type(self).__module__ == __name__ else type(self)
+        return _again, (kind, str(self), facts)
 
 
 def _again(kind: type[Error], message: str, facts: dict) -> Error:

@@ -1,5 +1,6 @@
 """The face of cv2, beside OpenCV itself."""
 
+import pickle
 import threading
 
 import cv2
@@ -308,3 +309,33 @@ def test_a_program_that_is_not_changed_at_all(clips):
     finally:
         headwater.cv2compat.uninstall()
     assert cv2.VideoCapture is own
+
+
+def test_a_time_out_of_0_is_none_as_in_opencv(clips):
+    reading = cv2.CAP_PROP_READ_TIMEOUT_MSEC
+    both_of_0 = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 0, reading, 0]
+    for face in (cv2, headwater):
+        capture = face.VideoCapture(clips("h264.mp4"), cv2.CAP_FFMPEG, both_of_0)
+        assert sum(capture.read()[0] for _ in range(FRAMES)) == FRAMES
+    capture = headwater.VideoCapture(clips("h264.mp4"))
+    assert capture.set(reading, 0) and capture.get(reading) == 0
+    assert sum(capture.read()[0] for _ in range(FRAMES)) == FRAMES
+    assert not capture.set(reading, -1) and not capture.set(reading, float("nan"))
+
+
+def test_a_camera_may_be_given_as_index_and_as_a_number_of_numpy():
+    for opened in (headwater.VideoCapture(index=77), headwater.VideoCapture(np.int64(77))):
+        assert not opened.isOpened() and "/dev/video77" in str(opened.error)
+    capture = headwater.VideoCapture()
+    assert capture.open(index=77) is False and "/dev/video77" in str(capture.error)
+    with pytest.raises(cv2.error):
+        capture.open()
+
+
+def test_exceptions_for_opencv_can_be_sent_to_other_processes():
+    capture = headwater.VideoCapture()
+    capture.setExceptionMode(True)
+    with pytest.raises(cv2.error) as raised:
+        capture.open("/nowhere/clip.mp4")
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert type(again) is headwater.NotFound and (str(again), again.url) == (str(raised.value), raised.value.url)
