@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import operator
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -65,10 +67,13 @@ class Capture(_headwater.Capture):
         """
         if isinstance(to, timedelta):
             to = to.total_seconds()
-        if isinstance(to, float):
-            self.seek_time(to)
+        if isinstance(to, numbers.Real) and not isinstance(to, numbers.Integral):
+            self.seek_time(float(to))
         else:
-            self.seek_frame(to)
+            number = operator.index(to)  # type: ignore[arg-type]
+            if number < 0:
+                raise ValueError(f"seek: {number}; expected the number of a frame, from 0")
+            self.seek_frame(min(number, (1 << 64) - 1))
 
     async def aread(self, timeout: float | None = ...) -> Frame:  # type: ignore[assignment]
         """`read` in an event loop: waits without a thread."""
@@ -210,6 +215,8 @@ def open(
         options=dict(options) if options else None,
     )
     if on_state is not None:
+        if not callable(on_state):
+            raise TypeError(f"on_state: expected a function, found {type(on_state).__name__}")
         call(on_state, "connecting")
     try:
         capture = Capture(url, **given)
@@ -272,6 +279,9 @@ def wait_any(captures: Sequence[Capture], timeout: float | None = None) -> list[
     >>> all(frame.width == 160 for cap, frame in headwater.wait_any(caps, timeout=10))
     True
     """
+    if isinstance(captures, _headwater.Capture):
+        # It can be iterated, too: that would be all of its frames.
+        raise TypeError("wait_any: expected a list of captures, found one capture")
     deadline = None if timeout is None else time.monotonic() + timeout
     captures = list(captures)
     while captures:

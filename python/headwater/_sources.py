@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import stat
 from typing import Any, BinaryIO, NamedTuple
@@ -51,10 +52,11 @@ def resolve(source: Source, user: str | None = None, password: str | None = None
         return Resolved(kept.url, kept, "<bytes>")
     if callable(getattr(source, "read", None)):
         return _of_file(source)
-    if isinstance(source, bool) or not isinstance(source, (str, int, os.PathLike)):
+    if isinstance(source, bool) or not isinstance(source, (str, numbers.Integral, os.PathLike)):
         expected = "a URL, a path, the number of a camera, bytes or a file opened for reading bytes"
         raise TypeError(f"source: expected {expected}, found {type(source).__name__}")
-    url = str(source) if isinstance(source, int) else os.fsdecode(os.fspath(source))
+    # Numbers of numpy are meant as well.
+    url = str(int(source)) if isinstance(source, numbers.Integral) else os.fsdecode(os.fspath(source))
     if user is None and password is None:
         return Resolved(url, None, url)
     from urllib.parse import quote

@@ -395,3 +395,40 @@ def test_a_capture_that_is_left_open_does_not_hold_up_the_end_of_the_program(cli
 
 def test_the_ffmpeg_in_use_tells_its_version_and_licence():
     assert re.fullmatch(r"libavformat \d+\.\d+\.\d+, .*version .* or later", headwater.__ffmpeg__)
+
+
+def test_one_capture_instead_of_a_list_is_refused_and_not_read_to_its_end():
+    with headwater.open("pattern:") as capture, pytest.raises(TypeError, match="a list of captures"):
+        headwater.wait_any(capture)
+
+
+def test_numbers_of_numpy_are_places_and_cameras(clips):
+    with headwater.open(clips("h264.mp4")) as capture:
+        for to, index in ((np.int64(7), 7), (np.float64(1), 25), (np.float32(1), 25)):
+            capture.seek(to)
+            assert capture.read().index == index
+        with pytest.raises(headwater.Ended):
+            capture.seek(1 << 70)
+            capture.read()
+        with pytest.raises(ValueError, match="from 0"):
+            capture.seek(-1)
+    with pytest.raises(headwater.NotFound, match="/dev/video77"):
+        headwater.open(np.int64(77))
+
+
+@pytest.mark.parametrize(
+    "options, kind",
+    [
+        ({"size": (-1, 5)}, ValueError),
+        ({"buffer": -1}, ValueError),
+        ({"stream": -1}, ValueError),
+        ({"threads": 1 << 80}, ValueError),
+        ({"size": 10}, TypeError),
+        ({"timeout": (1,)}, TypeError),
+        ({"timeout": "3"}, TypeError),
+        ({"on_state": 3}, TypeError),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_with_the_name_of_its_option(options, kind):
+    with pytest.raises(kind, match=f"^{next(iter(options))}: "):
+        headwater.open("pattern:", **options)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use capture::{Auto, Backoff, Corrupt, Crop, Every, Format, Options, Skip};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 use source::Trust;
@@ -89,77 +89,95 @@ pub(crate) fn parse(given: Option<&Bound<'_, PyDict>>) -> PyResult<Given> {
     let mut waits = Wait::Here;
     for (key, value) in given.into_iter().flatten() {
         let key: String = key.extract()?;
-        let absent = value.is_none();
-        match &*key {
-            "wait" => waits = wait(&value)?,
-            "timeout" => (options.open_timeout, options.read_timeout) = timeouts(&value)?,
-            "reconnect" if value.hasattr("attempts")? => options = options.backoff(backoff(&value)?),
-            "reconnect" => options.reconnect = auto(&key, &value)?,
-            "stream" if absent => (),
-            "stream" => options.source.video_track = value.extract()?,
-            "latest" => options.latest = auto(&key, &value)?,
-            "low_delay" => options.low_delay = auto(&key, &value)?,
-            "buffer" => options.buffer = value.extract::<Option<usize>>()?.unwrap_or(0),
-            "format" => options.format = format(&value.extract::<String>()?)?,
-            "size" if absent => (),
-            "size" => {
-                let (width, height): (u32, u32) = value.extract()?;
-                options.size = media::Size::new(width, height);
-            }
-            "crop" if absent => (),
-            "crop" => {
-                let (left, top, width, height) = value.extract()?;
-                options.crop = Some(Crop { left, top, size: media::Size::new(width, height) });
-            }
-            "every" if absent => (),
-            "every" => options.every = Some(every(&value)?),
-            "skip" => {
-                let table = [("none", Skip::None), ("nonref", Skip::NonRef), ("nonkey", Skip::NonKey)];
-                options.skip = named(&key, &value.extract::<String>()?, &table)?;
-            }
-            "corrupt" => {
-                let table = [("keep", Corrupt::Keep), ("drop", Corrupt::Drop)];
-                options.corrupt = named(&key, &value.extract::<String>()?, &table)?;
-            }
-            "transport" => {
-                use source::Transport;
-                let table = [
-                    ("auto", Transport::Auto),
-                    ("tcp", Transport::Tcp),
-                    ("udp", Transport::Udp),
-                    ("http", Transport::Http),
-                ];
-                options.source.transport = named(&key, &value.extract::<String>()?, &table)?;
-            }
-            "headers" | "user_agent" | "tls_verify" | "proxy" | "poll" if absent => (),
-            "headers" => {
-                for (name, value) in value.cast::<PyDict>()? {
-                    let added =
-                        options.source.access.headers.add(&name.extract::<String>()?, &value.extract::<String>()?);
-                    added.map_err(|error| PyValueError::new_err(error.to_string()))?;
-                }
-            }
-            "user_agent" => options.source.access.user_agent = Some(value.extract()?),
-            "tls_verify" => options.source.access.trust = trust(&value)?,
-            "proxy" => {
-                let text: String = value.extract()?;
-                let proxy = text.parse().map_err(|error: source::Error| PyValueError::new_err(error.to_string()))?;
-                options.source.access.proxy = proxy;
-            }
-            "poll" => options.source.poll = seconds(value.extract()?, &key)?.unwrap_or_default(),
-            "threads" => options.threads = value.extract()?,
-            "rotate" => options.rotate = value.is_truthy()?,
-            "real_time" => options.real_time = value.is_truthy()?,
-            "options" if absent => (),
-            "options" => {
-                for (name, value) in value.cast::<PyDict>()? {
-                    options.source.libav.push((name.extract()?, value.str()?.to_string()));
-                }
-            }
-            _ => return Err(PyTypeError::new_err(format!("{key}: there is no such option"))),
-        }
+        take(&mut options, &mut waits, &key, &value).map_err(|error| of_option(&key, error, value.py()))?;
     }
     Ok(Given { options, wait: waits })
+}
+
+/// What Python's own conversions complain of, with the name of the option; a number that is out of
+/// range is a wrong value like others.
+fn of_option(key: &str, error: PyErr, py: Python<'_>) -> PyErr {
+    let text = error.value(py).to_string();
+    if error.is_instance_of::<PyOverflowError>(py) {
+        return PyValueError::new_err(format!("{key}: {text}"));
+    }
+    match error.is_instance_of::<PyTypeError>(py) && !text.starts_with(key) {
+        true => PyTypeError::new_err(format!("{key}: {text}")),
+        false => error,
+    }
+}
+
+/// One of `given`.
+fn take(options: &mut Options, waits: &mut Wait, key: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let absent = value.is_none();
+    match key {
+        "wait" => *waits = wait(value)?,
+        "timeout" => (options.open_timeout, options.read_timeout) = timeouts(value)?,
+        "reconnect" if value.hasattr("attempts")? => *options = std::mem::take(options).backoff(backoff(value)?),
+        "reconnect" => options.reconnect = auto(key, value)?,
+        "stream" if absent => (),
+        "stream" => options.source.video_track = value.extract()?,
+        "latest" => options.latest = auto(key, value)?,
+        "low_delay" => options.low_delay = auto(key, value)?,
+        "buffer" => options.buffer = value.extract::<Option<usize>>()?.unwrap_or(0),
+        "format" => options.format = format(&value.extract::<String>()?)?,
+        "size" if absent => (),
+        "size" => {
+            let (width, height): (u32, u32) = value.extract()?;
+            options.size = media::Size::new(width, height);
+        }
+        "crop" if absent => (),
+        "crop" => {
+            let (left, top, width, height) = value.extract()?;
+            options.crop = Some(Crop { left, top, size: media::Size::new(width, height) });
+        }
+        "every" if absent => (),
+        "every" => options.every = Some(every(value)?),
+        "skip" => {
+            let table = [("none", Skip::None), ("nonref", Skip::NonRef), ("nonkey", Skip::NonKey)];
+            options.skip = named(key, &value.extract::<String>()?, &table)?;
+        }
+        "corrupt" => {
+            let table = [("keep", Corrupt::Keep), ("drop", Corrupt::Drop)];
+            options.corrupt = named(key, &value.extract::<String>()?, &table)?;
+        }
+        "transport" => {
+            use source::Transport;
+            let table = [
+                ("auto", Transport::Auto),
+                ("tcp", Transport::Tcp),
+                ("udp", Transport::Udp),
+                ("http", Transport::Http),
+            ];
+            options.source.transport = named(key, &value.extract::<String>()?, &table)?;
+        }
+        "headers" | "user_agent" | "tls_verify" | "proxy" | "poll" if absent => (),
+        "headers" => {
+            for (name, value) in value.cast::<PyDict>()? {
+                let added = options.source.access.headers.add(&name.extract::<String>()?, &value.extract::<String>()?);
+                added.map_err(|error| PyValueError::new_err(error.to_string()))?;
+            }
+        }
+        "user_agent" => options.source.access.user_agent = Some(value.extract()?),
+        "tls_verify" => options.source.access.trust = trust(value)?,
+        "proxy" => {
+            let text: String = value.extract()?;
+            let proxy = text.parse().map_err(|error: source::Error| PyValueError::new_err(error.to_string()))?;
+            options.source.access.proxy = proxy;
+        }
+        "poll" => options.source.poll = seconds(value.extract()?, key)?.unwrap_or_default(),
+        "threads" => options.threads = value.extract()?,
+        "rotate" => options.rotate = value.is_truthy()?,
+        "real_time" => options.real_time = value.is_truthy()?,
+        "options" if absent => (),
+        "options" => {
+            for (name, value) in value.cast::<PyDict>()? {
+                options.source.libav.push((name.extract()?, value.str()?.to_string()));
+            }
+        }
+        _ => return Err(PyTypeError::new_err(format!("{key}: there is no such option"))),
+    }
+    Ok(())
 }
 
 /// True for the system's authorities, False for anybody, the path of a PEM file, or
