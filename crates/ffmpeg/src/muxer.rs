@@ -56,6 +56,8 @@ pub struct MuxerOptions {
     /// Pictures are handed over after so long at the latest, and otherwise in front of the next
     /// keyframe, where the container has fragments; each for itself when absent.
     pub fragment: Option<Duration>,
+    /// The four letters that pictures are called by, where the container knows the codec by them.
+    pub video_tag: Option<[u8; 4]>,
     /// Further options of the muxer by FFmpeg's names. Unknown ones are logged and left out.
     pub private: Vec<(String, String)>,
 }
@@ -380,7 +382,7 @@ impl Open {
         }
         for (index, lane) in lanes.iter_mut().enumerate() {
             // SAFETY: our context, not yet opened.
-            unsafe { add_stream(raw, &lane.track, container)? };
+            unsafe { add_stream(raw, &lane.track, container, options.video_tag)? };
             lane.stream = c_int::try_from(index).ok();
         }
         let mut dict = Dict::new();
@@ -474,7 +476,12 @@ impl Open {
 ///
 /// # Safety
 /// `context` is valid, ours and not yet opened.
-unsafe fn add_stream(context: *mut ffi::AVFormatContext, track: &Track, container: Container) -> Result<(), Error> {
+unsafe fn add_stream(
+    context: *mut ffi::AVFormatContext,
+    track: &Track,
+    container: Container,
+    video_tag: Option<[u8; 4]>,
+) -> Result<(), Error> {
     let parameters = Parameters::of(track)?;
     // SAFETY: the caller's promise; libavformat owns the new stream, whose fields are plain.
     unsafe {
@@ -484,8 +491,10 @@ unsafe fn add_stream(context: *mut ffi::AVFormatContext, track: &Track, containe
         }
         let raw = (*stream).codecpar;
         check("avcodec_parameters_copy", ffi::avcodec_parameters_copy(raw, parameters.as_ptr()))?;
-        // Each container has its own name for a codec.
-        (*raw).codec_tag = 0;
+        // Each container has its own name for a codec, or several.
+        let wished = video_tag.filter(|_| track.video().is_some()).map_or(0, u32::from_le_bytes);
+        let known = ffi::av_codec_get_id((*(*context).oformat).codec_tag, wished);
+        (*raw).codec_tag = if wished != 0 && known == (*raw).codec_id { wished } else { 0 };
         match &track.kind {
             Kind::Video(video) => {
                 let rate = video.frame_rate.filter(|_| video.sane_frame_rate().is_some());

@@ -305,7 +305,7 @@ static FEEDS: &[Directive] = &[
         "ReadOnlyFile",
         "a file",
         "ReadOnlyFile /tmp/show.ffm",
-        "Play this file as if it came in; never write to it.",
+        "Play this file again and again, as if it came in, and take no feeder; the folder of a ring is there for time shift. Never written to.",
         |feed, values| {
             feed.file = Some(values.path()?);
             feed.read_only = true;

@@ -119,7 +119,7 @@ pub(super) static FEED: &[Key] = keys! { Feed on Feed;
         |feed, given| { feed.file = Some(given.path()?); Ok(()) },
         |feed| feed.file.as_deref().map(path);
     "read_only" / "ReadOnlyFile": Kind::Switch, "true or false", "read_only = true",
-        "Play the file as if it came in, and never write to it. Default: false.",
+        "Play the file again and again, as if it came in; the folder of a ring is there for time shift. Never written to. Default: false.",
         |feed, given| { feed.read_only = given.switch()?; Ok(()) },
         |feed| feed.read_only.then_some(true.into());
     "file_max_size" / "FileMaxSize": Kind::Amount, "bytes, or a size such as \"200k\", \"5M\" or \"1.5G\", at least 16k; 0 for no bound", r#"file_max_size = "1G""#,

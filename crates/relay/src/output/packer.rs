@@ -34,6 +34,11 @@ impl Content {
     }
 }
 
+/// The four letters that `encoding` has pictures called by.
+pub(crate) fn video_tag(encoding: &Encoding) -> Option<[u8; 4]> {
+    encoding.video.coded().and_then(|variant| variant.coding.tag)
+}
+
 /// A piece of a container.
 pub(crate) struct Piece {
     pub(crate) data: Bytes,
@@ -47,6 +52,8 @@ pub(crate) struct Packer {
     title: String,
     tags: Tags,
     place: Place,
+    /// What pictures are called by.
+    video_tag: Option<[u8; 4]>,
     muxer: Muxer,
     /// Left by a muxer that is over.
     left: VecDeque<(Bytes, bool)>,
@@ -63,7 +70,15 @@ enum Muxer {
 impl Packer {
     /// One that has not begun, for a source called `title` of which `tags` are said.
     pub(crate) fn new(title: &str, content: &Content, tags: Tags) -> Self {
-        Self { title: title.into(), tags, place: content.place, muxer: Muxer::None, left: VecDeque::new(), zero: None }
+        Self {
+            title: title.into(),
+            tags,
+            place: content.place,
+            video_tag: video_tag(&content.encoding),
+            muxer: Muxer::None,
+            left: VecDeque::new(),
+            zero: None,
+        }
     }
 
     /// What is declared as the codec of the tape's track.
@@ -85,6 +100,7 @@ impl Packer {
                 let options = ffmpeg::MuxerOptions {
                     metadata: self.tags.for_muxer(&self.title),
                     zero: self.zero,
+                    video_tag: self.video_tag,
                     ..ffmpeg::MuxerOptions::default()
                 };
                 let muxer = ffmpeg::Container::find(name)

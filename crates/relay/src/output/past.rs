@@ -108,7 +108,8 @@ pub(crate) async fn serve(ask: Ask, format: &'static Format, start: Start) -> Re
         let name = ask.source.name();
         return Err(Refusal::not_found(format!("{name}: nothing was recorded in that time")));
     };
-    let pack = Pack::new(packing, ask.source.name(), &ask.tags, &first, plan.as_ref()).map_err(refuse)?;
+    let tag = super::packer::video_tag(&encoding);
+    let pack = Pack::new(packing, ask.source.name(), &ask.tags, &first, plan.as_ref(), tag).map_err(refuse)?;
     let session = ask.enter(format.extension, encoding.to_string(), None);
     let greeting = greeting(&ask, format, start);
     let stopping = ask.stopping.clone();

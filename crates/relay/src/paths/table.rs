@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -185,11 +185,21 @@ fn options(feed: &Feed) -> Result<source::Options, String> {
     Ok(source::Options { record, always_on, truncate, files, sound_alone: true, ..source::Options::default() })
 }
 
+/// The file of a feed that plays one as if it came in, again and again. A folder is the ring of
+/// another time, of which the past can be had.
+fn file_to_play(feed: &Feed) -> Option<&Path> {
+    feed.file.as_deref().filter(|file| feed.read_only && feed.source.is_none() && file.is_file())
+}
+
 /// What feeds `feed`.
 fn supervisor(feed: &Feed) -> Result<Supervisor, Problem> {
     let wrong = |what: String| error(feed.line, format!("<Feed {}>: {what}", feed.name));
-    let url = feed.source.as_deref().unwrap_or("push:");
-    let options = options(feed).map_err(wrong)?;
+    let mut options = options(feed).map_err(wrong)?;
+    let file = file_to_play(feed).and_then(Path::to_str);
+    if file.is_some() {
+        options.record = None;
+    }
+    let url = file.or(feed.source.as_deref()).unwrap_or("push:");
     Supervisor::served(&feed.name, url, options).map_err(|error| wrong(error.to_string()))
 }
 

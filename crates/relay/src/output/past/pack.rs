@@ -49,6 +49,7 @@ impl Pack {
         tags: &Tags,
         first: &Entry,
         plan: Option<&Plan>,
+        video_tag: Option<[u8; 4]>,
     ) -> Result<Self, Error> {
         let tracks = first.tracks.clone();
         let held = held(&tracks, plan);
@@ -67,7 +68,7 @@ impl Pack {
             Packing::Container(name) => {
                 let container = ffmpeg::Container::find(name).map_err(|error| unsupported(&error))?;
                 let metadata = tags.for_muxer(title);
-                let options = ffmpeg::MuxerOptions { metadata, ..ffmpeg::MuxerOptions::default() };
+                let options = ffmpeg::MuxerOptions { metadata, video_tag, ..ffmpeg::MuxerOptions::default() };
                 let muxer = ffmpeg::Muxer::new(container, &packed, options).map_err(|error| unsupported(&error))?;
                 Ok(Self::Container { tracks, held, muxer: Box::new(muxer), has_header: false })
             }
