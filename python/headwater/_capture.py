@@ -214,6 +214,10 @@ def open(
         poll=poll,
         options=dict(options) if options else None,
     )
+    # Here, and not with the first picture: where a program ends while one of its threads imports, CPython
+    # before 3.14 unwinds the thread's stack, which must not lead through Rust.
+    import numpy  # noqa: F401
+
     if on_state is not None:
         if not callable(on_state):
             raise TypeError(f"on_state: expected a function, found {type(on_state).__name__}")

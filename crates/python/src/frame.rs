@@ -139,28 +139,9 @@ const QUALITY: u8 = 85;
 
 fn asarray(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static ASARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let import = || {
-        let stays = Stays;
-        let function = py.import("numpy").and_then(|numpy| Ok(numpy.getattr("asarray")?.unbind()));
-        std::mem::forget(stays);
-        function
-    };
+    // `headwater.open` has imported it.
+    let import = || Ok::<_, PyErr>(py.import("numpy")?.getattr("asarray")?.unbind());
     Ok(ASARRAY.get_or_try_init(py, import)?.bind(py))
-}
-
-/// Keeps its thread for ever where its stack is unwound.
-///
-/// CPython before 3.14 unwinds the stack of a daemon thread that runs Python code while the
-/// interpreter ends, and the process would abort when that comes to Rust. The import of numpy is
-/// the one piece of such code that runs for long. The thread has no lock then, nor the GIL.
-struct Stays;
-
-impl Drop for Stays {
-    fn drop(&mut self) {
-        loop {
-            std::thread::park();
-        }
-    }
 }
 
 #[pymethods]
