@@ -28,6 +28,32 @@ const CONFIG_EXAMPLES: &[&str] = &[
 
 const SERVE_PAGES: &str = "On the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.";
 
+/// What a configuration says itself, or has no place for: refused beside `--file`, and not without effect.
+const SAID_BY_FILE: [&str; 22] = [
+    "sources",
+    "mms",
+    "rtsp_timeout",
+    "multicast",
+    "always_on",
+    "linger",
+    "host_connections",
+    "once",
+    "max_connections",
+    "timeout",
+    "gap_timeout",
+    "transport",
+    "streams",
+    "allow_exec",
+    "libav",
+    "poll",
+    "headers",
+    "user_agent",
+    "proxy",
+    "tls_ca",
+    "tls_pin",
+    "insecure",
+];
+
 const SERVE_EXAMPLES: &[&str] = &[
     "serve cam2=rtsp://user:password@10.0.0.5/stream test=pattern:",
     "serve --listen 0.0.0.0:8090 --rtsp 0.0.0.0:8554 lobby=clip.wmv webcam=/dev/video0",
@@ -183,7 +209,7 @@ pub struct Serve {
     pub sources: Vec<String>,
     /// Serve what a configuration says: a headwater.toml, or a file such as /etc/ffserver.conf.
     /// SIGHUP reads it again, SIGUSR1 opens its CustomLog anew
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["sources", "mms", "always_on", "once"])]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = SAID_BY_FILE)]
     pub file: Option<PathBuf>,
     /// With --file: run no program of a Launch line
     #[arg(long, requires = "file")]

@@ -199,3 +199,16 @@ fn config_checks_translates_and_tells_all_mistakes_with_their_lines() {
     let schema: serde_json::Value = serde_json::from_slice(&say(&["config", "schema"]).succeeded().out).unwrap();
     assert!(schema["properties"]["stream"]["items"]["properties"]["video"]["properties"]["size"].is_object());
 }
+
+#[test]
+fn options_without_effect_beside_a_configuration_are_refused() {
+    let file = folder("options-beside-a-file").join("headwater.toml");
+    std::fs::write(&file, "[server]\nhttp = []\n").unwrap();
+    let options =
+        [["--linger", "1s"], ["--timeout", "1s"], ["--multicast", "a=239.0.0.1:6000"], ["--max-connections", "9"]];
+    for option in options {
+        let refused = run(headwater().arg("serve").args(option).arg("--file").arg(&file));
+        assert_eq!(refused.status.code(), Some(2), "{option:?}: {}", refused.err);
+        assert!(refused.err.contains(option[0]), "{}", refused.err);
+    }
+}
