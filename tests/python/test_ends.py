@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from conftest import silent
+from conftest import mjpeg, silent
 
 import headwater
 
@@ -267,3 +267,9 @@ def test_a_camera_that_waits_for_the_program_is_not_called_stalled(server):
         for _ in range(30):
             states.add(capture.read() and capture.state)
         assert states == {"open"}
+
+
+def test_what_is_lost_for_good_is_no_reconnect(server):
+    picture = headwater.open("pattern:?size=320x240").read().jpeg()
+    with headwater.open(server.url("/x", mjpeg([picture] * 3)), latest=False, reconnect=False) as capture:
+        assert len(list(capture)) == 3 and capture.stats.reconnects == 0

@@ -83,7 +83,7 @@ pub struct Stats {
     pub bytes: u64,
     /// Frames a second over the last seconds, as measured; 0 while unknown.
     pub fps: f64,
-    /// Times that the source was lost after it had been there.
+    /// Times that the source was lost after it had been there, to be opened again.
     pub reconnects: u32,
     /// Why the last attempt to open it ended.
     pub last_error: Option<Error>,

@@ -29,6 +29,8 @@ pub(crate) struct Live {
     hold: Arc<Hold>,
     status: watch::Receiver<Status>,
     opened: std::time::SystemTime,
+    /// It is opened again when it is lost.
+    reconnect: bool,
 }
 
 /// The supervisor, until nobody wants it any more.
@@ -85,7 +87,7 @@ impl Live {
         decode::start(&supervisor, options, flow, status.clone()).map_err(threads)?;
         let hold = Arc::new(Hold { supervisor: Mutex::new(Some(supervisor)), last: Mutex::default() });
         runtime.spawn(follow(status.clone(), Arc::clone(&hold), Arc::clone(flow), reconnect));
-        Ok(Self { hold, status, opened: std::time::SystemTime::now() })
+        Ok(Self { hold, status, opened: std::time::SystemTime::now(), reconnect })
     }
 
     pub(crate) fn close(&self) {
@@ -121,7 +123,8 @@ impl Live {
         let (status, counters) = (self.status.borrow().clone(), self.hold.counters());
         stats.bytes = counters.bytes;
         stats.fps = counters.fps;
-        stats.reconnects = status.reconnects;
+        // What is lost for good does not come back.
+        stats.reconnects = if self.reconnect { status.reconnects } else { 0 };
         stats.since = status.since.max(self.opened);
         if let Some(error) = &status.error {
             stats.last_error = Some(Error::from_source(&flow.url, error).at(status.reached));
