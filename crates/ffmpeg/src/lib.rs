@@ -109,6 +109,32 @@ pub fn has_encoder(codec: media::Codec) -> bool {
     track::codec_id(codec).is_some_and(|id| track::find_encoder(id).is_some())
 }
 
+/// Whether the libavutil in use knows a layout of pixels called `name`, such as `yuv420p`.
+#[must_use]
+pub fn has_pixel_format(name: &str) -> bool {
+    let Ok(name) = std::ffi::CString::new(name) else { return false };
+    // SAFETY: a zero-terminated string; the answer is read as the number it is.
+    unsafe {
+        let format = ffi::av_get_pix_fmt(name.as_ptr());
+        int_of!(format) >= 0
+    }
+}
+
+/// Whether any encoder or decoder of the libavcodec in use has an option called `name`, such as
+/// `preset`.
+#[must_use]
+pub fn has_codec_option(name: &str) -> bool {
+    let Ok(name) = std::ffi::CString::new(name) else { return false };
+    let flags = ffi::AV_OPT_SEARCH_FAKE_OBJ | ffi::AV_OPT_SEARCH_CHILDREN;
+    // SAFETY: with this flag the object is a pointer to a pointer to a class, which is a constant
+    // of the library and only read; so is the answer.
+    unsafe {
+        let class = ffi::avcodec_get_class();
+        let object = (&raw const class).cast_mut().cast();
+        !ffi::av_opt_find(object, name.as_ptr(), std::ptr::null(), 0, flags as std::ffi::c_int).is_null()
+    }
+}
+
 /// Whether a decoder of `codec` is built into the libavcodec in use.
 #[must_use]
 pub fn has_decoder(codec: media::Codec) -> bool {

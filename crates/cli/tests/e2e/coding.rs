@@ -130,13 +130,19 @@ fn rtsp_has_what_a_section_says_of_codecs() {
 
 #[test]
 fn a_codec_that_cannot_be_is_told_at_its_line() {
-    let file = folder("check-codecs").join("a.conf");
+    let folder = folder("check-codecs");
+    let (file, pipe) = (folder.join("a.conf"), folder.join("pipe.ffpreset"));
+    // Nobody will ever write into it.
+    run(tool("mkfifo").arg(&pipe)).succeeded();
     let text = [
         FEED,
         &stream("a.ts", "mpegts", "VideoSize 160x120\nVideoCodec nosuch"),
         &stream("b.mjpeg", "mpjpeg", "VideoCodec mpeg4"),
         &stream("c.asf", "asf", "AudioCodec wmav2\nVideoCodec hevc"),
         &stream("d.mjpeg", "mpjpeg", "NoVideo"),
+        &stream("e.ts", "mpegts", "PixelFormat yuv421q"),
+        &stream("f.ts", "mpegts", "AVOptionVideo presset fast\nAVOptionVideo x264-params a=1\nAVOptionAudio cutof 1"),
+        &stream("g.ts", "mpegts", &format!("AVPresetVideo {}", pipe.display())),
     ]
     .concat();
     std::fs::write(&file, text).unwrap();
@@ -146,6 +152,10 @@ fn a_codec_that_cannot_be_is_told_at_its_line() {
         "a.conf:10: error: VideoCodec nosuch: unknown codec",
         "a.conf:15: error: VideoCodec mpeg4: Format mpjpeg is JPEG pictures; write VideoCodec mjpeg, or another Format",
         "a.conf:21: error: VideoCodec hevc: Format asf has no place for it; it holds h264, ",
+        "<Stream e.ts>: PixelFormat yuv421q: unknown; expected a name such as yuv420p",
+        "<Stream f.ts>: AVOptionVideo presset: no codec of ",
+        "<Stream f.ts>: AVOptionAudio cutof: no codec of ",
+        "<Stream g.ts>: AVPresetVideo ",
         "a.conf:23: error: <Stream d.mjpeg>: NoVideo leaves nothing of Format mpjpeg; remove it",
     ] {
         assert!(told.err.contains(said), "{said}: {}", told.err);

@@ -49,7 +49,9 @@ pub(super) fn filled(config: &Config) -> Result<Config, Vec<Problem>> {
 
 fn read(name: &Path, folders: &[PathBuf]) -> Result<Vec<Pair>, String> {
     let candidates = preset::candidates(name, folders);
-    let opened = candidates.iter().find_map(|path| Some((path, File::open(path).ok()?)));
+    // A pipe would be waited for.
+    let files = candidates.iter().filter(|path| path.is_file());
+    let opened = files.into_iter().find_map(|path| Some((path, File::open(path).ok()?)));
     let Some((path, file)) = opened else {
         let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
         return Err(format!("{}: there is no such file; looked for {}", name.display(), places.join(", ")));

@@ -110,7 +110,22 @@ pub(super) fn served(stream: &Stream) -> Result<Served, Problem> {
     {
         return Err(wrong(format!("Format {word}: {} has no encoder for what it holds", ffmpeg::version())));
     }
+    if let Some(name) = stream.video.pixel_format.as_deref().filter(|name| !ffmpeg::has_pixel_format(name)) {
+        return Err(wrong(format!(
+            "PixelFormat {name}: unknown; expected a name such as yuv420p (see ffmpeg -pix_fmts)"
+        )));
+    }
     let mut warnings = Vec::new();
+    for (directive, options) in [("AVOptionVideo", &stream.video.options), ("AVOptionAudio", &stream.audio.options)] {
+        for (name, _) in options.iter().filter(|(name, _)| !ffmpeg::has_codec_option(name)) {
+            let what = format!(
+                "<Stream {}>: {directive} {name}: no codec of {} has such an option; it has no effect",
+                stream.name,
+                ffmpeg::version()
+            );
+            warnings.push(problem(stream.line, Severity::Warning, what));
+        }
+    }
     for (directive, codec, line) in said.into_iter().filter_map(|(what, codec, line)| Some((what, codec?, line))) {
         let misfit = |what: String| problem(line, Severity::Error, format!("{directive} {codec}: {what}"));
         match carries {
