@@ -69,7 +69,10 @@ fn start_at(query: &str, now: &Zoned) -> Result<(Option<Start>, String), Refusal
         (None, Some(from), to) => {
             let until = to.unwrap_or_else(|| now.timestamp().into());
             if until <= from {
-                return Err(Refusal::bad_request("to: expected a time after from"));
+                return Err(Refusal::bad_request(match to {
+                    Some(_) => "to: expected a time after from",
+                    None => "from: expected a time that is past; a clip without to ends now",
+                }));
             }
             Some(Start::Clip(from, until))
         }
@@ -183,6 +186,7 @@ mod tests {
             ("date=25:00:00", "date=25:00:00: expected"),
             ("date=13:45:00Z", "date=13:45:00Z: expected"),
             ("to=12:00:00", "to: expected from as well"),
+            ("from=2099-01-01", "from: expected a time that is past"),
             ("from=12:00:00&to=11:00:00", "to: expected a time after from"),
             ("buffer=5&from=11:00:00", "ask for one"),
         ] {
