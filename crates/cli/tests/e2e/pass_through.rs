@@ -69,3 +69,14 @@ fn ffmpegs_own_mjpeg_server_arrives_byte_for_byte() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn another_headwater_hands_on_by_name_what_the_camera_sent() {
+    let first = Server::start(["--once".to_owned(), format!("clip={}", MJPEG.path().display())]);
+    let url = first.url("/clip").replacen("http", "headwater", 1);
+    let second = Server::start(["--once".to_owned(), format!("far={url}")]);
+    let parts = second.stream("/far.mjpeg").parts(clips::FRAMES.into());
+    assert_identical(&parts);
+    let numbers: Vec<_> = parts.iter().map(|part| number(&part.data).unwrap()).collect();
+    assert_eq!(numbers, (0..clips::FRAMES).collect::<Vec<_>>());
+}

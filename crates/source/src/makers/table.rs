@@ -26,6 +26,7 @@ pub(crate) const NAMES: &[&str] = &[
     "unifi",
     "esp32cam",
     "ipwebcam",
+    "headwater",
 ];
 
 /// A row with nothing in it.
@@ -195,6 +196,14 @@ pub static TABLE: &[Maker] = &[
         main: "http://{host}:8080/video",
         source: "https://gist.github.com/Jaid/9f71c444b11e9569698b3726841f0cd5",
         remark: "IP Webcam: it can do H.264 as well, as rtsp://host:8080/h264_ulaw.sdp.",
+        ..PLAIN
+    },
+    Maker {
+        names: &["headwater"],
+        makes: "another Headwater",
+        main: "http://{host}:8090/{path}.mkv",
+        source: "API.md#containers",
+        remark: "The name of a source of a relay stands behind the host, as headwater://host/front; H.264, H.265, MPEG-4 and JPEG come as the camera sent them.",
         ..PLAIN
     },
 ];
