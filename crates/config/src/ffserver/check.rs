@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use super::codecs::is_coded;
 use super::directives::{Directive, Place};
 use super::formats;
 use super::sections::StreamAsked;
@@ -157,10 +156,16 @@ pub(super) fn extra<'a>(row: &Directive, words: &'a [String]) -> Option<&'a str>
 
 /// A stream whose section has ended.
 pub(super) fn stream(asked: StreamAsked, multicast: Option<Multicast>, problems: &mut Vec<Problem>) -> Stream {
-    let coded = is_coded(&asked);
     let StreamAsked { mut stream, feed, file, input_format, .. } = asked;
     let (line, name) = (stream.line, short(&stream.name));
     stream.multicast = multicast;
+    // These are for both; what is left out has no use for them.
+    if stream.no_audio {
+        (stream.audio.strict, stream.audio.debug) = (None, None);
+    }
+    if stream.no_video {
+        (stream.video.strict, stream.video.debug) = (None, None);
+    }
     let mut problem = |problem| problems.push(problem);
     if stream.format.is_none() {
         stream.format = formats::guess(&stream.name).map(str::to_owned);
@@ -175,10 +180,6 @@ pub(super) fn stream(asked: StreamAsked, multicast: Option<Multicast>, problems:
         (None, None) if !stream.is_status() && stream.format.is_some() => problem(Problem::error(
             line,
             format!("<Stream {name}>: what it is made of is missing; add a line with Feed or File"),
-        )),
-        (None, Some(_)) if coded => problem(Problem::warning(
-            line,
-            format!("<Stream {name}>: a file is sent as it is coded; what the section says of codecs has no effect"),
         )),
         (_, None) if input_format.is_some() => {
             problem(Problem::warning(line, format!("<Stream {name}>: InputFormat is for File and has no effect here")));

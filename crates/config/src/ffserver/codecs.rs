@@ -1,7 +1,6 @@
 //! Directives of how pictures and sound are coded.
 
 use super::directives::{Directive, Standing, Told, Values, stream};
-use super::sections::StreamAsked;
 use super::values;
 use media::Size;
 
@@ -339,9 +338,3 @@ pub(super) static CODECS: &[Directive] = &[
         },
     ),
 ];
-
-/// What of a stream's coding a file plays no part in, for a warning.
-pub(super) fn is_coded(asked: &StreamAsked) -> bool {
-    let plain = crate::Stream::new("");
-    asked.stream.video != plain.video || asked.stream.audio != plain.audio
-}

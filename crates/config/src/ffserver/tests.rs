@@ -232,6 +232,23 @@ fn flags_of_an_encoder_may_be_given_more_than_once() {
 }
 
 #[test]
+fn what_a_stream_leaves_out_has_no_options_of_both() {
+    let config = good(Place::Stream, "NoAudio\nStrict -1\nDebug 1");
+    let stream = &config.streams[0];
+    assert_eq!((stream.video.strict, stream.video.debug), (Some(-1), Some(1)));
+    assert_eq!((stream.audio.strict, stream.audio.debug), (None, None));
+    let written = crate::native::write(&config);
+    assert!(!written.contains("[stream.audio]"), "{written}");
+}
+
+#[test]
+fn the_options_of_a_stream_of_a_file_are_not_called_without_effect() {
+    let parsed = parse("HTTPPort 8090\n<Stream a.mjpeg>\nFile a.avi\nFormat mpjpeg\nVideoSize 160x120\n</Stream>\n");
+    assert!(parsed.is_usable(), "{:#?}", parsed.problems);
+    assert_eq!(told(&parsed, Severity::Warning), [""; 0]);
+}
+
+#[test]
 fn the_how_tos_own_file_is_read() {
     let parsed = parse(include_str!("../../tests/data/howto.conf"));
     assert!(parsed.is_usable(), "{:#?}", parsed.problems);
