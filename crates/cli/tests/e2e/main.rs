@@ -48,6 +48,7 @@ mod slow;
 mod snapshot;
 mod sound;
 mod status_page;
+mod translation;
 mod variants;
 mod window;
 mod windows_media;

@@ -52,7 +52,8 @@ pub fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     let (status, headers) = read_head(&mut reader)?;
     let mut body = Vec::new();
     match headers.get("content-length") {
-        _ if status == 304 => {}
+        // Its headers may tell of a body that does not come, and the connection stays open.
+        _ if status == 304 || request.starts_with(b"HEAD ") => {}
         Some(length) => {
             body = vec![0; length.parse().map_err(|_| io::Error::other("Content-Length is no number"))?];
             reader.read_exact(&mut body)?;
