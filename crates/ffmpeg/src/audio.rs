@@ -71,6 +71,24 @@ impl SoundCoder {
     /// encoder says.
     pub fn push(&mut self, data: &Bytes, pts: Timestamp) -> Result<(), Error> {
         self.decoder.send(data, pts, true)?;
+        self.decoded(pts)
+    }
+
+    /// Makes packets of all that is held back, at the end; nothing may be pushed after that.
+    ///
+    /// # Errors
+    /// What the decoder or the encoder says; what was made before can be polled.
+    pub fn drain(&mut self) -> Result<(), Error> {
+        self.decoder.drain()?;
+        let pts = self.chain.as_ref().and_then(Chain::next).unwrap_or_default();
+        self.decoded(pts)?;
+        let Some(chain) = &mut self.chain else { return Ok(()) };
+        let drained = chain.drain();
+        self.made.append(&mut chain.made);
+        drained
+    }
+
+    fn decoded(&mut self, pts: Timestamp) -> Result<(), Error> {
         while let Some(frame) = self.decoder.receive()? {
             let shape = Shape::of(&frame)?;
             if self.chain.as_ref().is_none_or(|chain| chain.of != shape) {
@@ -157,17 +175,55 @@ impl Chain {
         let converted = self.resampler.convert(frame)?;
         self.fifo.put(&converted)?;
         while self.fifo.len() >= self.encoder.frame_size() {
-            let frame = self.fifo.get(self.encoder.shape(), self.encoder.frame_size())?;
-            let (start, encoded) = self.clock.unwrap_or((pts, 0));
-            self.clock = Some((start, encoded + u64::try_from(self.encoder.frame_size()).unwrap_or(0)));
-            // The encoder's clock counts samples; what it gives may lie before what it was given.
-            let at = (start + span(encoded, rate)).to_ticks(1, u32::try_from(rate).unwrap_or(1));
-            for (data, ticks, samples) in self.encoder.encode(&frame, at)? {
-                let pts = Timestamp::from_ticks(ticks, 1, u32::try_from(rate).unwrap_or(1));
-                self.made.push_back(Sound { data, pts, duration: span(samples, rate) });
-            }
+            self.encode(self.encoder.frame_size())?;
         }
         Ok(())
+    }
+
+    /// When what is taken next is, if it follows what was taken.
+    fn next(&self) -> Option<Timestamp> {
+        let (start, encoded) = self.clock?;
+        let waiting = u64::try_from(self.fifo.len()).unwrap_or(0);
+        Some(start + span(encoded + waiting, self.encoder.shape().rate))
+    }
+
+    /// The last frame, which may be a short one, and what the encoder holds back.
+    fn drain(&mut self) -> Result<(), Error> {
+        let left = self.fifo.len();
+        if left > 0 {
+            self.encode(left)?;
+        }
+        let at = self.ticks();
+        let drained = self.encoder.drain(at)?;
+        self.give(drained);
+        Ok(())
+    }
+
+    fn encode(&mut self, samples: c_int) -> Result<(), Error> {
+        let frame = self.fifo.get(self.encoder.shape(), samples)?;
+        let at = self.ticks();
+        if let Some((_, encoded)) = &mut self.clock {
+            *encoded += u64::try_from(samples).unwrap_or(0);
+        }
+        let encoded = self.encoder.encode(&frame, at)?;
+        self.give(encoded);
+        Ok(())
+    }
+
+    /// When the next frame is, by the encoder's clock, which counts samples.
+    fn ticks(&self) -> i64 {
+        let rate = self.encoder.shape().rate;
+        let (start, encoded) = self.clock.unwrap_or_default();
+        (start + span(encoded, rate)).to_ticks(1, u32::try_from(rate).unwrap_or(1))
+    }
+
+    /// What the encoder gives may lie before what it was given.
+    fn give(&mut self, encoded: Vec<(Bytes, i64, u64)>) {
+        let rate = self.encoder.shape().rate;
+        for (data, ticks, samples) in encoded {
+            let pts = Timestamp::from_ticks(ticks, 1, u32::try_from(rate).unwrap_or(1));
+            self.made.push_back(Sound { data, pts, duration: span(samples, rate) });
+        }
     }
 }
 

@@ -147,16 +147,30 @@ impl Encoder {
     /// Packets with their times and lengths in samples; as a rule one, and none at first.
     pub(super) fn encode(&mut self, frame: &Frame, at: i64) -> Result<Vec<(Bytes, i64, u64)>, Error> {
         crate::log::begin();
-        let mut made = Vec::new();
-        // SAFETY: our open context; a frame of the shape it was opened for, whose fields are
-        // ours; valid packets, which it fills.
+        // SAFETY: our open context; a frame of the shape it was opened for, whose fields are ours.
         unsafe {
             (*frame.as_ptr()).pts = at;
             check("avcodec_send_frame", ffi::avcodec_send_frame(self.context.as_ptr(), frame.as_ptr()))?;
+        }
+        self.receive(at)
+    }
+
+    /// What it holds back, at the end; it takes nothing after that.
+    pub(super) fn drain(&mut self, at: i64) -> Result<Vec<(Bytes, i64, u64)>, Error> {
+        crate::log::begin();
+        // SAFETY: our open context; null in place of a frame is the end.
+        check("avcodec_send_frame", unsafe { ffi::avcodec_send_frame(self.context.as_ptr(), std::ptr::null()) })?;
+        self.receive(at)
+    }
+
+    fn receive(&mut self, at: i64) -> Result<Vec<(Bytes, i64, u64)>, Error> {
+        let mut made = Vec::new();
+        // SAFETY: our open context; valid packets, which it fills.
+        unsafe {
             loop {
                 let packet = Packet::new()?;
                 match ffi::avcodec_receive_packet(self.context.as_ptr(), packet.as_ptr()) {
-                    rc if rc == ffi::AVERROR(libc::EAGAIN) => return Ok(made),
+                    rc if rc == ffi::AVERROR(libc::EAGAIN) || rc == ffi::AVERROR_EOF => return Ok(made),
                     rc => check("avcodec_receive_packet", rc)?,
                 };
                 let (pts, duration) = ((*packet.as_ptr()).pts, (*packet.as_ptr()).duration);

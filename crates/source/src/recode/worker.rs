@@ -26,6 +26,8 @@ pub(super) struct Worker {
     of: Tracks,
     video: Lane<Variant, Pictures>,
     audio: Lane<AudioCoding, SoundCoder>,
+    /// The packet of sound coded last: what its coder holds back is of it.
+    heard: Option<Packet>,
     /// Thins pictures that pass.
     gate: Gate,
     /// What was told; nothing until every track is known.
@@ -77,6 +79,7 @@ impl Worker {
             of: Tracks::default(),
             video: Lane::off(),
             audio: Lane::off(),
+            heard: None,
             tracks: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -101,7 +104,7 @@ impl Worker {
         }
     }
 
-    /// At the end of a clip: what the decoder still holds back, and what waits.
+    /// At the end of a clip: what the coders still hold back, and what waits.
     fn drain(&mut self) {
         let decoded = self.video.coder.as_mut().map(|pictures| pictures.decoding.drain());
         for decoded in decoded.into_iter().flatten() {
@@ -109,6 +112,14 @@ impl Worker {
                 tracing::debug!(%error, "the last pictures of a clip are not made");
                 break;
             }
+        }
+        if let Some(coder) = &mut self.audio.coder
+            && let Some(of) = self.heard.take()
+        {
+            if let Err(error) = coder.drain() {
+                tracing::debug!(%error, "the last sound of a clip is not made");
+            }
+            self.sound(&of);
         }
         if self.tracks.is_none() {
             self.declare();
@@ -143,6 +154,7 @@ impl Worker {
                         Err(error) => return Err(Error::Unsupported { what: error.to_string() }),
                     }
                     self.sound(packet);
+                    self.heard = Some(packet.clone());
                 }
                 None if self.audio.fate == Fate::Pass => self.put(AUDIO, packet.clone()),
                 None => {}
