@@ -10,7 +10,7 @@ use crate::harness::http::ask;
 use crate::harness::rtsp;
 use crate::harness::server::headwater;
 use crate::harness::tools::folder;
-use crate::harness::{Answer, Server, run, size, tool};
+use crate::harness::{Answer, Server, eventually, run, size, tool};
 
 /// Every directive that a server can show, but for groups, which two servers cannot share.
 fn everything(folder: &Path) -> String {
@@ -134,7 +134,6 @@ fn a_file_and_its_translation_give_the_same_answers() {
         ("GET", "/still.jpg"),
     ] {
         same(path, &|server| {
-            eprintln!("{method} {path}");
             let request = format!("{method} {path} HTTP/1.1\r\nHost: example.com:80\r\nContent-Length: 0\r\n\r\n");
             let answer = ask(server.address, request.as_bytes()).unwrap();
             let said = answer
@@ -165,15 +164,19 @@ fn a_file_and_its_translation_give_the_same_answers() {
             .filter(|line| ["s=", "i=", "m=", "a=rtpmap", "a=fmtp"].iter().any(|of| line.starts_with(of)));
         format!("{} {:?}", answer.status, kept.collect::<Vec<_>>())
     });
+    let status = |server: &Server| serde_json::from_slice::<Value>(&server.get("/stat.html?format=json").body).unwrap();
+    let once_alone = |server: &Server| {
+        eventually("the viewers before to be gone", || Some(status(server)).filter(|whole| whole["connections"] == 0))
+    };
     // Limits: four viewers and no more.
     same("the limit", &|server| {
+        once_alone(server);
         let _held: Vec<_> = (0..4).map(|_| server.stream("/rules.mjpeg")).collect();
         let refused = server.get("/rules.mjpeg");
         format!("{:?} {}", head(&refused), refused.text())
     });
-    let status = |server: &Server| serde_json::from_slice::<Value>(&server.get("/stat.html?format=json").body).unwrap();
     same("the status", &|server| {
-        let mut whole = status(server);
+        let mut whole = once_alone(server);
         whole["connections_list"] = Value::Null;
         format!("{:#}", bare(&whole))
     });
