@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::harness::server::headwater;
 use crate::harness::tools::folder;
-use crate::harness::{Server, run, tool};
+use crate::harness::{Server, eventually, run, tool};
 
 /// What a radio sends: container, encoder, what ffprobe calls the codec.
 const SENT: &[(&str, &[&str], &str)] = &[
@@ -127,7 +127,7 @@ fn a_radio_is_recorded_heard_again_and_probed() {
     let ring = folder("radio-ring").join("ring");
     let text = format!(
         "HTTPPort 8090\nMaxBandwidth 1000000\n<Feed r.ffm>\nFile {}\n</Feed>\n<Stream r.mp3>\nFeed r.ffm\nFormat mp3\n</Stream>\n\
-         <Stream r.mkv>\nFeed r.ffm\nFormat matroska\n</Stream>\n",
+         <Stream r.mkv>\nFeed r.ffm\nFormat matroska\n</Stream>\n<Stream r.aac>\nFeed r.ffm\nFormat adts\n</Stream>\n",
         ring.display()
     );
     let server = Server::configured("radio-recorded", &text);
@@ -138,11 +138,26 @@ fn a_radio_is_recorded_heard_again_and_probed() {
     for path in ["/r.mp3?buffer=1000", "/r.mkv?buffer=1000"] {
         assert_a(&server.url(path), &[]);
     }
-    let clip = server.get("/r.mp3?from=2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z");
-    assert_eq!(clip.status, 200, "{}", clip.text());
+    // What was fed is read as fast as it plays, or sooner: nine seconds of it are 376 packets.
+    let clip = eventually("all of it to be recorded", || {
+        let clip = server.get("/r.mp3?from=2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z");
+        assert_eq!(clip.status, 200, "{}", clip.text());
+        (clip.body.len() > 370 * 192).then_some(clip)
+    });
     let file = folder("radio-clip").join("clip.mp3");
     std::fs::write(&file, &clip.body).unwrap();
     assert_a(file.to_str().unwrap(), &[]);
+    // Coded anew it is as long: frames of 1152 samples, and of 1024 with what the encoder held back.
+    let coded = file.with_extension("aac");
+    let clip = server.get("/r.aac?from=2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z");
+    assert_eq!(clip.status, 200, "{}", clip.text());
+    std::fs::write(&coded, &clip.body).unwrap();
+    let [given, made] = [&file, &coded].map(|file| {
+        let mut ffprobe = tool("ffprobe");
+        ffprobe.args(["-v", "error", "-show_entries", "packet=size", "-of", "csv=p=0"]);
+        run(ffprobe.arg(file)).succeeded().text().lines().count()
+    });
+    assert!(given > 300 && made * 1024 >= given * 1152, "{given} packets were given, {made} made");
     let probed = run(headwater().arg("probe").arg(&file)).succeeded().text();
     assert!(probed.contains("audio mp3") && probed.contains("packets/s"), "{probed}");
 }
