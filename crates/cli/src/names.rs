@@ -9,9 +9,16 @@ pub fn split(text: &str, taken: &BTreeSet<String>) -> (String, String) {
     match text.split_once('=') {
         Some((name, url)) if plain(name) => (name.into(), url.into()),
         // Meant as a name, though it cannot be one: the relay says why.
-        Some((name, url)) if url.contains(':') && !name.contains([':', '/', '?']) => (name.into(), url.into()),
+        Some((name, url)) if is_meant(name, url) => (name.into(), url.into()),
         _ => (free(&name_of(text), taken), text.into()),
     }
+}
+
+/// Whether somebody who writes this before and behind a `=` has a name and a URL in mind.
+fn is_meant(name: &str, url: &str) -> bool {
+    let Some((protocol, _)) = url.split_once(':') else { return false };
+    let is_known = || source::SCHEMES.iter().any(|scheme| scheme.names.contains(&protocol));
+    !name.contains([':', '?']) && (!name.contains('/') || is_known())
 }
 
 /// What a URL would be called: the last part of its path, else its host. A part with
@@ -57,6 +64,8 @@ mod tests {
             ("http://h/video.cgi?user=a&pwd=b", "video", "http://h/video.cgi?user=a&pwd=b"),
             ("0", "0", "0"),
             ("a.b=pattern:", "a.b", "pattern:"),
+            ("a/b=pattern:", "a/b", "pattern:"),
+            ("clips/x=y:z.mp4", "clips", "clips/x=y:z.mp4"),
             ("a=b.mp4", "a", "b.mp4"),
             ("a=", "a", ""),
             ("http://h/status", "cam-status", "http://h/status"),

@@ -112,7 +112,7 @@ static COLUMNS: &[Column] = &[
     Column {
         name: "fps",
         head: "fps",
-        cell: |s| if s.state == "live" { format!("{:.1}", s.fps) } else { String::new() },
+        cell: |s| if s.state == "live" && s.fps > 0.0 { format!("{:.1}", s.fps) } else { String::new() },
         key: |s| Key::Number(s.fps),
     },
     Column {

@@ -73,6 +73,12 @@ pub(super) async fn watch(answer: &mut Answer, reader: &mut Reader, location: &L
                 let nothing = prefix.is_empty();
                 return match text {
                     true if nothing => Err(Error::Ended { what: Some(format!("{location} sent nothing")) }),
+                    true if prefix.starts_with(b"RTSP/") => Err(Error::Broken {
+                        what: format!(
+                            "{location}: expected an answer that begins with HTTP/, found {:?}; this port speaks RTSP; is it rtsp://?",
+                            shorten(prefix.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default())
+                        ),
+                    }),
                     true if kind == "text/html" => Err(page(answer, reader, location).await),
                     true => Err(not_video(location, &format!("a text, {:?}", shorten(prefix)))),
                     false => Ok(Verdict::Other),

@@ -162,6 +162,11 @@ async fn refusals_say_who_refused_what() {
         ),
         (
             "",
+            "RTSP/1.0 400 Bad Request\r\n\r\n",
+            "http://cam/video: expected an answer that begins with HTTP/, found \"RTSP/1.0 400 Bad Request\"; this port speaks RTSP; is it rtsp://?",
+        ),
+        (
+            "",
             "HTTP/1.1 200 OK\r\n\r\ntoo many users\r\n",
             "http://cam/video answered with a text, \"too many users\"; the URL of the page is not the URL of the stream",
         ),
