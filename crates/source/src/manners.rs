@@ -79,7 +79,9 @@ impl Host {
             // Behind another port is another server here, where it is the same camera elsewhere.
             name = format!("{name}:{}", location.port.or(scheme.port)?);
         }
-        let login = KEYS.hash_one((&location.user, &location.password));
+        // Where nobody says who asks, no account is locked, and another path may be open to all.
+        let path = location.user.is_none().then_some(&location.path_and_query);
+        let login = KEYS.hash_one((&location.user, &location.password, path));
         let mut hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(&name).and_then(Weak::upgrade) {
             return Some((host, login));

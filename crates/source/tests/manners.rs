@@ -214,3 +214,16 @@ async fn the_first_picture_after_a_reconnect_says_that_something_is_missing() {
     assert_eq!(marks, [false, false, false, true, false, false, true, false, false]);
     assert!(camera.requests.load(SeqCst) >= 3);
 }
+
+#[tokio::test]
+async fn what_wants_a_password_says_nothing_of_what_wants_none() {
+    let (address, camera) = Camera { key: Some("cmlnaHQ6cmlnaHQ="), ..Camera::default() }.start().await;
+    let mut kept = Vec::new();
+    for path in ["a", "b", "c"] {
+        let source = Supervisor::new("cam", &format!("http://{address}/{path}"), Options::default()).unwrap();
+        let cursor = source.feed().cursor(Start::Oldest);
+        comes_to(&source, |state| matches!(state, State::Waiting(_))).await;
+        kept.push((source, cursor));
+    }
+    assert_eq!(camera.requests.load(SeqCst), 3, "each was asked");
+}
