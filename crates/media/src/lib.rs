@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod coding;
+mod escapes;
 mod facts;
 mod picture;
 mod redact;
@@ -15,6 +16,7 @@ mod time;
 mod track;
 
 pub use coding::{AudioCoding, AvOptions, Encoding, VideoCoding, Wish};
+pub use escapes::unescaped;
 pub use facts::{Facts, Standing};
 pub use picture::{Rate, Size, SizeWish, Variant, VariantError};
 pub use redact::Redacted;

@@ -73,7 +73,7 @@ impl Match {
             (host.eq_ignore_ascii_case("www.onvif.org") && name.eq_ignore_ascii_case(key) && !value.is_empty())
                 .then_some(value)
         })?;
-        Some(decoded(found).chars().filter(|c| !c.is_control()).take(128).collect())
+        Some(media::unescaped(found).chars().filter(|c| !c.is_control()).take(128).collect())
     }
 }
 
@@ -132,26 +132,6 @@ pub fn read_matches(datagram: &[u8]) -> Result<Vec<Match>, Error> {
 
 fn words<'a>(element: &'a xml::Element, path: &[&str]) -> impl Iterator<Item = &'a str> {
     element.text_at(path).unwrap_or_default().split_whitespace().take(MAX_WORDS)
-}
-
-/// Undoes percent-encoding, where it gives a text.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digit = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use media::Redacted;
+use media::{Redacted, unescaped};
 
 use crate::Error;
 
@@ -51,7 +51,7 @@ impl Location {
             bad(what, hint)
         })?;
         let (user, password) = match userinfo.map(|text| text.split_once(':').unwrap_or((text, ""))) {
-            Some((user, password)) => (Some(decode(user)), Some(decode(password))),
+            Some((user, password)) => (Some(unescaped(user)), Some(unescaped(password))),
             None => (None, None),
         };
         let mut path_and_query = escape(path.split('#').next().unwrap_or_default());
@@ -203,27 +203,6 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str>
         _ => return Err("a port is a number"),
     };
     Ok((host, port))
-}
-
-/// Undoes percent-encoding. A `%` that is none stays, as in a password `100%`; so does all
-/// of it when the outcome is no text.
-pub(crate) fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digit = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 /// Escapes everything that is not unreserved (RFC 3986 section 2.3).

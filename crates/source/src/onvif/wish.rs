@@ -1,9 +1,10 @@
 //! Which of a camera's profiles is meant.
 
 use ::onvif::media::Profile;
+use media::unescaped;
 
 use crate::Error;
-use crate::location::{Location, decode};
+use crate::location::Location;
 
 /// What a URL says behind the host.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -23,11 +24,11 @@ impl Wish {
             what: format!("{location}: {what}"),
             hint: "expected onvif://host/PROFILE, ?profile=, ?stream=main or sub, ?snapshot".into(),
         };
-        let path = decode(path.trim_matches('/'));
+        let path = unescaped(path.trim_matches('/'));
         let mut wish = Self { profile: Some(path).filter(|path| !path.is_empty()), ..Self::default() };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=').unwrap_or((pair, "")) {
-                ("profile", name) if !name.is_empty() => wish.profile = Some(decode(name)),
+                ("profile", name) if !name.is_empty() => wish.profile = Some(unescaped(name)),
                 ("stream", "main") => wish.sub = false,
                 ("stream", "sub") => wish.sub = true,
                 ("snapshot", "" | "1") => wish.snapshot = true,
