@@ -219,9 +219,9 @@ impl<T: FnMut(Event)> Clerk<T> {
         }
         let Some(segment) = &mut self.segment else { return Ok(false) };
         segment.push(&item.packet, &*self.disk)?;
-        let (path, len) = (segment.path().to_owned(), segment.len());
+        let len = segment.len();
         let mut state = self.desk.state();
-        (state.status.file, state.status.file_bytes) = (Some(path), len);
+        state.status.file_bytes = len;
         if self.failed.is_some() && len > 0 {
             state.status.error = None;
             let dropped = state.status.dropped;
@@ -242,35 +242,36 @@ impl<T: FnMut(Event)> Clerk<T> {
             }
         }
         let segment = Segment::create(&self.options.pattern, item.wall, &item.tracks, &choice, &self.options.title)?;
-        (self.tell)(Event::Opened(segment.path().to_owned()));
+        let path = segment.path().to_owned();
+        self.desk.state().status.file = Some(path.clone());
+        (self.tell)(Event::Opened(path));
         self.segment = Some(segment);
         self.sweep();
         Ok(())
     }
 
-    /// Ends the open file.
+    /// Ends the open file, if there is one.
     fn close(&mut self) {
-        let Some(segment) = self.segment.take() else { return };
+        if let Err(error) = self.finish() {
+            self.fail(error);
+        }
+    }
+
+    /// Ends the open file, and keeps in mind what could not be finished.
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some(segment) = self.segment.take() else { return Ok(()) };
         let (path, bytes, done) = segment.finish(&*self.disk);
         let mut state = self.desk.state();
         (state.status.file, state.status.file_bytes) = (None, 0);
-        if bytes > 0 {
-            state.status.files += 1;
-        }
+        state.status.files += u64::from(bytes > 0);
         drop(state);
-        if let Err(error) = done {
-            self.remember(path.clone());
-            self.fail(error);
+        if done.is_err() && self.unfinished.len() < MOST_UNFINISHED {
+            self.unfinished.push(path.clone());
         }
         if bytes > 0 {
             (self.tell)(Event::Closed(path, bytes));
         }
-    }
-
-    fn remember(&mut self, path: PathBuf) {
-        if self.unfinished.len() < MOST_UNFINISHED {
-            self.unfinished.push(path);
-        }
+        done
     }
 
     /// Files that there was no room to finish.
@@ -305,18 +306,8 @@ impl<T: FnMut(Event)> Clerk<T> {
         let what = |text: &str| text.rsplit(": ").next().map(str::to_owned);
         let known = self.failed.as_deref().is_some_and(|known| what(known) == what(&text));
         self.failed = Some(text);
-        if let Some(segment) = self.segment.take() {
-            let (path, bytes, done) = segment.finish(&*self.disk);
-            if bytes > 0 {
-                self.desk.state().status.files += 1;
-                if done.is_err() {
-                    self.remember(path.clone());
-                }
-                (self.tell)(Event::Closed(path, bytes));
-            }
-            let mut state = self.desk.state();
-            (state.status.file, state.status.file_bytes) = (None, 0);
-        }
+        // The failure at hand is told; that of its file is a consequence.
+        let _ = self.finish();
         if !known {
             (self.tell)(Event::Failed(error));
         }

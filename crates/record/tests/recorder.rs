@@ -74,6 +74,17 @@ impl Camera {
     }
 }
 
+/// Everything into one file of this name.
+fn one_file(name: &std::path::Path) -> Options {
+    Options {
+        pattern: Pattern::new(name.to_str().unwrap(), true).unwrap(),
+        segment: None,
+        keep: Keep::default(),
+        video_only: false,
+        title: "door".into(),
+    }
+}
+
 /// The pictures in a file, by what stands in them.
 fn pictures(path: &std::path::Path) -> Vec<u64> {
     let bytes = std::fs::read(path).unwrap();
@@ -86,13 +97,6 @@ async fn a_full_disk_is_told_once_and_recording_goes_on_by_itself() {
     for extension in ["mp4", "mkv"] {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().join(format!("x.{extension}"));
-        let options = Options {
-            pattern: Pattern::new(name.to_str().unwrap(), true).unwrap(),
-            segment: None,
-            keep: Keep::default(),
-            video_only: false,
-            title: "door".into(),
-        };
         let (mut camera, feed) = Camera::new();
         let disk = Arc::new(Full::default());
         let told: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -106,7 +110,7 @@ async fn a_full_disk_is_told_once_and_recording_goes_on_by_itself() {
             telling.lock().unwrap().push(text);
         };
         let recorder =
-            Recorder::start_on(feed.cursor(Start::Keyframe), options, Arc::clone(&disk) as Arc<dyn Disk>, tell)
+            Recorder::start_on(feed.cursor(Start::Keyframe), one_file(&name), Arc::clone(&disk) as Arc<dyn Disk>, tell)
                 .unwrap();
         camera.shoot_until("a file", || recorder.status().file_bytes > 50_000).await;
         disk.0.store(true, SeqCst);
@@ -142,15 +146,8 @@ async fn a_full_disk_is_told_once_and_recording_goes_on_by_itself() {
 async fn a_recording_ends_with_its_feed() {
     let folder = tempfile::tempdir().unwrap();
     let name = folder.path().join("x");
-    let options = Options {
-        pattern: Pattern::new(name.to_str().unwrap(), true).unwrap(),
-        segment: None,
-        keep: Keep::default(),
-        video_only: false,
-        title: "door".into(),
-    };
     let (mut camera, feed) = Camera::new();
-    let recorder = Recorder::start(&feed, options, |_| ()).unwrap();
+    let recorder = Recorder::start(&feed, one_file(&name), |_| ()).unwrap();
     for _ in 0..20 {
         camera.shoot();
         tokio::time::sleep(Duration::from_millis(1)).await;
