@@ -18,8 +18,8 @@ struct Table {
 /// All sources of a relay.
 pub(crate) struct Sources(RwLock<Arc<Table>>);
 
-/// What a new configuration makes of them.
-pub(crate) struct Renewal<'a>(&'a [::config::Source]);
+/// What a new configuration makes of them: each of its sources, and how it is opened.
+pub(crate) struct Renewal<'a>(Vec<(&'a ::config::Source, source::Options)>);
 
 impl Sources {
     /// Those that are given, for good.
@@ -54,10 +54,14 @@ impl Sources {
     /// # Errors
     /// Each that can never be opened.
     pub(crate) fn renewal<'a>(&self, wanted: &'a [::config::Source]) -> Result<Renewal<'a>, Vec<Problem>> {
-        // None of these is opened, nor does one write where another still does.
-        let closed = |source: &::config::Source| ::config::Source { always_on: false, file: None, ..source.clone() };
-        let problems: Vec<_> = wanted.iter().filter_map(|source| by_config(&closed(source)).err()).collect();
-        if problems.is_empty() { Ok(Renewal(wanted)) } else { Err(problems) }
+        let (mut understood, mut problems) = (Vec::new(), Vec::new());
+        for source in wanted {
+            match options(source) {
+                Ok(options) => understood.push((source, options)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(Renewal(understood)) } else { Err(problems) }
     }
 
     fn table(&self) -> Arc<Table> {
@@ -73,7 +77,7 @@ impl Renewal<'_> {
     /// When the system has no thread for a recording; then the source is not there.
     pub(crate) fn apply(self, sources: &Sources) -> Result<(), Vec<Problem>> {
         let before = sources.table();
-        let said: BTreeMap<_, _> = self.0.iter().map(|source| (source.name.clone(), plain(source))).collect();
+        let said: BTreeMap<_, _> = self.0.iter().map(|(source, _)| (source.name.clone(), plain(source))).collect();
         for (name, source) in &before.by_name {
             if before.said.get(name) != said.get(name) {
                 tracing::info!(source = %name, "is ended: the configuration has changed");
@@ -82,21 +86,18 @@ impl Renewal<'_> {
         }
         let mut table = Table { said, ..Table::default() };
         let mut problems = Vec::new();
-        for source in self.0 {
+        for (source, options) in self.0 {
             let kept = before.by_name.get(&source.name);
-            match kept.filter(|_| before.said.get(&source.name) == table.said.get(&source.name)) {
-                Some(kept) => {
-                    table.by_name.insert(source.name.clone(), kept.clone());
+            let kept = kept.filter(|_| before.said.get(&source.name) == table.said.get(&source.name)).cloned();
+            let made = kept.map_or_else(|| Supervisor::served(&source.name, &source.url, options), Ok);
+            match made {
+                Ok(supervisor) => {
+                    table.by_name.insert(source.name.clone(), supervisor);
                 }
-                None => match by_config(source) {
-                    Ok(new) => {
-                        table.by_name.insert(source.name.clone(), new);
-                    }
-                    Err(problem) => {
-                        table.said.remove(&source.name);
-                        problems.push(problem);
-                    }
-                },
+                Err(error) => {
+                    table.said.remove(&source.name);
+                    problems.push(of_source(source, &error));
+                }
             }
         }
         *sources.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
@@ -109,12 +110,23 @@ fn plain(source: &::config::Source) -> ::config::Source {
     ::config::Source { line: 0, ..source.clone() }
 }
 
-/// A source of a configuration.
-fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
-    let wrong = |message: String| Problem { line: source.line, severity: ::config::Severity::Error, message };
+/// What is wrong with a source of a configuration.
+fn of_source(source: &::config::Source, error: &impl std::fmt::Display) -> Problem {
+    wrong(source, format!("{}: {error}", source.name))
+}
+
+fn wrong(source: &::config::Source, message: String) -> Problem {
+    Problem { line: source.line, severity: ::config::Severity::Error, message }
+}
+
+/// How a source of a configuration is opened.
+///
+/// # Errors
+/// When it can never be.
+fn options(source: &::config::Source) -> Result<source::Options, Problem> {
     let usual = source::Options::default();
     let streams = match &source.streams {
-        Some(rule) => rule.parse().map_err(|error| wrong(format!("{}: streams: {error}", source.name)))?,
+        Some(rule) => rule.parse().map_err(|error| wrong(source, format!("{}: streams: {error}", source.name)))?,
         None => usual.streams.clone(),
     };
     let options = source::Options {
@@ -140,10 +152,11 @@ fn by_config(source: &::config::Source) -> Result<Supervisor, Problem> {
             source.record_segment,
             source.record_keep.as_deref(),
         )
-        .map_err(|error| wrong(format!("{}: {error}", source.name)))?,
+        .map_err(|error| of_source(source, &error))?,
         sound_alone: true,
         ..usual
     };
-    check_name(&source.name).map_err(|error| wrong(error.to_string()))?;
-    Supervisor::served(&source.name, &source.url, options).map_err(|error| wrong(format!("{}: {error}", source.name)))
+    check_name(&source.name).map_err(|error| wrong(source, error.to_string()))?;
+    Supervisor::check(&source.url, &options).map_err(|error| of_source(source, &error))?;
+    Ok(options)
 }

@@ -48,7 +48,6 @@ pub(crate) struct Progress {
     corrupt: AtomicU64,
     bytes: AtomicU64,
     recent: Mutex<Recent>,
-    monitor: Mutex<Monitor>,
     /// What the newest attempt did.
     journal: Mutex<Journal>,
     /// Where the last attempt was lost, for the next one.
@@ -65,6 +64,7 @@ struct Recent {
     arrivals: VecDeque<(Instant, Timestamp)>,
     keys: VecDeque<Timestamp>,
     undecodable: Option<Instant>,
+    monitor: Monitor,
     /// The connection waits for a reader.
     held: bool,
 }
@@ -102,7 +102,6 @@ impl Progress {
             corrupt: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             recent: Mutex::default(),
-            monitor: Mutex::default(),
             journal: Mutex::new(Journal::new(Instant::now())),
             bookmark: Mutex::default(),
             live: Notify::new(),
@@ -115,8 +114,10 @@ impl Progress {
 
     /// Starts an attempt.
     pub(crate) fn opening(&self) {
-        *self.recent() = Recent::default();
-        self.monitor().restart();
+        let mut recent = self.recent();
+        recent.monitor.restart();
+        recent.forget();
+        drop(recent);
         self.journal().restart(Instant::now());
         self.note(Note::Phase(Phase::Resolve));
         self.status.send_modify(|status| {
@@ -183,19 +184,24 @@ impl Progress {
         self.bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Counts a packet; `picture` is when it arrived and its place, if it is one.
-    pub(crate) fn packet(&self, bytes: usize, key: bool, corrupt: bool, picture: Option<(Instant, Timestamp)>) {
+    /// Counts a packet that is let in, and looks at it.
+    pub(crate) fn packet(&self, packet: &Packet, is_picture: bool) {
+        let bytes = packet.data.len();
         self.bytes(bytes);
         self.packets.fetch_add(1, Relaxed);
-        self.corrupt.fetch_add(u64::from(corrupt), Relaxed);
-        let Some((arrived, pts)) = picture else { return };
-        self.pictures.fetch_add(1, Relaxed);
-        self.keyframes.fetch_add(u64::from(key), Relaxed);
+        self.corrupt.fetch_add(u64::from(packet.corrupt), Relaxed);
         let mut recent = self.recent();
-        let first = recent.newest.replace(arrived).is_none();
-        remember(&mut recent.arrivals, (arrived, pts), WINDOW_PICTURES);
-        if key {
-            remember(&mut recent.keys, pts, WINDOW_KEYS);
+        recent.monitor.bytes(packet.received, bytes);
+        if !is_picture {
+            return;
+        }
+        self.pictures.fetch_add(1, Relaxed);
+        self.keyframes.fetch_add(u64::from(packet.key), Relaxed);
+        recent.monitor.picture(packet);
+        let first = recent.newest.replace(packet.received).is_none();
+        remember(&mut recent.arrivals, (packet.received, packet.pts), WINDOW_PICTURES);
+        if packet.key {
+            remember(&mut recent.keys, packet.pts, WINDOW_KEYS);
         }
         drop(recent);
         if first {
@@ -203,22 +209,9 @@ impl Progress {
         }
     }
 
-    /// Looks at a packet that was let in.
-    pub(crate) fn look(&self, packet: &Packet, is_picture: bool) {
-        let mut monitor = self.monitor();
-        monitor.bytes(packet.received, packet.data.len());
-        if is_picture {
-            monitor.picture(packet);
-        }
-    }
-
     /// How it is.
     pub(crate) fn vitals(&self, now: Instant) -> Vitals {
-        self.monitor().vitals(now)
-    }
-
-    fn monitor(&self) -> MutexGuard<'_, Monitor> {
-        self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recent().monitor.vitals(now)
     }
 
     fn is_live(&self) {
@@ -290,7 +283,7 @@ impl Progress {
 
     fn lost(&self, was_live: bool) {
         if was_live {
-            self.monitor().was_lost(Instant::now());
+            self.recent().monitor.was_lost(Instant::now());
         }
     }
 
@@ -317,7 +310,7 @@ impl Progress {
     }
 
     pub(crate) fn idle(&self) {
-        *self.recent() = Recent::default();
+        self.recent().forget();
         // Whoever comes next begins at the begin.
         self.take_bookmark();
         self.status.send_modify(|status| {
@@ -364,6 +357,11 @@ fn remember<T>(list: &mut VecDeque<T>, item: T, most: usize) {
 }
 
 impl Recent {
+    /// All but what is watched for longer than an attempt.
+    fn forget(&mut self) {
+        *self = Self { monitor: std::mem::take(&mut self.monitor), ..Self::default() };
+    }
+
     fn fps(&self, now: Instant) -> f64 {
         let fresh = || self.arrivals.iter().filter(|(at, _)| now.saturating_duration_since(*at) <= WINDOW);
         let (Some((first, from)), count) = (fresh().next(), fresh().count()) else { return 0.0 };

@@ -193,7 +193,7 @@ impl Push {
         let (writer, reader) = pipe::pipe();
         let (done, outcome) = watch::channel(None);
         let span = tracing::info_span!(parent: None, "feed", of = self.name, by = hint.by);
-        let job = demux::Job { protocol: "push", hint, options: Arc::clone(&self.options), anew: before.packets > 0 };
+        let job = demux::Job { protocol: "push", hint, options: Arc::clone(&self.options) };
         let attempt = Arc::clone(self).attempt(job, reader, writer.valve(), done, place);
         tokio::spawn(tracing::Instrument::instrument(attempt, span));
         Feeder { push: Arc::clone(self), writer, outcome, bytes: 0.into(), before }
@@ -318,7 +318,7 @@ impl Piped {
     pub(crate) fn start(protocol: &'static str, hint: Hint, options: Arc<Options>, sink: Sink) -> Self {
         let (writer, reader) = pipe::pipe();
         let (done, outcome) = watch::channel(None);
-        let job = demux::Job { protocol, hint, options, anew: false };
+        let job = demux::Job { protocol, hint, options };
         let valve = writer.valve();
         let reading = async move {
             let result = on_thread("demux", move |stop| demux::run(reader, &job, &sink, &stop)).await;

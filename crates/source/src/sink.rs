@@ -230,11 +230,6 @@ impl Door {
             return self.drop_one(&TooLarge { size: unit.data.len(), limit: self.most });
         }
         let placed = self.timeline.lock().unwrap_or_else(PoisonError::into_inner).place(&unit, received);
-        let picture = (carry == Carry::Pictures).then_some((received, placed.pts));
-        self.progress.packet(unit.data.len(), unit.key, unit.corrupt, picture);
-        if carry == Carry::SoundAlone {
-            self.progress.gone_on(received);
-        }
         let anew = carry != Carry::Other && std::mem::take(&mut self.anew);
         let packet = Packet {
             track: unit.track,
@@ -248,7 +243,10 @@ impl Door {
             captured: unit.captured,
             data: unit.data,
         };
-        self.progress.look(&packet, carry == Carry::Pictures);
+        self.progress.packet(&packet, carry == Carry::Pictures);
+        if carry == Carry::SoundAlone {
+            self.progress.gone_on(received);
+        }
         if let Err(error) = self.publisher.publish(packet) {
             self.drop_one(&error);
         }

@@ -70,6 +70,35 @@ impl Inner {
     }
 }
 
+/// What is to be opened, and how.
+struct Understood {
+    scheme: &'static Scheme,
+    /// What is opened, knocked at and examined.
+    url: String,
+    /// The host of a URL in whose password stands what usually ends one.
+    guessed: Option<String>,
+    /// It was given by its maker's name.
+    by_maker: bool,
+}
+
+fn understand(url: &str, options: &Options) -> Result<Understood, Error> {
+    let url = url.trim();
+    let scheme = scheme_of(url).filter(|_| !url.is_empty()).ok_or_else(|| Error::BadUrl {
+        what: "the URL is empty".into(),
+        hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
+    })?;
+    let guessed = Location::guessed(url).filter(|_| scheme.port.is_some());
+    let url = options.access.applied_to(url)?;
+    let real = makers::expand(&url)?;
+    let by_maker = real.is_some();
+    let (scheme, url) = match real {
+        Some(real) => (scheme_of(&real).unwrap_or(scheme), real),
+        None => (scheme, url),
+    };
+    (scheme.check)(&url)?;
+    Ok(Understood { scheme, url, guessed, by_maker })
+}
+
 impl Supervisor {
     /// Supervises the source at `url`, called `name` in logs. Opens nothing yet unless
     /// [`Options::always_on`]. Needs a tokio runtime.
@@ -85,30 +114,27 @@ impl Supervisor {
         }
     }
 
+    /// Whether [`Supervisor::served`] would take this, without setting anything up.
+    ///
+    /// # Errors
+    /// When a URL of this form can never work.
+    pub fn check(url: &str, options: &Options) -> Result<(), Error> {
+        understand(url, options).map(|_| ())
+    }
+
     /// The same for a server: it takes feeds (`push:`) as well, to which others send. Needs a tokio
     /// runtime.
     ///
     /// # Errors
     /// When a URL of this form can never work.
     pub fn served(name: &str, url: &str, options: Options) -> Result<Self, Error> {
-        let url = url.trim();
-        let scheme = scheme_of(url).filter(|_| !url.is_empty()).ok_or_else(|| Error::BadUrl {
-            what: "the URL is empty".into(),
-            hint: "expected something like rtsp://host/path, clip.wmv or /dev/video0".into(),
-        })?;
-        if let Some(host) = Location::guessed(url).filter(|_| scheme.port.is_some()) {
+        let Understood { scheme, url, guessed, by_maker } = understand(url, &options)?;
+        if let Some(host) = guessed {
             tracing::info!(source = name, %host, "everything before the last @ is taken for user and password");
         }
-        let url = options.access.applied_to(url)?;
-        let (scheme, url) = match makers::expand(&url)? {
-            // What it becomes is what is opened, knocked at and examined.
-            Some(real) => {
-                tracing::info!(source = name, url = %Redacted(&real), "by its maker's usual URL");
-                (scheme_of(&real).unwrap_or(scheme), real)
-            }
-            None => (scheme, url),
-        };
-        (scheme.check)(&url)?;
+        if by_maker {
+            tracing::info!(source = name, url = %Redacted(&url), "by its maker's usual URL");
+        }
         if options.access.trust == Trust::Anybody && scheme.port.is_some() {
             tracing::warn!(
                 source = name,
@@ -384,8 +410,10 @@ impl Task {
             () = unwanted(&mut self.readers, &options) => return Outcome::Unwanted,
             () = answered => return Outcome::Unwanted,
         };
-        let verdict = place.map_or(Verdict::Usual, |place| place.judge(&error));
-        Outcome::Failed(error, verdict)
+        match place.map_or(Verdict::Usual, |place| place.judge(&error)) {
+            Verdict::RefusedForGood => Outcome::Failed(no_more(error), Verdict::RefusedForGood),
+            verdict => Outcome::Failed(error, verdict),
+        }
     }
 
     /// Deals with a failure; `false` ends the task.
@@ -409,7 +437,6 @@ impl Task {
             return std::future::pending().await;
         }
         if verdict == Verdict::RefusedForGood {
-            let error = no_more(error);
             tracing::error!(%error, "given up until it is asked for again");
             self.progress.failed(error, was_live, None);
             self.poke.notified().await;
@@ -495,9 +522,7 @@ async fn unwanted(readers: &mut watch::Receiver<usize>, options: &Options) {
 /// The error of a login that is not tried again.
 fn no_more(error: Error) -> Error {
     match error {
-        Error::Unauthorized { what } if !what.ends_with(NOT_AGAIN) => {
-            Error::Unauthorized { what: format!("{what}, more than once, {NOT_AGAIN}") }
-        }
+        Error::Unauthorized { what } => Error::Unauthorized { what: format!("{what}, more than once, {NOT_AGAIN}") },
         error => error,
     }
 }
@@ -512,9 +537,25 @@ async fn room(host: Option<&(Arc<Host>, Login)>) {
 
 #[cfg(test)]
 mod tests {
-    use media::Timestamp;
+    use bytes::Bytes;
+    use media::{Packet, Timestamp, TrackId};
 
     use super::*;
+
+    fn picture() -> Packet {
+        Packet {
+            track: TrackId(0),
+            pts: Timestamp::ZERO,
+            dts: Timestamp::ZERO,
+            duration: None,
+            key: true,
+            corrupt: false,
+            discontinuity: false,
+            received: Instant::now(),
+            captured: None,
+            data: Bytes::from_static(&[0; 100]),
+        }
+    }
 
     #[tokio::test]
     async fn packets_that_cannot_be_decoded_are_no_pictures() {
@@ -522,7 +563,7 @@ mod tests {
         let options = Options { gap_timeout: Duration::from_millis(50), ..Options::default() };
         let coming = async {
             loop {
-                progress.packet(100, true, false, Some((Instant::now(), Timestamp::ZERO)));
+                progress.packet(&picture(), true);
                 sleep(Duration::from_millis(5)).await;
             }
         };

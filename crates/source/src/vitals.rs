@@ -143,8 +143,8 @@ impl Monitor {
 
 /// How far the clock of the camera is ahead of ours, by one picture.
 pub(crate) fn clock_ahead(packet: &Packet) -> Option<f64> {
-    let here = SystemTime::now().checked_sub(packet.received.elapsed())?;
     let captured = packet.captured?;
+    let here = SystemTime::now().checked_sub(packet.received.elapsed())?;
     Some(captured.duration_since(here).map_or_else(|late| -late.duration().as_secs_f64(), |ahead| ahead.as_secs_f64()))
 }
 

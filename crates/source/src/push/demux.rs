@@ -24,8 +24,6 @@ pub(super) struct Job {
     pub(super) protocol: &'static str,
     pub(super) hint: Hint,
     pub(super) options: Arc<Options>,
-    /// Readers saw another feeder before.
-    pub(super) anew: bool,
 }
 
 /// What is fed is called so in messages.
@@ -69,15 +67,13 @@ struct Door<'a> {
     /// Whose times it is held to.
     lead_track: Option<TrackId>,
     declared: bool,
-    /// Readers saw another feeder before, and are told that this one does not go on with it.
-    anew: bool,
 }
 
 impl<'a> Door<'a> {
     fn new(sink: &'a Sink, stop: &'a Stop, tail: Tail, job: &Job) -> Self {
         let server = job.hint.agent.as_deref().map(shown).filter(|agent| !agent.is_empty());
         let about = About { protocol: job.protocol.into(), server, live: true, ..About::default() };
-        Self { sink, stop, tail, about, lead: Lead::default(), lead_track: None, declared: false, anew: job.anew }
+        Self { sink, stop, tail, about, lead: Lead::default(), lead_track: None, declared: false }
     }
 
     fn declare(&mut self, tracks: Vec<Track>) -> Result<(), Error> {
@@ -88,7 +84,7 @@ impl<'a> Door<'a> {
     }
 
     /// Publishes a unit when it is its time; `false` when nothing more is wanted.
-    fn publish(&mut self, mut unit: Unit) -> bool {
+    fn publish(&mut self, unit: Unit) -> bool {
         if let Some(at) = unit.dts.or(unit.pts).filter(|_| Some(unit.track) == self.lead_track)
             && let Some(due) = self.lead.due(Instant::now(), at)
         {
@@ -100,7 +96,6 @@ impl<'a> Door<'a> {
                 }
             }
         }
-        unit.discontinuity |= std::mem::take(&mut self.anew);
         self.sink.publish(unit);
         !self.is_over()
     }
