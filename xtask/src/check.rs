@@ -22,6 +22,7 @@ static STEPS: &[Step] = &[
     ("lints", |_| cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("documentation", |_| cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"])),
     ("docs/API.md", |workspace| api(workspace)),
+    ("fuzz targets", |workspace| crate::fuzz::disagreements(&workspace.root, &workspace.sources)),
     ("length of files", |workspace| Ok(long_files(&workspace.sources))),
     ("nothing left to do", |workspace| Ok(unfinished(&workspace.sources))),
 ];

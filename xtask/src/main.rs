@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod fuzz;
 mod sources;
 
 use std::process::ExitCode;

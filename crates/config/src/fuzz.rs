@@ -9,7 +9,7 @@ use crate::{Acl, ffserver, native};
 /// When that is not so.
 pub fn ffserver_conf(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let parsed = ffserver::parse(&text);
+    let mut parsed = ffserver::parse(&text);
     let lines = text.lines().count();
     for problem in &parsed.problems {
         assert!(
@@ -24,6 +24,15 @@ pub fn ffserver_conf(input: &[u8]) {
         if parsed.is_usable() {
             assert!(!stream.name.is_empty() && stream.format.is_some());
         }
+    }
+    match crate::preset::parse(&text) {
+        Ok(pairs) => {
+            for stream in &mut parsed.config.streams {
+                stream.apply_preset_video(&pairs);
+                stream.apply_preset_audio(&pairs);
+            }
+        }
+        Err(problems) => assert!(problems.iter().all(|problem| (1..=lines).contains(&problem.line))),
     }
     if let Ok(acl) = Acl::parse(&text) {
         let _ = acl.allows(std::net::Ipv6Addr::LOCALHOST.into());

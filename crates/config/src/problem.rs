@@ -25,16 +25,21 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A file may say anything, in quotes; of a problem with it one line is made.
+    fn new(line: usize, severity: Severity, message: String) -> Self {
+        Self { line, severity, message: message.replace(char::is_control, " ") }
+    }
+
     pub(crate) fn error(line: usize, message: impl Into<String>) -> Self {
-        Self { line, severity: Severity::Error, message: message.into() }
+        Self::new(line, Severity::Error, message.into())
     }
 
     pub(crate) fn warning(line: usize, message: impl Into<String>) -> Self {
-        Self { line, severity: Severity::Warning, message: message.into() }
+        Self::new(line, Severity::Warning, message.into())
     }
 
     pub(crate) fn notice(line: usize, message: impl Into<String>) -> Self {
-        Self { line, severity: Severity::Notice, message: message.into() }
+        Self::new(line, Severity::Notice, message.into())
     }
 
     /// Whether the file cannot be used.

@@ -21,6 +21,8 @@ mod dict;
 mod encoder;
 mod error;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 mod input;
 mod interrupt;
 pub mod jpeg;

@@ -23,6 +23,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::{Kind, Packet, Rational, Timestamp, Track};
 
+pub(crate) use inband::check as check_inband;
+
 pub use container::Container;
 
 use self::inband::{adts, frame_size, has_parameters, plain_config, with_parameters};

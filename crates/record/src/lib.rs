@@ -16,6 +16,8 @@ mod clerk;
 mod container;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod keep;
 mod mp4;
 mod pattern;

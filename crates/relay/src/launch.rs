@@ -20,6 +20,8 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+pub(crate) use self::lines::of as lines_of;
+
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause, and the one after a program that cannot be started.

@@ -10,6 +10,8 @@
 
 mod clock;
 mod feeds;
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 mod launch;
 mod metrics;

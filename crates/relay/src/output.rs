@@ -24,6 +24,7 @@ use source::{Error, State, Supervisor};
 use tokio::sync::watch;
 
 pub(crate) use fan::Fans;
+pub(crate) use query::check as read_query;
 pub(crate) use snapshot::Desks;
 pub(crate) use tags::Tags;
 pub(crate) use tape::Tapes;

@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+pub(crate) use self::dialogue::check as fuzzed;
 use self::dialogue::{Deed, Dialogue};
 use crate::Relay;
 use crate::server::{Failures, Place, Shared, listen, stopped};

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 pub(crate) use answer::Refusal;
 pub(crate) use connection::say;
-pub(crate) use escape::{escape, unescape};
+pub(crate) use escape::{check as read_escapes, escape, unescape};
 pub(crate) use takeover::{Socket, Takeover, hold_back};
 
 use crate::paths::Groups;

@@ -61,6 +61,24 @@ pub fn rtsp_server(input: &[u8]) {
     }
 }
 
+/// A block of packets is taken apart without more coming out than is in it, and what a client sends
+/// back is told.
+///
+/// # Panics
+/// When that is not so.
+pub fn rtp_block(input: &[u8]) {
+    let _ = crate::rtcp::is_of_receiver(input);
+    let mut count = 0;
+    for packet in crate::rtp::packets(input) {
+        count += packet.len();
+        if let Some(head) = crate::rtp::readdress(packet, 7, 3) {
+            let (before, after) = (crate::rtp::place(packet), crate::rtp::place(&head));
+            assert_eq!(before.map(|(number, time)| (number.wrapping_sub(3), time)), after);
+        }
+    }
+    assert!(count <= input.len());
+}
+
 /// Access units of every codec make packets that hold together: they fill their block, none is
 /// longer than it may be, and the last one alone has the marker where there is one.
 ///

@@ -11,6 +11,11 @@ fn rtsp_server() {
 }
 
 #[test]
+fn rtp_block() {
+    replay("rtp_block", rtsp::fuzz::rtp_block);
+}
+
+#[test]
 fn rtp_packetizer() {
     replay("rtp_packetizer", rtsp::fuzz::rtp_packetizer);
 }

@@ -210,6 +210,14 @@ fn url(scheme: &str, host: &str, port: Option<u16>, usual: u16, path_and_query: 
     location.to_url()
 }
 
+/// For the fuzzer: all that can be found in what somebody sends, as each of its kinds.
+pub(crate) fn read_all(bytes: &[u8], from: std::net::SocketAddr) -> Vec<Found> {
+    let mut found = lists::read_all(bytes);
+    found.extend(::onvif::discovery::read_matches(bytes).unwrap_or_default().iter().map(|m| wsd::of_match(m, from)));
+    found.extend(mdns::read_all(&String::from_utf8_lossy(bytes), from.ip()));
+    found
+}
+
 /// A text of a stranger, in one line that is not too long.
 fn line(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(128).collect::<String>().trim().to_owned()

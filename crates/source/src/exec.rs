@@ -29,6 +29,18 @@ use crate::{Error, Phase, Sink, Stop, on_thread};
 
 use self::said::Said;
 
+/// For the fuzzer: the last line of what a program says.
+pub(crate) fn last_line<'a>(now: Instant, slices: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut said = Said::new("program");
+    slices.for_each(|slice| said.handle(now, slice));
+    said.last()
+}
+
+/// For the fuzzer: the words of a command.
+pub(crate) fn words(command: &str) -> Result<Vec<String>, Error> {
+    words::of(command)
+}
+
 pub(crate) static SCHEME: Scheme = Scheme {
     names: &["exec"],
     example: "exec:ffmpeg -i input -c copy -f mpegts -",

@@ -20,6 +20,8 @@ mod error;
 mod exec;
 mod file;
 mod files;
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 mod journal;
 mod libav;

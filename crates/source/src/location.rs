@@ -123,7 +123,12 @@ impl Location {
             (Some(user), Some(password)) => format!("{}:{}@", encode(user), encode(password)),
             _ => String::new(),
         };
-        format!("{}://{userinfo}{}{}", self.scheme, self.authority(0), self.path_and_query)
+        // It stays on this machine, where a zone means something.
+        let authority = match self.host.split_once('%') {
+            Some((address, _)) => self.authority(0).replacen(address, &self.host, 1),
+            None => self.authority(0),
+        };
+        format!("{}://{userinfo}{authority}{}", self.scheme, self.path_and_query)
     }
 }
 
@@ -240,6 +245,14 @@ mod tests {
             }
             Err(error) => error.to_string(),
         }
+    }
+
+    #[test]
+    fn the_zone_of_an_address_is_for_this_machine_alone() {
+        let location = Location::parse("http://[fe80::1%25eth0]:81/x").unwrap();
+        assert_eq!(location.to_url(), "http://[fe80::1%eth0]:81/x");
+        assert_eq!(Location::parse(&location.to_url()), Ok(location.clone()));
+        assert_eq!(location.authority(80), "[fe80::1]:81");
     }
 
     #[test]

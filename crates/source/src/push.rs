@@ -40,6 +40,11 @@ use crate::{Error, Options, on_thread};
 
 pub use pipe::Ending;
 
+/// For the fuzzer: looks at the first bytes that were sent.
+pub(crate) fn look(begin: &[u8]) {
+    sniff::check(begin);
+}
+
 pub(crate) static SCHEME: Scheme = Scheme {
     names: &["push"],
     example: "push:",

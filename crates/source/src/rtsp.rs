@@ -10,7 +10,7 @@
 mod clock;
 mod failure;
 mod gate;
-mod nal;
+pub(crate) mod nal;
 mod player;
 mod tracks;
 
@@ -32,6 +32,7 @@ use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, with_host};
 use crate::{Error, Phase, Sink, Transport, libav, mms};
 
+pub(crate) use self::gate::fuzzed;
 use self::gate::{Carriage, Gate, Verdict};
 use self::player::Player;
 use self::tracks::Plan;

@@ -19,6 +19,7 @@ use tokio_rustls::rustls::{ClientConfig, version};
 use crate::{Error, Trust};
 
 use self::verify::Checks;
+pub(crate) use self::verify::is_own;
 
 /// Agrees on encryption with the server at the other end of `stream`, which is called `host`.
 /// `place` is what an error calls it. Without a deadline: the supervisor has it.

@@ -72,6 +72,15 @@ pub(super) fn with_parameters(codec: Codec, keyframe: &Bytes, parameters: &Bytes
     out.freeze()
 }
 
+/// For the fuzzer.
+pub(crate) fn check(codec: Codec, keyframe: &Bytes, parameters: &Bytes) {
+    let whole = with_parameters(codec, keyframe, parameters);
+    assert!(whole.len() == keyframe.len() || whole.len() == keyframe.len() + parameters.len());
+    if let Some((length, _)) = adts(keyframe) {
+        assert!(length < keyframe.len());
+    }
+}
+
 /// The header of ADTS (ISO/IEC 13818-7, 6.2) that `data` begins with: its length in bytes and
 /// the AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) that says the same.
 pub(super) fn adts(data: &[u8]) -> Option<(usize, [u8; 2])> {

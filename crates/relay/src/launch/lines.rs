@@ -79,6 +79,14 @@ impl Lines {
     }
 }
 
+/// For the fuzzer: the lines of what a program says.
+pub(crate) fn of<'a>(slices: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    let (mut lines, mut all) = (Lines::default(), Vec::new());
+    slices.for_each(|slice| lines.handle(slice, |line| all.push(line.text)));
+    lines.finish(|line| all.push(line.text));
+    all
+}
+
 /// So many lines a second, the rest counted.
 #[derive(Default)]
 struct Budget {

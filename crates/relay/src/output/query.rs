@@ -106,6 +106,11 @@ impl Wishes {
     }
 }
 
+/// For the fuzzer: what a query is refused with, if it is.
+pub(crate) fn check(query: &str) -> Option<String> {
+    Wishes::read(query, CODING).err().map(Refusal::into_what)
+}
+
 fn wrong(key: &str, value: &str, expected: &str) -> Refusal {
     let value: String = value.chars().take(40).collect();
     Refusal::bad_request(format!("{key}={value}: expected {expected}"))

@@ -237,6 +237,37 @@ impl Talking {
     }
 }
 
+/// For the fuzzer: what comes of `said` in slices, and whether it was taken.
+pub(crate) fn check(said: &[u8], size: usize) {
+    let run = |size: usize| {
+        let mut dialogue = Dialogue::new();
+        let mut data = Vec::new();
+        for slice in said.chunks(size) {
+            let handled = dialogue.handle(slice);
+            while let Some(deed) = dialogue.deeds.pop_front() {
+                match deed {
+                    Deed::Publish { request, name, .. } => {
+                        assert!(name.chars().count() <= MOST_NAME);
+                        if dialogue.accept(request).is_err() {
+                            return None;
+                        }
+                    }
+                    Deed::Data(bytes) => data.extend_from_slice(&bytes),
+                    Deed::Answer(_) | Deed::Over => {}
+                }
+            }
+            handled.ok()?;
+        }
+        Some(data)
+    };
+    let data = run(size);
+    // Where it is refused, what came before it depends on how much was there.
+    if let (Some(data), Some(whole)) = (&data, run(said.len().max(1))) {
+        assert_eq!(*data, whole);
+        assert!(data.len() <= 16 * said.len() + 13);
+    }
+}
+
 /// A message as a tag of FLV (annex E.4.1), with its size behind it.
 fn tag(message: &MessagePayload) -> Bytes {
     // A message is no longer than 24 bits tell.

@@ -25,6 +25,11 @@ impl Refusal {
         self.status
     }
 
+    /// The sentence.
+    pub(crate) fn into_what(self) -> String {
+        self.what
+    }
+
     pub(crate) fn bad_request(what: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, what)
     }

@@ -33,6 +33,11 @@ pub(crate) fn unescape(text: &str) -> Result<Cow<'_, str>, Refusal> {
     plain.map(Cow::Owned).ok_or_else(refuse)
 }
 
+/// For the fuzzer: what a text with escapes is refused with, if it is.
+pub(crate) fn check(text: &str) -> Option<String> {
+    unescape(text).map_or_else(|refusal| Some(refusal.into_what()), |plain| text.contains('%').then(|| plain.into()))
+}
+
 /// `text` in HTML and in XML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

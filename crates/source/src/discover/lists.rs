@@ -63,6 +63,12 @@ async fn list(base: &str, path: &str, search: &Search) -> Result<(String, bytes:
     Ok((host, text.unwrap_or(Err(late))?))
 }
 
+/// For the fuzzer: what a text says as either list.
+pub(super) fn read_all(text: &[u8]) -> Vec<Found> {
+    let Ok(list) = serde_json::from_slice::<Value>(text) else { return Vec::new() };
+    LISTS.iter().flat_map(|(how, _, read)| read(&list).into_iter().map(|name| of(*how, "10.0.0.7", &name))).collect()
+}
+
 /// `{"name": {"producers": […], "consumers": […]}, …}`.
 fn go2rtc(list: &Value) -> Vec<String> {
     let streams = list.as_object().map(|streams| streams.iter().filter(|(_, stream)| stream.is_object()));

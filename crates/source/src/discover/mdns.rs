@@ -73,6 +73,14 @@ fn of_service(service: &ResolvedService, named: bool) -> Option<Found> {
     of(kind, name, address, service.port, property("path"), property("model"), named)
 }
 
+/// For the fuzzer: a service of each kind, whose name, path and model stand one a line.
+pub(super) fn read_all(text: &str, address: IpAddr) -> Vec<Found> {
+    let mut lines = text.lines().map(line);
+    let (name, path, model) = (lines.next().unwrap_or_default(), lines.next(), lines.next());
+    let kinds = TYPES.iter().map(|(kind, named)| (kind.trim_end_matches(".local."), *named));
+    kinds.filter_map(|(kind, named)| of(kind, &name, address, 80, path.clone(), model.clone(), named)).collect()
+}
+
 fn is_link_local(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),

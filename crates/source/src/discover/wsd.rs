@@ -178,7 +178,7 @@ fn uuid() -> String {
 
 /// A camera that answered from `from`. Of the addresses that it tells the one it answered from is
 /// taken; where it tells another one, it is behind a router or mistaken.
-fn of_match(camera: &Match, from: SocketAddr) -> Found {
+pub(super) fn of_match(camera: &Match, from: SocketAddr) -> Found {
     let told: Vec<Location> = camera.addresses.iter().filter_map(|address| Location::parse(address).ok()).collect();
     let is_http = |location: &&Location| location.scheme == "http" || location.scheme == "https";
     let sender = from.ip().to_canonical();

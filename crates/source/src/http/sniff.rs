@@ -18,7 +18,7 @@ const MAX_TYPED_PREFIX: usize = 4 << 10;
 /// The title of a page must come within this time.
 const TITLE_WAIT: Duration = Duration::from_secs(1);
 /// The longest title or text that is shown, in characters.
-const MAX_SHOWN: usize = 60;
+pub(crate) const MAX_SHOWN: usize = 60;
 
 /// Who opens a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,7 +163,7 @@ fn not_video(location: &Location, what: &str) -> Error {
 }
 
 /// What stands between `<title>` and `</title>`.
-fn title(page: &[u8]) -> Option<&[u8]> {
+pub(crate) fn title(page: &[u8]) -> Option<&[u8]> {
     let find = |bytes: &[u8], tag: &[u8]| bytes.windows(tag.len()).position(|window| window.eq_ignore_ascii_case(tag));
     let begin = find(page, b"<title")?;
     let begin = begin + memchr::memchr(b'>', &page[begin..])? + 1;

@@ -54,6 +54,11 @@ fn decide(begin: &[u8]) -> Result<Kind, Error> {
     }
 }
 
+/// For the fuzzer: what is said of a begin, without a reader.
+pub(super) fn check(begin: &[u8]) {
+    let _ = look_at(begin).map_or_else(|| decide(begin), Ok);
+}
+
 /// Whether it is UTF-8, but for a last letter that is cut.
 fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true)

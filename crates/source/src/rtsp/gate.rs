@@ -10,6 +10,7 @@
 //! knows: what passes here is already logged in.
 
 mod ears;
+pub(crate) mod fuzzed;
 mod jpeg;
 mod reorder;
 mod shy;

@@ -90,6 +90,12 @@ pub(super) fn is_begun(codec: Codec, data: &[u8]) -> bool {
     false
 }
 
+/// For the fuzzer: all that is looked for in an access unit.
+pub(crate) fn check(codec: Codec, data: &[u8]) {
+    let _ = (is_begun(codec, data), is_leading(codec, data));
+    assert!(!is_irap(codec, data) || can_start(codec, data) || codec != Codec::HEVC);
+}
+
 /// H.264 7.3.2.3: messages of type, size and payload, until the trailing bits.
 fn has_recovery_point(sei: &[u8]) -> bool {
     let mut bytes = unescape(sei).into_iter().peekable();

@@ -173,7 +173,7 @@ impl ServerCertVerifier for Checks {
 }
 
 /// Whether issuer and subject are the same (RFC 5280 section 4.1.2): it signed itself.
-pub(super) fn is_own(certificate: &[u8]) -> bool {
+pub(crate) fn is_own(certificate: &[u8]) -> bool {
     let names = || {
         let (_, certificate, _) = element(certificate)?;
         let (_, mut rest, _) = element(certificate)?;
