@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets in `fuzz/`; a test replays their corpus.
 
+use crate::capture;
 use crate::http::websocket::{Deframer, Frame, MAX_CONTROL, pong};
 use crate::http::{Dechunker, HeadParser};
 use crate::jpeg::{self, Scanner};
@@ -113,5 +114,62 @@ pub fn websocket(input: &[u8]) {
     if let Ok((data, pings, _)) = whole {
         assert!(data.len() + pings.iter().map(Vec::len).sum::<usize>() <= stream.len());
         assert!(pings.iter().all(|ping| pong(ping, [1, 2, 3, 4]).len() <= MAX_CONTROL + 6));
+    }
+}
+
+/// What is read of a capture is written again as it was, and slicing does not matter.
+///
+/// # Panics
+/// When that is not so.
+pub fn capture(input: &[u8]) {
+    let Some((size, file)) = sliced(input) else { return };
+    let read = |size| {
+        let mut reader = capture::Reader::new();
+        let mut found = Vec::new();
+        let mut error = None;
+        for slice in file.chunks(size) {
+            reader.handle_bytes(slice);
+            while error.is_none() {
+                match reader.poll() {
+                    Ok(Some(placed)) => found.push(placed),
+                    Ok(None) => break,
+                    Err(wrong) => error = Some(wrong),
+                }
+            }
+        }
+        (found, error)
+    };
+    let (found, error) = read(size);
+    assert_eq!((&found, &error), (&read(file.len().max(1)).0, &read(file.len().max(1)).1), "slices of {size}");
+    let mut again = capture::PREAMBLE.to_vec();
+    for placed in &found {
+        assert!(placed.at as usize + placed.length as usize <= file.len());
+        placed.record.write(&mut again);
+    }
+    let mut reader = capture::Reader::new();
+    reader.handle_bytes(&again);
+    for placed in &found {
+        let told = reader.poll().expect("what is written can be read").map(|placed| placed.record);
+        assert_eq!(told.as_ref(), Some(&placed.record));
+    }
+    assert_eq!((reader.poll(), reader.left()), (Ok(None), 0));
+}
+
+/// Taking secrets out changes no length, and no secret is left in a text, in whatever slices.
+///
+/// # Panics
+/// When that is not so.
+pub fn capture_secrets(input: &[u8]) {
+    let Some((size, bytes)) = sliced(input) else { return };
+    let secrets = std::sync::Arc::new(capture::Secrets::new(["hunter2", "p@ss w0rd"], ["x-key"]));
+    for side in [capture::Side::Us, capture::Side::Camera] {
+        let mut scrubber = capture::Scrubber::new(secrets.clone(), side);
+        let mut out: Vec<u8> = bytes.chunks(size).flat_map(|slice| scrubber.handle(slice)).collect();
+        out.extend(scrubber.finish());
+        assert_eq!(out.len(), bytes.len());
+        let is_text = bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+        if is_text || side == capture::Side::Us {
+            assert!(memchr::memmem::find(&out, b"hunter2").is_none());
+        }
     }
 }

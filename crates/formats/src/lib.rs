@@ -1,7 +1,8 @@
-//! Byte formats without I/O: JPEG, multipart, text in pictures.
+//! Byte formats without I/O: JPEG, multipart, text in pictures, captures of cameras.
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;

@@ -23,3 +23,13 @@ fn http_head() {
 fn websocket() {
     replay("websocket", formats::fuzz::websocket);
 }
+
+#[test]
+fn capture() {
+    replay("capture", formats::fuzz::capture);
+}
+
+#[test]
+fn capture_secrets() {
+    replay("capture_secrets", formats::fuzz::capture_secrets);
+}

@@ -19,7 +19,9 @@ const SECRET_KEYS: &[&str] =
 /// What makes a parameter a secret wherever it stands in its name.
 const SECRET_PARTS: &[&str] = &["password", "passwd", "passphrase", "pwd", "token", "secret"];
 
-fn is_secret(key: &str) -> bool {
+/// Whether the value of a parameter of this name is secret.
+#[must_use]
+pub fn is_secret_name(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let last = key.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
     SECRET_KEYS.contains(&last) || SECRET_PARTS.iter().any(|part| key.contains(part))
@@ -104,7 +106,7 @@ fn write_query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 /// Writes `name=value`, or anything else, with one of `ends` behind it or none.
 fn write_pair(f: &mut fmt::Formatter<'_>, text: &str, ends: &[char]) -> fmt::Result {
     let pair = text.trim_end_matches(ends);
-    let secret = pair.match_indices('=').find(|(at, _)| is_secret(&pair[..*at]));
+    let secret = pair.match_indices('=').find(|(at, _)| is_secret_name(&pair[..*at]));
     match (secret, pair.split_once('=')) {
         (Some((at, _)), _) => write!(f, "{}=***", &pair[..at])?,
         (_, Some((key, value))) if is_encoded_url(value) => write!(f, "{key}=***")?,
