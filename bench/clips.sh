@@ -34,3 +34,11 @@ if [ ! -s numbered.h264 ]; then
         -tune zerolatency -x264-params sliced-threads=0:bframes=0 -b:v 6M -maxrate 8M -bufsize 12M -g 50 -f h264 making.numbered
     mv making.numbered numbered.h264
 fi
+
+# As a camera of a building sends it: 2 Mbit/s without reordering, a keyframe every two seconds.
+if [ ! -s camera.h264 ]; then
+    ffmpeg -hide_banner -loglevel error -nostdin -y -f lavfi -i "$(scene 1280 720)" -frames:v 250 -pix_fmt yuv420p \
+        -c:v libx264 -preset fast -tune zerolatency -x264-params sliced-threads=0:bframes=0 \
+        -b:v 2M -maxrate 2M -bufsize 2M -g 50 -f h264 making.camera
+    mv making.camera camera.h264
+fi

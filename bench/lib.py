@@ -184,7 +184,7 @@ def line(bench, r):
 
     ratio = f"{r['ratio']:.2f} ×" if r["ratio"] else ""
     against = f"{r['against']} {number(r['reference'])}" if r["reference"] is not None else ""
-    return f"{bench:<12}{r['case']:<40}{number(r['ours']):>8} {r['unit']:<9}{against:>22}{ratio:>9}  {r['aim']:<14}{r['note']}"
+    return f"{bench:<13}{r['case']:<40}{number(r['ours']):>8} {r['unit']:<9}{against:>22}{ratio:>9}  {r['aim']:<14}{r['note']}"
 
 
 def median(values):
