@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import itertools
 import os
 import shutil
 import struct
@@ -132,13 +133,18 @@ def mjpeg(pictures, then="close"):
     return page
 
 
+screens = itertools.count()
+
+
 @contextlib.contextmanager
 def screen():
     """An X server that nobody sees: the environment for programs that open windows on it."""
     server = shutil.which("Xvfb")
     assert server, "Xvfb is missing"
     number, told = os.pipe()
-    command = [server, "-displayfd", str(told), "-screen", "0", "800x600x24"]
+    # A number of our own: an Xvfb that looks for a free one can lose its socket to another that is just ending.
+    wanted = f":{100 + os.getpid() % 5_000 * 10 + next(screens) % 10}"
+    command = [server, wanted, "-displayfd", str(told), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[told], stderr=subprocess.DEVNULL) as running:
         os.close(told)
         with os.fdopen(number) as display:

@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -121,7 +122,10 @@ struct Desktop {
 impl Desktop {
     fn start() -> Self {
         let mut command = Command::new("Xvfb");
-        command.args(["-displayfd", "1", "-screen", "0", "1000x700x24", "-nolisten", "tcp"]);
+        // A number of our own: an Xvfb that looks for a free one can lose its socket to another that is just ending.
+        static SCREENS: AtomicU32 = AtomicU32::new(0);
+        let wanted = 100 + std::process::id() % 5_000 * 10 + SCREENS.fetch_add(1, Ordering::Relaxed);
+        command.args([&format!(":{wanted}"), "-displayfd", "1", "-screen", "0", "1000x700x24", "-nolisten", "tcp"]);
         let mut server = spawn(command.stdout(Stdio::piped()).stderr(Stdio::null()), "xvfb");
         let mut number = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();

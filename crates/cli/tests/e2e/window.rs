@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use formats::osd::read_number;
@@ -20,7 +21,10 @@ struct Desktop {
 impl Desktop {
     fn start() -> Self {
         let mut command = tool("Xvfb");
-        command.args(["-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"]);
+        // A number of our own: an Xvfb that looks for a free one can lose its socket to another that is just ending.
+        static SCREENS: AtomicU32 = AtomicU32::new(0);
+        let wanted = 100 + std::process::id() % 5_000 * 10 + SCREENS.fetch_add(1, Ordering::Relaxed);
+        command.args([&format!(":{wanted}"), "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"]);
         let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut number = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
