@@ -125,10 +125,10 @@ class _Opened:
 
 def path_of(url: str) -> str | None:
     """The device that `url` means, if it means one."""
-    path = url.removeprefix("v4l2:").removeprefix("//")
+    path = url.removeprefix("v4l2:").removeprefix("//").split("?")[0]
     if re.fullmatch(r"\d{1,2}", path):
         return f"/dev/video{path}"
-    return path if path.startswith("/dev/video") else None
+    return path if path.startswith(("/dev/video", "/dev/v4l/")) else None
 
 
 def control(path: str, property: int) -> int | None:

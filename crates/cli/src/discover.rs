@@ -88,6 +88,9 @@ fn as_text(outcome: &Outcome) -> String {
         for (what, stream) in &found.streams {
             text.push_str(&format!("         {:<widest$}  {}\n", printable(stream), printable(what)));
         }
+        for control in &found.controls {
+            text.push_str(&format!("         {}\n", printable(control)));
+        }
         if let Some(trouble) = &found.trouble {
             text.push_str(&format!("         ({})\n", printable(trouble)));
         }
@@ -104,6 +107,7 @@ fn as_json(outcome: &Outcome) -> serde_json::Value {
             "what": found.what,
             "name": found.name,
             "streams": streams.collect::<Vec<_>>(),
+            "controls": found.controls,
             "trouble": found.trouble,
         })
     });

@@ -28,6 +28,13 @@ enum Format {
     Json,
 }
 
+impl Log {
+    /// Whether more is to be said.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+}
+
 /// Starts logging; `is_server` has more to tell unasked than a command that ends with
 /// its one message. `HEADWATER_LOG` (as `RUST_LOG` elsewhere) has the last word.
 pub fn start(log: &Log, is_server: bool) {

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Discover(discover) => discover::run(discover),
         Command::Ptz(ptz) => ptz::run(ptz),
-        Command::Probe(probe) => probe::run(probe),
+        Command::Probe(probe) => probe::run(probe, args.log.is_verbose()),
         #[cfg(feature = "viewer")]
         Command::View(view) => view::run(view),
         #[cfg(not(feature = "viewer"))]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use feed::Start;
 use media::{Kind, Redacted, Track};
 use serde_json::json;
+use source::webcam::Webcam;
 use source::{Counters, State, Status, Supervisor};
 use tokio::runtime::Builder;
 
@@ -14,11 +15,15 @@ use crate::exit::Failure;
 use crate::printable;
 use crate::progress::Spinner;
 
-pub fn run(args: &Probe) -> anyhow::Result<()> {
+/// `detail`: a webcam is asked what else it can do, too.
+pub fn run(args: &Probe, detail: bool) -> anyhow::Result<()> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let result = runtime.block_on(probe(args));
     runtime.shutdown_background();
-    let found = result?;
+    let mut found = result?;
+    if detail || args.json {
+        found.webcam = source::webcam::of_url(&args.url).and_then(Result::ok);
+    }
     let mut out = anstream::stdout().lock();
     match args.json {
         true => writeln!(out, "{:#}", found.json())?,
@@ -33,6 +38,7 @@ struct Found {
     measured: Duration,
     status: Status,
     counters: Counters,
+    webcam: Option<Webcam>,
 }
 
 async fn probe(args: &Probe) -> anyhow::Result<Found> {
@@ -57,7 +63,7 @@ async fn probe(args: &Probe) -> anyhow::Result<Found> {
     let _ = tokio::time::timeout(args.measure, over).await;
     spinner.clear();
     let (status, counters) = (source.status().borrow().clone(), source.counters());
-    Ok(Found { url, opened_in, measured: measuring.elapsed(), status, counters })
+    Ok(Found { url, opened_in, measured: measuring.elapsed(), status, counters, webcam: None })
 }
 
 impl Found {
@@ -105,6 +111,13 @@ impl Found {
             self.bit_rate() / 1000.0,
             if corrupt > 0 { format!(", {corrupt} damaged") } else { String::new() },
         ));
+        if let Some(webcam) = &self.webcam {
+            let about = printable(&format!("{}, {}", webcam.card, webcam.bus));
+            text.push_str(&format!("  the webcam {about}: "));
+            webcam.to_string().lines().for_each(|line| text.push_str(&format!("{}\n    ", printable(line))));
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+        }
         text
     }
 
@@ -121,6 +134,7 @@ impl Found {
             "duration_s": about.duration.map(|length| length.as_secs_f64()),
             "live": about.live,
             "tracks": tracks.collect::<Vec<_>>(),
+            "webcam": self.webcam.as_ref().map(webcam_json),
             "measured": {
                 "seconds": self.measured.as_secs_f64(),
                 "fps": self.counters.fps,
@@ -130,6 +144,25 @@ impl Found {
             },
         })
     }
+}
+
+fn webcam_json(webcam: &Webcam) -> serde_json::Value {
+    let size = |size: &source::webcam::ModeSize| json!({ "least": size.least.to_string(), "most": size.most.to_string(), "rates": size.rates() });
+    let mode = |mode: &source::webcam::Mode| json!({ "format": mode.name, "what": mode.what, "read": mode.is_read, "sizes": mode.sizes.iter().map(size).collect::<Vec<_>>() });
+    let control = |setting: &source::webcam::Setting| {
+        json!({
+            "name": setting.name, "value": setting.value, "default": setting.default,
+            "least": setting.least, "most": setting.most,
+            "words": setting.words.iter().map(|(number, word)| json!({ "value": number, "name": word })).collect::<Vec<_>>(),
+            "fixed": setting.is_fixed, "inactive": setting.is_inactive,
+        })
+    };
+    json!({
+        "card": webcam.card,
+        "bus": webcam.bus,
+        "formats": webcam.modes.iter().map(mode).collect::<Vec<_>>(),
+        "controls": webcam.settings.iter().map(control).collect::<Vec<_>>(),
+    })
 }
 
 /// The same error; its sentence may repeat what the server said.
@@ -142,6 +175,8 @@ fn printable_error(mut error: source::Error) -> source::Error {
         | E::Unreachable { what }
         | E::Refused { what }
         | E::Tls { what, .. }
+        | E::Unplugged { what }
+        | E::Setting { what, .. }
         | E::Server { what, .. }
         | E::NotVideo { what, .. }
         | E::Unsupported { what }
@@ -219,7 +254,7 @@ mod tests {
         };
         let url = "http://cam/".to_owned();
         let (opened_in, measured) = (Duration::ZERO, Duration::ZERO);
-        let text = Found { url, opened_in, measured, status, counters: Counters::default() }.text();
+        let text = Found { url, opened_in, measured, status, counters: Counters::default(), webcam: None }.text();
         assert!(text.contains("server ]0;pwned2J") && text.lines().count() == 4, "{text:?}");
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     }

@@ -32,6 +32,8 @@ pub struct Source {
     pub host_connections: Option<u16>,
     /// Which streams of Windows Media are taken.
     pub streams: Option<String>,
+    /// Format, size, rate and controls of a webcam.
+    pub webcam: Vec<(String, String)>,
     /// Options of FFmpeg's demuxer or protocol.
     pub ffmpeg: Vec<(String, String)>,
     /// The ring on disk, for time shift.

@@ -5,6 +5,7 @@ use std::ffi::{CString, c_int};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
+use bytes::Bytes;
 use media::{Timestamp, Track, TrackId, Unit};
 
 use crate::bitstream::AnnexB;
@@ -32,6 +33,9 @@ pub struct InputOptions {
     /// `analyze` says so. (Packets read while looking are kept: FFmpeg's `nobuffer` would
     /// throw the first keyframe away.)
     pub low_delay: bool,
+    /// A device that tells its tracks by itself: nothing is read to find them out, and reading
+    /// never waits in the driver, where no interrupt would be asked.
+    pub device: bool,
 }
 
 /// What [`Input::read`] found.
@@ -54,6 +58,7 @@ pub struct Input {
     streams: Vec<Stream>,
     /// Found already, to be given before anything else is read.
     ahead: VecDeque<Read>,
+    is_device: bool,
 }
 
 /// What we keep of a stream besides libavformat's own.
@@ -116,12 +121,17 @@ impl Input {
         if reader.is_some() {
             dict.set("protocol_whitelist", NO_PROTOCOL)?;
         }
-        let context = Context::open(&url, format, reader.as_ref(), &interrupt, &mut dict)
+        let context = Context::open(&url, format, reader.as_ref(), &interrupt, options.device, &mut dict)
             .map_err(|error| if interrupt.fired() { Error::Interrupted } else { error })?;
         for name in dict.names() {
             tracing::warn!(target: "ffmpeg", option = name, "no demuxer or protocol takes this option");
         }
-        let mut input = Self { context, reader, interrupt, streams: Vec::new(), ahead: VecDeque::new() };
+        let is_device = options.device;
+        let mut input = Self { context, reader, interrupt, streams: Vec::new(), ahead: VecDeque::new(), is_device };
+        if options.device {
+            input.look_at_streams()?;
+            return Ok(input);
+        }
         // SAFETY: an open context that is ours alone.
         let rc = unsafe { ffi::avformat_find_stream_info(input.context.as_ptr(), ptr::null_mut()) };
         if input.interrupt.fired() {
@@ -265,7 +275,9 @@ impl Input {
             None => Some(packet),
         };
         if let Some(packet) = packet.filter(|packet| !packet.data().is_empty()) {
-            self.ahead.push_back(Read::Unit(unit(packet, stream.track.id, time_base)));
+            // Buffers of a device end with it, whoever still counts on them: libavdevice unmaps them.
+            let copy = self.is_device.then(|| Bytes::copy_from_slice(packet.data()));
+            self.ahead.push_back(Read::Unit(unit(packet, copy, stream.track.id, time_base)));
         }
         Ok(())
     }
@@ -396,6 +408,7 @@ impl Context {
         format: Option<NonNull<ffi::AVInputFormat>>,
         reader: Option<&Reader>,
         interrupt: &Interrupt,
+        is_device: bool,
         dict: &mut Dict,
     ) -> Result<Self, Error> {
         // SAFETY: allocates; null is looked for.
@@ -409,6 +422,9 @@ impl Context {
             if let Some(reader) = reader {
                 (*raw).pb = reader.as_ptr();
                 (*raw).flags |= ffi::AVFMT_FLAG_CUSTOM_IO as c_int;
+            }
+            if is_device {
+                (*raw).flags |= ffi::AVFMT_FLAG_NONBLOCK as c_int;
             }
             let format = format.map_or(ptr::null(), |format| format.as_ptr().cast_const());
             check("avformat_open_input", ffi::avformat_open_input(&mut raw, url.as_ptr(), format, dict.as_mut()))?;
@@ -517,7 +533,8 @@ fn dictionary(options: &InputOptions) -> Result<Dict, Error> {
     Ok(dict)
 }
 
-fn unit(packet: Packet, track: TrackId, time_base: ffi::AVRational) -> Unit {
+/// A unit of a packet; its bytes are the packet's own unless there is a `copy`.
+fn unit(packet: Packet, copy: Option<Bytes>, track: TrackId, time_base: ffi::AVRational) -> Unit {
     // SAFETY: a valid packet; plain integers.
     let (pts, dts, duration, flags) = unsafe {
         let raw = packet.as_ptr();
@@ -535,6 +552,6 @@ fn unit(packet: Packet, track: TrackId, time_base: ffi::AVRational) -> Unit {
         corrupt: flags & ffi::AV_PKT_FLAG_CORRUPT as c_int != 0,
         discontinuity: false,
         captured: None,
-        data: packet.into_bytes(),
+        data: copy.unwrap_or_else(|| packet.into_bytes()),
     }
 }

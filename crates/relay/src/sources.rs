@@ -144,6 +144,7 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
         streams,
         manners: source::Manners { connections: source.host_connections.map(usize::from), ..usual.manners.clone() },
         allow_exec: source.allow_exec,
+        webcam: source.webcam.clone(),
         libav: source.ffmpeg.clone(),
         record: crate::paths::record(source.file.clone(), source.file_max_size, false),
         files: crate::paths::files(

@@ -3,7 +3,7 @@
 //! Everything is asked at once and for the same time: WS-Discovery from every interface, mDNS,
 //! the webcams of the system; or, where hosts are named, those alone. What answers by ONVIF is
 //! then asked for its make and its profiles, as [`crate::onvif`] does it. Nothing that is found
-//! is opened.
+//! is opened; webcams are asked what they can do.
 
 mod lists;
 mod mdns;
@@ -86,6 +86,8 @@ pub struct Found {
     pub name: String,
     /// Its streams, of a camera that told them: what each is, and its URL.
     pub streams: Vec<(String, String)>,
+    /// The controls of a webcam, as in `brightness=0 (-64 to 64)`.
+    pub controls: Vec<String>,
     /// Why there is no more to tell.
     pub trouble: Option<String>,
 }
@@ -119,7 +121,7 @@ pub async fn search(search: &Search) -> Outcome {
         outcome.asked.extend(wsd.1);
         cameras.extend(wsd.0);
         add(&mut outcome, mdns);
-        add(&mut outcome, webcams::list());
+        add(&mut outcome, webcams::list().await);
     }
     for host in &search.hosts {
         if host.contains("://") {

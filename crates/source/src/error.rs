@@ -43,6 +43,7 @@ const HOST: &str = "is the camera on, and are host and port right?";
 const SLOW: &str = "is the camera busy, or the time-out too short?";
 const PAGE: &str = "the URL of the page is not the URL of the stream";
 const RECORD: &str = "see --record, or File in ffserver.conf";
+const PLUG: &str = "plug it in again";
 const MANY: &str = "ask for the source's own, or try again later";
 
 /// Why a source does not open or go on. Texts hold no password.
@@ -87,6 +88,20 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
         /// What to do.
+        hint: String,
+    },
+    /// A device was there and is not any more.
+    #[error("{what}; {PLUG}")]
+    Unplugged {
+        /// Which.
+        what: String,
+    },
+    /// A device has not what is asked of it: a size, a rate, a control, a value of one.
+    #[error("{what}; {hint}")]
+    Setting {
+        /// What was asked for.
+        what: String,
+        /// What it has.
         hint: String,
     },
     /// The wall-clock deadline passed.
@@ -161,6 +176,8 @@ impl Error {
             | Self::Unreachable { what }
             | Self::Refused { what }
             | Self::Tls { what, .. }
+            | Self::Unplugged { what }
+            | Self::Setting { what, .. }
             | Self::Server { what, .. }
             | Self::NotVideo { what, .. }
             | Self::Unsupported { what }
@@ -177,8 +194,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::BadUrl { hint, .. } | Self::Tls { hint, .. } => Some(hint),
+            Self::BadUrl { hint, .. } | Self::Tls { hint, .. } | Self::Setting { hint, .. } => Some(hint),
             Self::NotFound { .. } => Some(PATH),
+            Self::Unplugged { .. } => Some(PLUG),
             Self::Unauthorized { .. } => Some(CREDENTIALS),
             Self::Unreachable { .. } | Self::Refused { .. } => Some(HOST),
             Self::Timeout { .. } => Some(SLOW),
@@ -223,13 +241,14 @@ impl Error {
     /// The same with `change` made to its texts.
     pub(crate) fn map_text(mut self, change: impl Fn(&str) -> String) -> Self {
         match &mut self {
-            Self::BadUrl { what, hint } | Self::Tls { what, hint } => {
+            Self::BadUrl { what, hint } | Self::Tls { what, hint } | Self::Setting { what, hint } => {
                 (*what, *hint) = (change(what), change(hint));
             }
             Self::NotFound { what }
             | Self::Unauthorized { what }
             | Self::Unreachable { what }
             | Self::Refused { what }
+            | Self::Unplugged { what }
             | Self::Server { what, .. }
             | Self::NotVideo { what, .. }
             | Self::Unsupported { what }

@@ -52,6 +52,7 @@ mod tls;
 mod transcode;
 mod variants;
 mod vitals;
+pub mod webcam;
 mod wire;
 
 pub use access::{Access, Headers, Pin, Trust};
@@ -113,6 +114,9 @@ pub struct Options {
     pub manners: Manners,
     /// Whether `exec:` may run programs.
     pub allow_exec: bool,
+    /// Format, size, rate and controls of a webcam, name and value, as behind the `?` of its URL,
+    /// which comes before these.
+    pub webcam: Vec<(String, String)>,
     /// Private options for libavformat, name and value, as on ffmpeg's command line.
     pub libav: Vec<(String, String)>,
     /// The container of a file, by the name of FFmpeg's demuxer, where its content does not tell.
@@ -147,6 +151,7 @@ impl Default for Options {
             backoff: Backoff::default(),
             manners: Manners::default(),
             allow_exec: false,
+            webcam: Vec::new(),
             libav: Vec::new(),
             demuxer: None,
             sound_alone: false,

@@ -4,15 +4,14 @@
 //! cannot be interrupted; the supervisor then leaves the thread behind, and its sink is
 //! cut.
 
-use std::fs::DirEntry;
-use std::path::Path;
 use std::time::Duration;
 
 use ffmpeg::{Input, InputOptions, Read};
-use media::{Kind, Redacted, Timestamp, Track, Tracks, Unit};
+use media::{Codec, Kind, Redacted, Timestamp, Track, TrackId, Tracks, Unit};
 
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
+use crate::picture::with_tables;
 use crate::scheme::{Connection, Request, Scheme, any};
 use crate::{About, Error, Options, Phase, Sink, Stop, Transport, on_thread, tls};
 
@@ -41,19 +40,12 @@ pub(crate) static SCREEN: Scheme = Scheme {
     check: any,
     connect,
 };
-pub(crate) static V4L2: Scheme = Scheme {
-    names: &["v4l2"],
-    example: "/dev/video0",
-    doc: "a webcam (Video4Linux); 0 is /dev/video0; its own JPEG pictures where it makes them",
-    port: None,
-    check: any,
-    connect,
-};
-
 mod tell;
 
 /// How much of a live source is looked at to find out what its tracks are.
 pub(crate) const ANALYZE: Duration = Duration::from_secs(2);
+/// Pictures in a row of a webcam that may have come in pieces.
+const MOST_TORN: u32 = 100;
 /// Demuxers that read ahead of the time.
 const PLAYLISTS: &[&str] = &["hls", "dash"];
 
@@ -80,21 +72,14 @@ impl Way {
         };
         let scheme = url.split_once("://").map(|(name, _)| name.to_ascii_lowercase());
         let scheme = scheme.as_deref().unwrap_or("");
-        let device = device(url);
         let screen = screen(url);
-        let (url, protocol) = match (scheme, device) {
+        let (url, protocol) = match scheme {
             _ if screen.is_some() => (screen.unwrap_or_default(), "x11grab"),
-            (_, Some(device)) => (device, "v4l2"),
-            ("" | "file", None) => (file_path(url), "file"),
-            (name, None) => (escaped(url), protocol_name(name)),
+            "" | "file" => (file_path(url), "file"),
+            name => (escaped(url), protocol_name(name)),
         };
         match protocol {
             "x11grab" => options.format = Some("x11grab".into()),
-            "v4l2" => {
-                // Of what a webcam offers, its own JPEGs: they need no work at all.
-                set("input_format", "mjpeg");
-                options.format = Some("v4l2".into());
-            }
             "rtsp" => {
                 set(
                     "rtsp_transport",
@@ -126,7 +111,7 @@ impl Way {
 impl Way {
     fn explain(&self, error: ffmpeg::Error) -> Error {
         match (self.protocol, error) {
-            ("v4l2", ffmpeg::Error::NotFound { .. }) => no_webcam(&self.url, &webcams(Path::new("/dev"))),
+            ("v4l2", error) => crate::webcam::explain_reading(&self.url, error),
             (_, error) => explain(&self.url, error),
         }
     }
@@ -137,32 +122,6 @@ fn screen(url: &str) -> Option<String> {
     let rest = ["x11grab:", "screen:"].iter().find_map(|name| url.strip_prefix(name))?;
     let display = rest.trim_start_matches("//");
     Some(if display.is_empty() { std::env::var("DISPLAY").unwrap_or_default() } else { display.to_owned() })
-}
-
-/// `/dev/video0` for everything that means it.
-pub(crate) fn device(url: &str) -> Option<String> {
-    let path = url.strip_prefix("v4l2:").map_or(url, |rest| rest.trim_start_matches("//"));
-    if !path.is_empty() && path.len() <= 2 && path.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(format!("/dev/video{path}"));
-    }
-    (path.starts_with("/dev/video") || url.starts_with("v4l2:")).then(|| path.to_owned())
-}
-
-/// The webcams in `folder`, by their paths.
-fn webcams(folder: &Path) -> Vec<String> {
-    let number = |entry: &DirEntry| -> Option<u32> { entry.file_name().to_str()?.strip_prefix("video")?.parse().ok() };
-    let mut all: Vec<_> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|e| number(&e)).collect();
-    all.sort_unstable();
-    all.iter().map(|number| format!("{}/video{number}", folder.display())).collect()
-}
-
-fn no_webcam(device: &str, there: &[String]) -> Error {
-    let what = match there {
-        [] => format!("{device}: no such webcam, and this machine has no other"),
-        there => format!("{device}: no such webcam; there is {}", there.join(", ")),
-    };
-    Error::NotFound { what }
 }
 
 /// The path of a file URL, with libavformat's own prefix, so that a colon in the name is
@@ -207,11 +166,34 @@ pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
             pump(input, &way, protocol, &request.options, sink, stop)
         }
         Err(error) => {
-            if !matches!(way.protocol, "file" | "v4l2") && error.is_answer() {
+            if way.protocol != "file" && error.is_answer() {
                 sink.phase(Phase::Handshake);
             }
             error
         }
+    }
+}
+
+/// Opens the webcam at `path` as `private` says, and reads it until it fails, on this thread.
+/// `live` is told when it has opened.
+pub(crate) fn play_device(
+    path: &str,
+    mut private: Vec<(String, String)>,
+    live: impl FnOnce(),
+    request: &Request,
+    sink: &Sink,
+    stop: &Stop,
+) -> Error {
+    private.extend(request.options.libav.iter().cloned());
+    let options =
+        InputOptions { format: Some("v4l2".into()), private, low_delay: true, device: true, ..InputOptions::default() };
+    let way = Way { url: path.into(), options, protocol: "v4l2", paced: false };
+    match open(&way, stop) {
+        Ok(input) => {
+            live();
+            pump(input, &way, "v4l2".into(), &request.options, sink, stop)
+        }
+        Err(error) => error,
     }
 }
 
@@ -259,21 +241,7 @@ pub(crate) fn died() -> Error {
 fn open(way: &Way, stop: &Stop) -> Result<Input, Error> {
     let stop = stop.clone();
     let input = Input::open(&way.url, &way.options, move || stop.is_set());
-    if let (Err(_), "v4l2") = (&input, way.protocol)
-        && let Some(any) = without_input_format(&way.options)
-    {
-        // The webcam makes no JPEG.
-        return Input::open(&way.url, &any, || false).map_err(|error| way.explain(error));
-    }
     input.map_err(|error| way.explain(error))
-}
-
-fn without_input_format(options: &InputOptions) -> Option<InputOptions> {
-    let wished = |(name, value): &&(String, String)| name == "input_format" && value == "mjpeg";
-    options.private.iter().find(wished)?;
-    let mut options = options.clone();
-    options.private.retain(|pair| !wished(&pair));
-    Some(options)
 }
 
 /// Reads `input` into `sink` until it ends, fails, or nobody wants it.
@@ -303,6 +271,10 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     };
     let lead_of = |tracks: &[Track]| Tracks::lead_of(tracks).map(|track| track.id);
     let mut lead = lead_of(&tracks);
+    let jpegs_of = |tracks: &[Track]| -> Vec<TrackId> {
+        tracks.iter().filter(|track| track.codec == Codec::MJPEG).map(|track| track.id).collect()
+    };
+    let mut jpegs = jpegs_of(&tracks);
     let rate = tracks.iter().find_map(Track::video).and_then(media::Video::sane_frame_rate);
     if let Err(error) = sink.declare(about.clone(), tracks) {
         return error;
@@ -310,10 +282,15 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     let mut clock = Clock::default();
     let mut counted = Counted::default();
     let mut read_any = false;
+    // Pictures of a webcam that came in pieces, in a row.
+    let mut torn = 0;
     while !stop.is_set() && !sink.is_cut() {
         match input.read() {
             Ok(Read::Unit(mut unit)) => {
-                read_any = true;
+                (read_any, torn) = (true, 0);
+                if jpegs.contains(&unit.track) {
+                    unit.data = with_tables(unit.data);
+                }
                 if way.paced && Some(unit.track) == lead {
                     counted.stamp(&mut unit, rate);
                 }
@@ -333,7 +310,7 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                     Ok(tracks) => tracks,
                     Err(error) => return error,
                 };
-                lead = lead_of(&tracks);
+                (lead, jpegs) = (lead_of(&tracks), jpegs_of(&tracks));
                 if let Err(error) = sink.declare(about.clone(), tracks) {
                     return error;
                 }
@@ -346,6 +323,8 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                 }
             }
             Ok(Read::End) => return Error::Ended { what: None },
+            // The first pictures after it is switched on, and those for which USB had no room.
+            Err(ffmpeg::Error::InvalidData { .. }) if way.protocol == "v4l2" && torn < MOST_TORN => torn += 1,
             Err(error) => return way.explain(error),
         }
     }
@@ -433,22 +412,5 @@ pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
         | ffmpeg::Error::DecoderNotFound { .. } => Error::Unsupported { what },
         ffmpeg::Error::Interrupted => Error::Ended { what: None },
         _ => Error::Broken { what },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_webcam_that_is_not_there_is_told_with_those_that_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let told = |folder: &Path| no_webcam("/dev/video9", &webcams(folder)).what();
-        assert_eq!(told(folder.path()), "/dev/video9: no such webcam, and this machine has no other");
-        for name in ["video10", "video2", "videoX", "null"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        let at = folder.path().display();
-        assert_eq!(told(folder.path()), format!("/dev/video9: no such webcam; there is {at}/video2, {at}/video10"));
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use feed::{Cursor, Entry, Start};
+use formats::jpeg;
 use media::{Codec, Packet, Rate, SizeWish, Timestamp, Track, Tracks, Variant};
 
 use crate::Error;
@@ -175,6 +176,14 @@ pub(crate) fn stays(track: &Track, variant: &Variant, keep: bool) -> bool {
     let size = track.video().map(|video| video.size);
     let fits = || size.is_some_and(|size| size.pixels() > 0 && variant.size.of(size) == size);
     track.codec == Codec::MJPEG && (variant.keeps_pictures() || keep && (variant.size == SizeWish::Own || fits()))
+}
+
+/// A JPEG with the Huffman tables that many readers need, where it has none.
+pub(crate) fn with_tables(picture: Bytes) -> Bytes {
+    match jpeg::info(&picture) {
+        Ok(info) if !info.has_huffman => jpeg::with_huffman(picture),
+        _ => picture,
+    }
 }
 
 fn ended() -> Error {

@@ -10,8 +10,9 @@ use ffmpeg::{Input, InputOptions, Read};
 use media::{Timestamp, Track, TrackId};
 
 use crate::file::{asf, path};
-use crate::libav::{device, explain, file_path, one_video, remote};
+use crate::libav::{explain, file_path, one_video, remote};
 use crate::mms::show::failure;
+use crate::webcam::device;
 use crate::{About, Error, Options};
 
 /// What is read of a file at once, in bytes.

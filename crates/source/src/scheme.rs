@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::location::Location;
-use crate::{Error, Options, Sink, exec, file, http, libav, makers, mms, onvif, pattern, push, rtsp};
+use crate::{Error, Options, Sink, exec, file, http, libav, makers, mms, onvif, pattern, push, rtsp, webcam};
 
 /// What to open.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ pub static SCHEMES: &[&Scheme] = &[
     &exec::SCHEME,
     &pattern::SCHEME,
     &push::SCHEME,
-    &libav::V4L2,
+    &webcam::SCHEME,
     &libav::SCREEN,
     &file::SCHEME,
 ];
@@ -82,8 +82,8 @@ pub static SCHEMES: &[&Scheme] = &[
 /// The row for `url`.
 #[must_use]
 pub fn scheme_of(url: &str) -> Option<&'static Scheme> {
-    if libav::device(url).is_some() {
-        return Some(&libav::V4L2);
+    if webcam::device(url).is_some() {
+        return Some(&webcam::SCHEME);
     }
     let name = url.split_once(':').map(|(name, _)| name.to_ascii_lowercase());
     let named = |scheme: &&&Scheme| name.as_deref().is_some_and(|name| scheme.names.contains(&name));

@@ -28,7 +28,7 @@ use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
 use crate::vitals::Vitals;
-use crate::{Error, Options, Phase, Trust, makers};
+use crate::{Error, Options, Phase, Trust, makers, webcam};
 
 /// One source under supervision. Cloning gives another handle; the source is closed
 /// when the last one is dropped.
@@ -96,6 +96,9 @@ fn understand(url: &str, options: &Options) -> Result<Understood, Error> {
         None => (scheme, url),
     };
     (scheme.check)(&url)?;
+    if scheme.names == webcam::SCHEME.names {
+        webcam::Wish::of(&url, options)?;
+    }
     Ok(Understood { scheme, url, guessed, by_maker })
 }
 
@@ -448,7 +451,8 @@ impl Task {
         let wait = match verdict {
             Verdict::RefusedNow => backoff.wait_between(LOCKED, self.failures),
             Verdict::Crowded => backoff.wait(self.failures, true),
-            _ => backoff.wait(self.failures, error.is_refusal()),
+            // No account is locked of a device or a file.
+            _ => backoff.wait(self.failures, error.is_refusal() && self.host.is_some()),
         };
         // The first failure of a row is news, the others are a detail.
         match self.failures {
@@ -456,11 +460,14 @@ impl Task {
             _ => tracing::debug!(%error, retry_ms = wait.as_millis(), failures = self.failures, "no pictures yet"),
         }
         let knock = matches!(error, Error::Unreachable { .. } | Error::Refused { .. });
+        let is_gone = self.scheme.names == webcam::SCHEME.names
+            && matches!(error, Error::Unplugged { .. } | Error::NotFound { .. } | Error::Unauthorized { .. });
         self.progress.failed(error, was_live, Some(Instant::now() + wait));
         tokio::select! {
             () = sleep(wait) => {}
             () = self.poke.notified() => {}
             () = sign_of_life(&self.request.url, self.scheme, self.host.as_ref().map(|(host, _)| &**host)), if knock => {}
+            () = webcam::comes_back(&self.request.url), if is_gone => {}
             () = room(self.host.as_ref()), if verdict == Verdict::Crowded => {}
             () = unwanted(&mut self.readers, &self.request.options) => self.close(),
         }

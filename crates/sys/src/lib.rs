@@ -7,6 +7,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+pub mod webcam;
+
 use std::io;
 use std::os::fd::AsFd;
 use std::process::Command;

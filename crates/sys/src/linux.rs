@@ -1,4 +1,4 @@
-//! Linux, tcp(7) and prctl(2).
+//! Linux: tcp(7), prctl(2), and the calls of linux/videodev2.h.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::SendState;
+use crate::webcam::Way;
 
 /// Bytes of `struct tcp_info` up to the last field we read (linux/tcp.h; Linux 4.19 has them
 /// all, and fields are only ever added behind).
@@ -73,6 +74,33 @@ pub(crate) fn end_with_thread(command: &mut Command) {
     // SAFETY: between fork and exec only prctl and getppid are called, which are system calls
     // and no more; nothing is allocated or locked, and errors are numbers of the system's.
     unsafe { command.pre_exec(ask) };
+}
+
+/// Call `number` of Video4Linux, whose structure is `words`: numbers of 32 bits, and texts that
+/// fill some of them.
+pub(crate) fn video_call(device: BorrowedFd<'_>, number: u8, way: Way, words: &mut [u32]) -> io::Result<()> {
+    let direction = match way {
+        Way::Out => libc::_IOR::<()>(0, 0),
+        Way::Both => libc::_IOWR::<()>(0, 0),
+    };
+    // The size of a structure is in the number of its call (asm-generic/ioctl.h).
+    let size = size_of_val(words) as libc::Ioctl;
+    let request = direction | (size << 16) | (libc::Ioctl::from(b'V') << 8) | libc::Ioctl::from(number);
+    loop {
+        // SAFETY: the descriptor is open, since it is borrowed. The kernel, or a driver by way of
+        // it, reads and writes as many bytes as the request says, which are those of `words`, and
+        // none of the calls of `webcam` has a pointer among them; any words are valid ones.
+        let result = unsafe { libc::ioctl(device.as_raw_fd(), request, words.as_mut_ptr()) };
+        match result {
+            -1 => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+            _ => return Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,3 +11,7 @@ pub(crate) fn send_state(_: BorrowedFd<'_>) -> io::Result<SendState> {
 }
 
 pub(crate) fn end_with_thread(_: &mut Command) {}
+
+pub(crate) fn video_call(_: BorrowedFd<'_>, _: u8, _: crate::webcam::Way, _: &mut [u32]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

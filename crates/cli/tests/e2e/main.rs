@@ -50,5 +50,6 @@ mod sound;
 mod status_page;
 mod translation;
 mod variants;
+mod webcam;
 mod window;
 mod windows_media;

@@ -72,6 +72,10 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         "Which streams of Windows Media to take. Default: best.",
         |source, given| { source.streams = Some(given.owned()?); Ok(()) },
         |source| source.streams.as_deref().map(Into::into);
+    "webcam" / "": Kind::List, "a list of NAME=VALUE", r#"webcam = ["size=1280x720", "rate=30", "brightness=10"]"#,
+        "Format, size, rate and controls of a webcam, as behind the ? of its url. Default: as it is set.",
+        |source, given| { source.webcam = given.pairs()?; Ok(()) },
+        |source| pairs(&source.webcam);
     "ffmpeg" / "": Kind::List, "a list of NAME=VALUE", r#"ffmpeg = ["analyzeduration=1000000"]"#,
         "Options for FFmpeg's demuxer or protocol.",
         |source, given| { source.ffmpeg = given.pairs()?; Ok(()) },

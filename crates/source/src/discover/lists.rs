@@ -85,7 +85,7 @@ fn mediamtx(list: &Value) -> Vec<String> {
 fn of(how: How, host: &str, name: &str) -> Found {
     let path: Vec<_> = name.chars().take(256).collect::<String>().split('/').map(encode).collect();
     let url = url("rtsp", host, Some(RTSP), 554, &format!("/{}", path.join("/")));
-    Found { how, url, what: String::new(), name: line(name), streams: Vec::new(), trouble: None }
+    Found { how, url, what: String::new(), name: line(name), streams: Vec::new(), controls: Vec::new(), trouble: None }
 }
 
 #[cfg(test)]

@@ -119,7 +119,15 @@ fn of(
         }
     };
     let what = model.unwrap_or_else(|| if kind == "_axis-video._tcp" { "Axis".into() } else { String::new() });
-    Some(Found { how: How::Mdns, url, what, name, streams: Vec::new(), trouble: trouble.map(str::to_owned) })
+    Some(Found {
+        how: How::Mdns,
+        url,
+        what,
+        name,
+        streams: Vec::new(),
+        controls: Vec::new(),
+        trouble: trouble.map(str::to_owned),
+    })
 }
 
 #[cfg(test)]

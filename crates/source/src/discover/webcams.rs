@@ -3,14 +3,47 @@
 use std::path::Path;
 
 use super::{Asked, Found, How, MOST, line};
+use crate::webcam::{lasting, look};
+use crate::{Error, on_thread};
 
-/// All of them.
-pub(super) fn list() -> (Vec<Found>, Asked) {
-    let mut found = listed(Path::new("/sys/class/video4linux"), Path::new("/dev"));
-    found.truncate(MOST);
+/// Sizes of a webcam whose URL is told.
+const MOST_STREAMS: usize = 16;
+
+/// All of them, with what they can do.
+pub(super) async fn list() -> (Vec<Found>, Asked) {
+    let looking = on_thread("webcams", |_| {
+        let mut found = listed(Path::new("/sys/class/video4linux"), Path::new("/dev"));
+        found.truncate(MOST);
+        found.into_iter().filter_map(looked_into).collect::<Vec<_>>()
+    });
+    let found = looking.await.unwrap_or_default();
     let what = "webcams of this machine".into();
     let answers = Ok(found.len());
     (found, Asked { what, answers })
+}
+
+/// The webcam with its sizes and controls; nothing if it has no pictures. Its URL is the one that stays when it is
+/// plugged in elsewhere, if it has one.
+fn looked_into(mut found: Found) -> Option<Found> {
+    let path = found.url.clone();
+    if let Some(link) = lasting(Path::new(&path)) {
+        found.url = link.display().to_string();
+    }
+    match look(&path) {
+        Ok(webcam) => {
+            let named = |mode: &crate::webcam::Mode| {
+                let url = |size: media::Size| format!("{}?format={}&size={size}", found.url, mode.name);
+                let one = |size: &crate::webcam::ModeSize| (format!("{} {size}", mode.name), url(size.most));
+                mode.sizes.iter().map(one).collect::<Vec<_>>()
+            };
+            let read = webcam.modes.iter().filter(|mode| mode.is_read);
+            found.streams = read.flat_map(named).take(MOST_STREAMS).collect();
+            found.controls = webcam.settings.iter().map(|setting| line(&setting.to_string())).collect();
+        }
+        Err(Error::NotVideo { .. }) => return None,
+        Err(error) => found.trouble = Some(error.what()),
+    }
+    Some(found)
 }
 
 /// A device has several nodes, of which the first has the pictures; without the folder there are
@@ -28,7 +61,18 @@ fn listed(classes: &Path, devices: &Path) -> Vec<Found> {
             (is_first && path.exists()).then(|| {
                 let what = line(&read("name"));
                 let url = path.display().to_string();
-                (number, Found { how: How::Webcam, url, what, name: node, streams: Vec::new(), trouble: None })
+                (
+                    number,
+                    Found {
+                        how: How::Webcam,
+                        url,
+                        what,
+                        name: node,
+                        streams: Vec::new(),
+                        controls: Vec::new(),
+                        trouble: None,
+                    },
+                )
             })
         })
         .collect();

@@ -198,6 +198,7 @@ pub(super) fn of_match(camera: &Match, from: SocketAddr) -> Found {
         what,
         name: camera.scope("name").map(|name| line(&name)).unwrap_or_default(),
         streams: Vec::new(),
+        controls: Vec::new(),
         trouble: None,
     }
 }

@@ -6,9 +6,9 @@ use media::{Kind, Redacted};
 
 use super::Outcome;
 use crate::journal::{Entry, Note};
-use crate::libav::device;
 use crate::location::Location;
 use crate::scheme::scheme_of;
+use crate::webcam::device;
 use crate::{Error, Phase, State, Status, makers, onvif};
 
 /// One step.

@@ -160,6 +160,18 @@ pub static CODES: &[(&str, &str)] = &[
     ("device-rights", "Become a member of the group video, and log in again: sudo usermod -aG video $USER."),
     ("device-busy", "Another program holds the webcam. Close it, and let everybody read from Headwater."),
     (
+        "device-unplugged",
+        "Plug the webcam in again, straight into the machine and not into a hub without a supply of its own; Headwater goes on by itself.",
+    ),
+    (
+        "device-setting",
+        "Ask for what the webcam has: the sentence says it, and `headwater doctor --dialogue` lists everything.",
+    ),
+    (
+        "device-no-picture",
+        "This is not the device with the pictures: a webcam has several. `headwater discover` lists those that have some.",
+    ),
+    (
         "slow-to-open",
         "The first picture takes long. A shorter keyframe interval in the camera helps, or --always-on, which keeps it open.",
     ),
@@ -187,8 +199,9 @@ fn verdict(code: &'static str, outcome: Outcome, sentence: String) -> Verdict {
 
 /// What a failure comes to.
 pub(super) fn of_error(error: &Error) -> Verdict {
-    // Of a certificate the hint has its fingerprint.
-    let what = if matches!(error, Error::Tls { .. }) { error.to_string() } else { error.what() };
+    // Of a certificate the hint has its fingerprint, of a webcam what it has.
+    let what =
+        if matches!(error, Error::Tls { .. } | Error::Setting { .. }) { error.to_string() } else { error.what() };
     // A URL is the user's own: what a camera's path is called tells nothing of it.
     let (urls, words): (Vec<_>, Vec<_>) = what.split_whitespace().partition(|word| word.contains("://"));
     let text = words.join(" ").to_ascii_lowercase();
@@ -236,6 +249,9 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::Server { status: 453 | 503, .. } => "camera-busy",
         Error::Server { status: 500.., .. } => "camera-fault",
         Error::Server { .. } => "camera-refuses",
+        Error::Unplugged { .. } => "device-unplugged",
+        Error::Setting { .. } => "device-setting",
+        Error::NotVideo { .. } if is_device && has(&["no picture"]) => "device-no-picture",
         Error::NotVideo { .. } if has(&["no video track", "no picture", "no stream"]) => "no-video",
         Error::NotVideo { .. } if has(&["of a kind that ffmpeg"]) => "garbage",
         Error::NotVideo { page: true, .. } if has(&["text,"]) => "is-a-text",

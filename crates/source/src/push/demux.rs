@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use asf::{Header, Item};
-use bytes::Bytes;
 use ffmpeg::{Input, InputOptions, Read};
 use formats::jpeg;
 use formats::multipart;
@@ -16,6 +15,7 @@ use super::pipe::{Ending, Reader, Tail};
 use super::sniff::{self, Kind};
 use crate::mms::show::{failure, shown};
 use crate::pace::wait_until;
+use crate::picture::with_tables;
 use crate::{About, Error, Options, Phase, Rule, Sink, Stop, libav};
 
 /// What somebody sends, and how it is to be read.
@@ -132,14 +132,6 @@ fn pictures(reader: &mut Reader, door: &mut Door<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A picture that has what every reader needs.
-fn with_tables(picture: Bytes) -> Bytes {
-    match jpeg::info(&picture) {
-        Ok(info) if !info.has_huffman => jpeg::with_huffman(picture),
-        _ => picture,
-    }
 }
 
 /// ASF, each picture handed on with its last packet.

@@ -8,6 +8,7 @@ pub mod pictures;
 pub mod rtsp;
 pub mod server;
 pub mod tools;
+pub mod webcam;
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ pub use http::{Answer, Part, Stream, get};
 pub use pictures::{number, size};
 pub use server::Server;
 pub use tools::{run, tool};
+pub use webcam::Webcam;
 
 /// Longest wait for anything that ought to happen soon.
 pub const SOON: Duration = Duration::from_secs(20);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Which package has a program, for the message when it is missing.
 const PACKAGES: &[(&str, &str)] = &[
+    ("cc", "apt-get install gcc"),
     ("ffmpeg", "apt-get install ffmpeg"),
     ("ffprobe", "apt-get install ffmpeg"),
     ("curl", "apt-get install curl"),
