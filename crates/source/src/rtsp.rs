@@ -1,11 +1,10 @@
 //! `rtsp://`: an IP camera, each picture handed on at its RTP marker bit.
 //!
-//! H.264 and H.265, and JPEG over TCP, are ours (by the crate `retina`); libavformat's
+//! H.264 and H.265 are ours by the crate `retina`, JPEG by our gate; libavformat's
 //! demuxer gives a picture only when the next one begins, and takes up to a second to open.
 //! Windows Media, told by its payload format or the name of its server, goes to a client of its
-//! own. What `retina` lacks goes to libavformat all the same, within the same attempt: other codecs, JPEG
-//! over UDP, redirects, what makes no sense to `retina`, and whenever options for
-//! libavformat are given.
+//! own. What `retina` lacks goes to libavformat all the same, within the same attempt: other codecs,
+//! what makes no sense to `retina`, and whenever options for libavformat are given.
 
 mod clock;
 mod failure;

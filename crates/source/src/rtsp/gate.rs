@@ -16,6 +16,7 @@ mod reorder;
 mod shy;
 mod talk;
 
+use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
@@ -24,13 +25,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep_until, timeout};
 
 use self::ears::Ears;
-use self::jpeg::Whole;
+use self::jpeg::{Assembler, Whole};
 use self::talk::{Deed, Talk};
 use crate::http::{is_inside, names_this_machine, to_this_machine};
 use crate::journal::{Note, shown};
@@ -82,8 +83,11 @@ struct Shared {
     uncounted: AtomicBool,
     /// The pictures are RTP/JPEG.
     jpeg: AtomicBool,
-    /// A picture was kept back.
-    lost: AtomicBool,
+    /// Pictures that were put together here, whose stand-ins are on their way to the client, and
+    /// whether one before was lost.
+    pictures: Mutex<VecDeque<(Bytes, bool)>>,
+    /// No picture could be put together of something that came.
+    bad: AtomicBool,
 }
 
 /// The way to one camera, for one client.
@@ -147,7 +151,7 @@ impl Gate {
             place,
             most: options.limits.bytes.saturating_add(SLACK),
             out: Vec::new(),
-            whole: Whole::default(),
+            jpeg: Assembler::new(options.limits.bytes),
         };
         let span = tracing::Span::current();
         tokio::spawn(tracing::Instrument::instrument(serve(listener, address, pass), span));
@@ -194,9 +198,14 @@ impl Gate {
         self.shared.jpeg.store(true, Relaxed);
     }
 
-    /// Whether a picture was kept back since this was asked.
-    pub(super) fn has_lost(&self) -> bool {
-        self.shared.lost.swap(false, Relaxed)
+    /// The picture whose stand-in the client got, and whether one before it was lost.
+    pub(super) fn take_picture(&self) -> Option<(Bytes, bool)> {
+        self.shared.pictures.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Whether something came that no picture could be put together of.
+    pub(super) fn is_bad(&self) -> bool {
+        self.shared.bad.load(Relaxed)
     }
 
     /// Whether RTP comes in datagrams.
@@ -241,7 +250,7 @@ struct Pass {
     most: usize,
     /// Packets that came in datagrams, framed.
     out: Vec<u8>,
-    whole: Whole,
+    jpeg: Assembler,
 }
 
 /// What happened.
@@ -338,7 +347,7 @@ impl Pass {
         let filtered;
         let bytes = match self.shared.jpeg.load(Relaxed) {
             true => {
-                filtered = self.whole_only(bytes);
+                filtered = self.pictures(bytes);
                 &filtered
             }
             false => bytes,
@@ -346,24 +355,36 @@ impl Pass {
         // It is gone: there is nobody to tell.
         client.write_all(bytes).await.map_err(|error| Verdict::lost(&error))
     }
-    /// Without what is left of pictures that have lost a packet.
-    fn whole_only(&mut self, bytes: &[u8]) -> Vec<u8> {
+
+    /// Puts the pictures in `bytes` by; the client gets the rest, with a stand-in for each.
+    fn pictures(&mut self, bytes: &[u8]) -> Vec<u8> {
         let channel = self.talk.video_channel();
+        if let Some(size) = self.talk.described_size() {
+            self.jpeg.described(size);
+        }
         let mut passed = Vec::with_capacity(bytes.len());
         let mut at = 0;
         while let Some([b'$', of, high, low]) = bytes.get(at..at + 4) {
             let next = at + 4 + usize::from(u16::from_be_bytes([*high, *low]));
             let Some(packet) = bytes.get(at..next) else { break };
-            if Some(*of) != channel || self.whole.passes(&packet[4..]) {
+            if Some(*of) != channel {
                 passed.extend_from_slice(packet);
+            } else if let Some(Whole { data, lost, stand_in }) = self.jpeg.handle(&packet[4..]) {
+                let mut waiting = self.shared.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+                if waiting.iter().map(|(data, _)| data.len()).sum::<usize>() > self.most {
+                    // The client sleeps.
+                    self.jpeg.lost = true;
+                } else {
+                    waiting.push_back((data, lost));
+                    passed.extend_from_slice(&[b'$', *of, 0, stand_in.len() as u8]);
+                    passed.extend_from_slice(&stand_in);
+                }
             }
             at = next;
         }
         // An answer.
         passed.extend_from_slice(&bytes[at..]);
-        if std::mem::take(&mut self.whole.lost) {
-            self.shared.lost.store(true, Relaxed);
-        }
+        self.shared.bad.store(self.jpeg.complaint.is_some(), Relaxed);
         passed
     }
 }

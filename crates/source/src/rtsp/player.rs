@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use media::{Codec, Timestamp, Track, Unit};
+use media::{Codec, Kind, Size, Timestamp, Track, Unit};
 use retina::client::Demuxed;
 use retina::codec::{AudioFrame, CodecItem, VideoFrame};
 use retina::rtcp::ReceivedCompoundPacket;
@@ -49,6 +49,8 @@ pub(super) struct Player<'a> {
     clocks: Clocks,
     /// As last declared.
     tracks: Vec<Track>,
+    /// Of JPEG, which is put together by the gate.
+    size: Option<Size>,
     /// Something was lost that the next picture does not know of.
     lost: bool,
     damage: Option<Damage>,
@@ -71,6 +73,7 @@ impl<'a> Player<'a> {
             gate,
             clocks: Clocks::default(),
             tracks: Vec::new(),
+            size: None,
             lost: false,
             damage: None,
             pictures: 0,
@@ -94,8 +97,8 @@ impl<'a> Player<'a> {
                 () = &mut patience, if patient => {
                     patient = false;
                     match (self.pictures, self.bad_since) {
-                        (0, Some(_)) => return Err(End::Elsewhere("no picture could be put together".into())),
-                        (0, None) if udp && !self.gate.has_heard() => return Err(End::NoDatagrams),
+                        (0, bad) if bad.is_some() || self.gate.is_bad() => return Err(End::Elsewhere("no picture could be put together".into())),
+                        (0, _) if udp && !self.gate.has_heard() => return Err(End::NoDatagrams),
                         _ => continue,
                     }
                 }
@@ -117,13 +120,13 @@ impl<'a> Player<'a> {
 
     /// Declares the tracks if they are known and other than before.
     fn declare(&mut self) -> Result<(), End> {
-        let Some(tracks) = self.plan.tracks(self.session.streams()) else { return Ok(()) };
+        let Some(mut tracks) = self.plan.tracks(self.session.streams()) else { return Ok(()) };
+        if let (Some(size), Some(Track { kind: Kind::Video(video), .. })) = (self.size, tracks.first_mut()) {
+            video.size = size;
+        }
         let size = |tracks: &[Track]| tracks.first().and_then(Track::video).map(|video| video.size);
         if tracks == self.tracks {
             return Ok(());
-        }
-        if size(&tracks).is_some_and(|size| size.width == 0 || size.height == 0) {
-            return Err(End::Elsewhere("pictures too large for the RTP payload format of JPEG".into()));
         }
         let repeated = self.pictures > 0 && size(&tracks) == size(&self.tracks);
         self.changes = if repeated { self.changes + 1 } else { 0 };
@@ -147,14 +150,22 @@ impl<'a> Player<'a> {
         let now = Instant::now();
         self.bad_since = None;
         let key = frame.is_random_access_point();
-        if frame.has_new_parameters() || self.tracks.is_empty() {
+        let mut has_new_size = false;
+        let (mut lost, mut jpeg) = (frame.loss() > 0, None);
+        if self.plan.codec == Codec::MJPEG {
+            let Some((data, is_lost)) = self.gate.take_picture() else { return Ok(()) };
+            let size = formats::jpeg::info(&data).ok().map(|info| info.size);
+            has_new_size = size != self.size;
+            (self.size, lost, jpeg) = (size, is_lost, Some(data));
+        }
+        if has_new_size || frame.has_new_parameters() || self.tracks.is_empty() {
             self.declare()?;
         } else if key {
             self.changes = 0;
         }
         self.pictures += 1;
         self.gate.had_picture();
-        let lost = (frame.loss() > 0) | std::mem::take(&mut self.lost) | self.gate.has_lost();
+        lost |= std::mem::take(&mut self.lost);
         let stream = frame.stream_id();
         let Some(track) = self.plan.track(stream) else { return Ok(()) };
         let unit = Unit {
@@ -162,7 +173,7 @@ impl<'a> Player<'a> {
             captured: self.clocks.captured(stream, frame.timestamp()),
             key,
             discontinuity: lost,
-            ..Unit::picture(track, frame.into_data().into())
+            ..Unit::picture(track, jpeg.unwrap_or_else(|| frame.into_data().into()))
         };
         let mut unit = if key { unit } else { self.recovering(unit) };
         unit.corrupt = self.is_damaged(lost, key, &unit);

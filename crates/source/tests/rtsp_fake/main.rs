@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod hostile;
+mod jpeg;
 mod odd;
 mod secure;
 mod support;

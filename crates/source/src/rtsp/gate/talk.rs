@@ -84,6 +84,8 @@ pub(super) struct Talk {
     shy: bool,
     /// The channel of the first track that was set up.
     video: Option<u8>,
+    /// How large the session description says that pictures are.
+    size: Option<(u16, u16)>,
     pub(super) deeds: VecDeque<Deed>,
 }
 
@@ -108,6 +110,7 @@ impl Talk {
             garbage: 0,
             shy,
             video: None,
+            size: None,
             deeds: VecDeque::new(),
         }
     }
@@ -125,6 +128,11 @@ impl Talk {
     /// The channel of the first track that was set up.
     pub(super) fn video_channel(&self) -> Option<u8> {
         self.video
+    }
+
+    /// How large the session description says that pictures are, in pixels.
+    pub(super) fn described_size(&self) -> Option<(u16, u16)> {
+        self.size
     }
 
     /// Takes what the client sends.
@@ -345,6 +353,9 @@ impl Talk {
             return Err(Verdict::Moved { status: head.status, to: to.into() });
         }
         self.auth.told(head);
+        if pending.method == "DESCRIBE" {
+            self.size = size_of(&body);
+        }
         let mut text = format!("{line}\r\nCSeq: {}\r\n", pending.number);
         for (name, value) in &head.headers {
             match name.to_ascii_lowercase().as_str() {
@@ -473,6 +484,19 @@ fn parameter<'a>(transport: &'a str, name: &str) -> Option<&'a str> {
     transport.split(';').find_map(|part| {
         let (key, value) = part.split_once('=')?;
         key.trim().eq_ignore_ascii_case(name).then_some(value.trim().trim_matches('"'))
+    })
+}
+
+/// The size that a session description tells of pictures too large for the header of RTP/JPEG:
+/// `framesize` (RFC 6064 section 3.1) of Axis, `x-dimensions` of GStreamer.
+fn size_of(description: &[u8]) -> Option<(u16, u16)> {
+    String::from_utf8_lossy(description).lines().find_map(|line| {
+        let (width, height) = match line.trim().split_once(':')? {
+            ("a=framesize", value) => value.trim().split_once(' ')?.1.split_once('-')?,
+            ("a=x-dimensions", value) => value.split_once(',')?,
+            _ => return None,
+        };
+        Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
     })
 }
 

@@ -1,0 +1,178 @@
+use super::*;
+
+/// A fragment of ten bytes, with tables of its own at the begin.
+fn fragment(number: u16, offset: u8, last: bool) -> Vec<u8> {
+    let tables = [&[0, 0, 0, 128][..], &[9; 128]].concat();
+    let data = [if offset == 0 { &tables[..] } else { &[] }, &[7; 10]].concat();
+    packet(number, last, &[0, 0, 0, offset, 1, 255, 2, 2], &data)
+}
+
+fn packet(number: u16, last: bool, main: &[u8], data: &[u8]) -> Vec<u8> {
+    [&[0x80, 26 | u8::from(last) << 7][..], &number.to_be_bytes(), &[0; 8], main, data].concat()
+}
+
+/// Pictures of one packet each, as they come out.
+fn pictures(sent: &[(&[u8], &[u8])]) -> Vec<Result<Vec<u8>, &'static str>> {
+    let mut assembler = Assembler::new(1 << 20);
+    let each = sent.iter().enumerate().map(|(at, (main, data))| {
+        let whole = assembler.handle(&packet(at as u16, true, main, data));
+        whole.map(|whole| whole.data.to_vec()).ok_or(assembler.complaint.take().unwrap_or("nothing"))
+    });
+    each.collect()
+}
+
+fn run(sent: &[(u16, u8, bool)]) -> (Vec<bool>, Vec<bool>) {
+    let mut assembler = Assembler::new(1 << 20);
+    let came = sent.iter().map(|(number, offset, last)| assembler.handle(&fragment(*number, *offset, *last)));
+    came.map(|whole| (whole.is_some(), whole.is_some_and(|whole| whole.lost))).unzip()
+}
+
+/// The segments of a kind.
+fn segments(picture: &[u8], code: u8) -> Vec<&[u8]> {
+    let (mut found, mut at) = (Vec::new(), 2);
+    while picture[at + 1] != 0xDA {
+        let length = usize::from(u16::from_be_bytes([picture[at + 2], picture[at + 3]]));
+        if picture[at + 1] == code {
+            found.push(&picture[at + 4..at + 2 + length]);
+        }
+        at += 2 + length;
+    }
+    found
+}
+
+#[test]
+fn a_picture_that_has_lost_any_packet_does_not_come_and_the_next_one_tells() {
+    let (none, one) = (false, true);
+    assert_eq!(run(&[(1, 0, none), (2, 10, one), (3, 0, one)]), (vec![none, one, one], vec![false; 3]));
+    // Its middle, its begin, its end, and a fragment out of place.
+    for sent in [
+        [(1, 0, false), (3, 20, true), (4, 0, true)],
+        [(1, 0, false), (3, 0, false), (4, 10, true)],
+        [(1, 0, false), (2, 30, true), (3, 0, true)],
+        [(1, 10, false), (2, 20, true), (3, 0, true)],
+    ] {
+        assert_eq!(run(&sent), (vec![false, false, true], vec![false, false, true]), "{sent:?}");
+    }
+}
+
+#[test]
+fn nonsense_does_not_pass() {
+    let mut assembler = Assembler::new(1 << 20);
+    for bytes in [&[][..], &[0x80], &[0xff; 12], &[0xbf; 80], &[0x80; 12], &[0x90; 16], &[0x80; 19]] {
+        assert!(assembler.handle(bytes).is_none(), "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn a_picture_without_an_end_is_given_up() {
+    let mut assembler = Assembler::new(100);
+    for at in 0..20_u8 {
+        assert!(assembler.handle(&fragment(u16::from(at), at * 10, false)).is_none());
+    }
+    assert_eq!(assembler.complaint, Some("its picture is too large"));
+}
+
+#[test]
+fn a_q_below_100_stands_for_tables_as_rfc_2435_section_4_2_makes_them() {
+    let made = pictures(&[(&[0, 0, 0, 0, 1, 50, 2, 2], b"xy"), (&[0, 0, 0, 0, 0, 99, 2, 2], b"xy")]);
+    let half = made[0].as_ref().unwrap();
+    assert_eq!(segments(half, 0xDB)[0][..7], [0, 16, 11, 12, 14, 12, 10], "T.81 table K.1 in zigzag order");
+    assert_eq!(segments(half, 0xC0)[0], [8, 0, 16, 0, 16, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]);
+    let best = made[1].as_ref().unwrap();
+    assert_eq!((segments(best, 0xDB)[1][1], segments(best, 0xC0)[0][7]), (1, 0x21), "half across only");
+}
+
+#[test]
+fn tables_that_are_sent_once_are_kept_by_their_q_and_255_keeps_none() {
+    let with = |value: u8| [&[0, 0, 0, 128][..], &[value; 128], b"xy"].concat();
+    let without = [0, 0, 0, 0, b'x', b'y'];
+    let main = |q| [0, 0, 0, 0, 1, q, 2, 2];
+    let made = pictures(&[
+        (&main(200), &without),
+        (&main(200), &with(5)),
+        (&main(201), &with(6)),
+        (&main(200), &without),
+        (&main(201), &without),
+        (&main(255), &with(7)),
+        (&main(255), &without),
+        (&main(255), &with(8)),
+    ]);
+    let value =
+        |made: &Result<Vec<u8>, _>| made.as_ref().map(|made| segments(made, 0xDB)[1][1]).map_err(|error| *error);
+    let never = Err("its tables were never sent");
+    let values: Vec<_> = made.iter().map(value).collect();
+    assert_eq!(values, [never, Ok(5), Ok(6), Ok(5), Ok(6), Ok(7), never, Ok(8)]);
+}
+
+#[test]
+fn tables_of_16_bits_make_an_extended_picture() {
+    // The second one, as bit 1 says.
+    let data = [&[0, 2, 0, 192][..], &[3; 64], &[1; 128], b"xy"].concat();
+    let made = pictures(&[(&[0, 0, 0, 0, 1, 255, 2, 2], &data)]);
+    let made = made[0].as_ref().unwrap();
+    let tables = segments(made, 0xDB);
+    assert_eq!((tables[0][0], tables[0].len(), tables[1][0], tables[1].len()), (0, 65, 0x11, 129));
+    assert_eq!(segments(made, 0xC1).len(), 1);
+    for cut in [&data[..40], &[0, 3, 0, 64, 1, 1][..]] {
+        assert_eq!(pictures(&[(&[0, 0, 0, 0, 1, 255, 2, 2], cut)])[0], Err("its tables are cut"));
+    }
+}
+
+#[test]
+fn one_table_is_for_all_components() {
+    let data = [&[0, 0, 0, 64][..], &[3; 64], b"xy"].concat();
+    let made = pictures(&[(&[0, 0, 0, 0, 1, 255, 2, 2], &data)]);
+    let tables = segments(made[0].as_ref().unwrap(), 0xDB);
+    assert_eq!((tables[0][0], tables[1][0], &tables[0][1..]), (0, 1, &tables[1][1..]));
+}
+
+#[test]
+fn a_restart_interval_is_told() {
+    let made = pictures(&[(&[0, 0, 0, 0, 64, 50, 2, 2], &[0, 4, 0xff, 0xff, b'x', b'y'])]);
+    assert_eq!(segments(made[0].as_ref().unwrap(), 0xDD), [&[0, 4]]);
+}
+
+#[test]
+fn a_size_of_nothing_is_that_of_the_description() {
+    let packet = packet(1, true, &[0, 0, 0, 0, 1, 50, 0, 0], b"xy");
+    let mut assembler = Assembler::new(1 << 20);
+    assert!(assembler.handle(&packet).is_none());
+    assert_eq!(assembler.complaint, Some("nobody says how large its picture is"));
+    let mut assembler = Assembler::new(1 << 20);
+    assembler.described((3840, 2160));
+    let whole = assembler.handle(&packet).unwrap();
+    assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
+}
+
+/// ONVIF Streaming Specification, "JPEG over RTP", logical decoding.
+#[test]
+fn onvif_s_header_extension_brings_the_size_and_goes_before_the_rest() {
+    let extended = |number: u16, profile: [u8; 2], extension: &[u8], main: &[u8], data: &[u8]| {
+        let mut padded = extension.to_vec();
+        padded.resize(extension.len().div_ceil(4) * 4, 0xFF);
+        let head = [&profile[..], &((padded.len() / 4) as u16).to_be_bytes(), &padded].concat();
+        let mut made = packet(number, true, &[], &[]);
+        made[0] |= 0x10;
+        [&made, &head, main, data].concat()
+    };
+    let frame = [0xFF, 0xC0, 0, 17, 8, 8, 112, 15, 0, 3, 5, 0x22, 0, 6, 0x11, 1, 7, 0x11, 1];
+    let restarts = [0xFF, 0xDD, 0, 4, 0, 9];
+    let first = extended(1, [0xFF, 0xD8], &[&frame[..], &restarts].concat(), &[0, 0, 0, 0, 1, 50, 0, 0], b"xy");
+    let mut assembler = Assembler::new(1 << 20);
+    let whole = assembler.handle(&first).unwrap();
+    assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
+    assert_eq!(segments(&whole.data, 0xDD), [&[0, 9]]);
+    // The scan's components are those of the frame.
+    let at = whole.data.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
+    assert_eq!(whole.data[at + 5..at + 11], [5, 0, 6, 0x11, 7, 0x11]);
+    // An empty one: everything but the restarts is as before. Q 0: the tables too.
+    let whole = assembler.handle(&extended(2, [0xFF, 0xD8], &[], &[0, 0, 0, 0, 1, 0, 0, 0], b"xy")).unwrap();
+    assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
+    assert_eq!((segments(&whole.data, 0xDD).len(), segments(&whole.data, 0xDB).len()), (0, 2));
+    // Another's extension is none of it.
+    assert!(assembler.handle(&extended(3, [0xAB, 0xAC], &[1; 12], &[0, 0, 0, 0, 1, 50, 2, 2], b"xy")).is_some());
+    // One that is cut.
+    assert!(
+        assembler.handle(&extended(4, [0xFF, 0xD8], &[0xFF, 0xC0, 9, 9], &[0, 0, 0, 0, 1, 50, 2, 2], b"")).is_none()
+    );
+}
