@@ -33,6 +33,10 @@ enum State {
     Data(u64),
     /// Not in chunks at all.
     Raw,
+    /// Behind the last chunk, up to an empty line (RFC 9112 7.1.2).
+    Trailer {
+        empty: bool,
+    },
     Ended,
 }
 
@@ -49,9 +53,16 @@ impl Dechunker {
         Self::default()
     }
 
-    /// Whether the last chunk has come. What follows is not looked at.
+    /// Whether the last chunk has come. Of what follows nothing is kept.
     #[must_use]
     pub fn is_ended(&self) -> bool {
+        matches!(self.state, State::Trailer { .. } | State::Ended)
+    }
+
+    /// Whether the empty line behind the last chunk has come, too: what follows then is another
+    /// answer.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
         matches!(self.state, State::Ended)
     }
 
@@ -78,6 +89,14 @@ impl Dechunker {
                     self.state = State::Raw;
                     continue;
                 }
+                State::Trailer { empty } => {
+                    self.state = match (byte, empty) {
+                        (b'\n', true) => State::Ended,
+                        (b'\n', false) => State::Trailer { empty: true },
+                        (b'\r', _) => State::Trailer { empty },
+                        _ => State::Trailer { empty: false },
+                    };
+                }
                 State::Before | State::Length { .. } | State::Extension { .. } => self.line(*byte)?,
             }
             self.taken += 1;
@@ -99,7 +118,7 @@ impl Dechunker {
             }
             (State::Length { value, .. } | State::Extension { value, .. }, b'\n', _) => {
                 self.first = false;
-                if value == 0 { State::Ended } else { State::Data(value) }
+                if value == 0 { State::Trailer { empty: true } } else { State::Data(value) }
             }
             (State::Length { value, .. }, b'\r' | b';' | b' ' | b'\t', _) => State::Extension { value, passed: 0 },
             (State::Extension { value, passed }, ..) if passed < MAX_LINE => {

@@ -116,6 +116,7 @@ impl Deframer {
         let length = match length {
             Length::Masked => return Err(wrong("a WebSocket frame that is masked, as only clients' are")),
             Length::Is(_) if first & 0x70 != 0 => return Err(wrong("a WebSocket extension that nobody asked for")),
+            Length::Is(length) if length >> 63 != 0 => return Err(wrong("a WebSocket frame of 2^63 bytes or more")),
             Length::Is(length) => length,
         };
         self.state = match (opcode, usize::try_from(length)) {

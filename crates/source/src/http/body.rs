@@ -57,7 +57,9 @@ impl Answer {
     /// The connection, if it is fit for another request.
     pub(super) fn into_way(self) -> Option<Way> {
         let closes = self.head.all("connection").any(|value| value.to_ascii_lowercase().contains("close"));
-        (self.is_over() && self.raw.is_empty() && !closes).then_some(self.way)
+        // What is still to come of trailers would be taken for the next answer.
+        let is_complete = self.dechunker.as_ref().is_none_or(Dechunker::is_complete);
+        (self.is_over() && is_complete && self.raw.is_empty() && !closes).then_some(self.way)
     }
 
     /// Whether `word` stands among the first `most` bytes of the body.

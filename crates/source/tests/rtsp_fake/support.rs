@@ -123,7 +123,9 @@ async fn serve(mut stream: TcpStream, reply: Arc<impl Fn(&str) -> Reply>, heard:
                 Reply::Silence => continue,
                 Reply::HangUp => return,
             };
-            stream.write_all(&answer).await.unwrap();
+            if stream.write_all(&answer).await.is_err() {
+                return;
+            }
         }
     }
 }
