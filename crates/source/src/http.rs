@@ -24,7 +24,7 @@ use crate::{Error, Phase, Sink};
 
 pub(crate) use self::ask::{AGENT, random};
 pub(crate) use self::auth::Auth;
-pub(crate) use self::connect::{is_inside, names_this_machine, to_this_machine};
+pub(crate) use self::connect::{Reach, Sender, names_this_machine};
 use self::other::Other;
 pub(crate) use self::post::{Poster, fetch};
 use self::session::{Fetched, Session};

@@ -26,6 +26,7 @@ use retina::codec::{FrameFormat, ParameterSetInsertion, aac, h26x};
 use tokio::time::timeout;
 use url::Url;
 
+use crate::http::{Reach, Sender};
 use crate::journal::Note;
 use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, with_host};
@@ -90,8 +91,8 @@ enum End {
 struct Moved {
     status: u16,
     to: String,
-    /// By another machine.
-    remote: bool,
+    /// How far away the one is who says so.
+    reach: Reach,
 }
 
 impl From<Error> for End {
@@ -145,9 +146,7 @@ fn connect(request: Request, sink: Sink) -> Connection {
                     };
                     sink.note(Note::Fact(format!("redirected to {there}")));
                     request.url = there.to_url().into();
-                    if moved.remote {
-                        sent_by = Some(location);
-                    }
+                    sent_by = Some(Sender { at: location, reach: moved.reach });
                 }
             }
         }
@@ -210,7 +209,7 @@ async fn elsewhere(
     mut request: Request,
     location: &Location,
     carriage: Carriage,
-    sent_by: Option<&Location>,
+    sent_by: Option<&Sender>,
     sink: Sink,
 ) -> Error {
     let is_given = request.options.libav.iter().any(|(name, _)| name.starts_with("rtsp_"));
@@ -240,7 +239,7 @@ async fn run(
     request: &Request,
     location: &Location,
     carriage: Carriage,
-    sent_by: Option<&Location>,
+    sent_by: Option<&Sender>,
     sink: &Sink,
     group: &Arc<SessionGroup>,
 ) -> Result<Infallible, End> {
@@ -251,10 +250,10 @@ async fn run(
     let played = play(request, location, &gate, sink, group).await;
     // What the gate has seen is told better than what came of it.
     let Err(end) = played;
-    let remote = gate.remote;
+    let reach = gate.reach;
     Err(match gate.verdict() {
         Some(Verdict::Failed(error)) => End::Failed(error),
-        Some(Verdict::Moved { status, to }) => End::Moved(Moved { status, to, remote }),
+        Some(Verdict::Moved { status, to }) => End::Moved(Moved { status, to, reach }),
         Some(Verdict::Lost(how)) => match end {
             End::Failed(Error::Ended { .. }) => End::Failed(Error::Ended { what: Some(format!("{location}: {how}")) }),
             End::Failed(Error::Unreachable { .. }) => {

@@ -1,6 +1,6 @@
 //! The way to a server: through a proxy or not, with TLS or without.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
 use bytes::BytesMut;
@@ -28,30 +28,87 @@ pub(super) struct Way {
     pub(super) keeps: bool,
 }
 
-/// Whether an address is this machine, or one that only machines on its wire have.
-pub(crate) fn is_inside(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_loopback() || address.is_unspecified() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unspecified(),
+/// How far away a machine is. Who is farther away may not send us to who is nearer: servers there
+/// trust whoever asks from where we are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) enum Reach {
+    /// This machine, or an address that only machines on its wire have.
+    #[default]
+    Here,
+    /// A network at home (RFC 1918, RFC 4193, RFC 6598).
+    Near,
+    /// The rest of the world.
+    Far,
+}
+
+impl Reach {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        let (here, near) = match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let [first, second, ..] = address.octets();
+                let shared = first == 100 && second & 0xc0 == 64;
+                (
+                    address.is_loopback() || address.is_unspecified() || address.is_link_local(),
+                    address.is_private() || shared,
+                )
+            }
+            IpAddr::V6(address) => (
+                address.is_loopback() || address.is_unspecified(),
+                address.is_unique_local() || address.is_unicast_link_local(),
+            ),
+        };
+        match (here, near) {
+            (true, _) => Self::Here,
+            (false, true) => Self::Near,
+            (false, false) => Self::Far,
+        }
+    }
+
+    /// Of a host, as far as that is known without looking it up.
+    pub(crate) fn of_name(host: &str) -> Option<Self> {
+        match host.eq_ignore_ascii_case("localhost") {
+            true => Some(Self::Here),
+            false => host.split('%').next().unwrap_or_default().parse().ok().map(Self::of),
+        }
     }
 }
 
 /// Whether a name is one of this machine without looking it up.
 pub(crate) fn names_this_machine(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_inside)
+    Reach::of_name(host) == Some(Reach::Here)
 }
 
-/// Connects to where `there` is. `sent_by` is who redirected there, if that is a machine
-/// elsewhere: it may not send us to this machine, whose servers trust whoever asks from here.
+/// Who redirected us, and how far away that is.
+#[derive(Clone, Debug)]
+pub(crate) struct Sender {
+    pub(crate) at: Location,
+    pub(crate) reach: Reach,
+}
+
+impl Sender {
+    /// Refuses to go to `there`, one of these addresses, where that is nearer than the sender.
+    ///
+    /// # Errors
+    /// [`Error::Server`].
+    pub(crate) fn may_send(&self, there: &Location, addresses: &[SocketAddr]) -> Result<(), Error> {
+        let known = addresses.iter().map(|address| Reach::of(address.ip()));
+        match known.chain(Reach::of_name(&there.host)).min().filter(|reach| *reach < self.reach) {
+            Some(reach) => Err(too_near(&self.at, there, reach)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Connects to where `there` is. `sent_by` is who redirected there.
 ///
 /// # Errors
-/// Of the name, of the connection, of TLS; [`Error::Server`] for a redirect to this machine.
+/// Of the name, of the connection, of TLS; [`Error::Server`] for a redirect to somewhere nearer.
 pub(super) async fn open(
     there: &Location,
     access: &Access,
-    sent_by: Option<&Location>,
+    sent_by: Option<&Sender>,
     sink: &Sink,
-) -> Result<(Way, bool), Error> {
+) -> Result<(Way, Reach), Error> {
     let by = access.proxy.for_location(there)?;
     sink.phase(Phase::Resolve);
     let (host, port) = match &by {
@@ -67,10 +124,9 @@ pub(super) async fn open(
         }
     };
     let addresses = resolve(host, port).await.map_err(in_between)?;
-    if let Some(from) = sent_by
-        && (names_this_machine(&there.host) || by.is_none() && addresses.iter().any(|at| is_inside(at.ip())))
-    {
-        return Err(to_this_machine(from, there));
+    if let Some(from) = sent_by {
+        // Where a proxy goes is for the proxy to say, unless it stands there.
+        from.may_send(there, if by.is_none() { &addresses } else { &[] })?;
     }
     sink.note(Note::Fact(shown(addresses.iter().copied())));
     if let Some(proxy) = &by {
@@ -78,7 +134,11 @@ pub(super) async fn open(
     }
     sink.phase(Phase::Connect);
     let mut stream = connect(host, addresses).await.map_err(in_between)?;
-    let remote = by.is_some() || stream.peer_addr().is_ok_and(|peer| !is_inside(peer.ip()));
+    let reach = match &by {
+        // It goes elsewhere for us; how far, an address tells.
+        Some(_) => Reach::of_name(&there.host).unwrap_or_default().max(Reach::Near),
+        None => stream.peer_addr().map_or(Reach::Far, |peer| Reach::of(peer.ip())),
+    };
     let is_tls = there.scheme == "https" || there.scheme == "wss";
     let way = |wire| Way { wire, proxy: None, keeps: false };
     let way = match (&by, is_tls) {
@@ -99,13 +159,16 @@ pub(super) async fn open(
         }
     };
     sink.phase(Phase::Handshake);
-    Ok((way, remote))
+    Ok((way, reach))
 }
 
-/// What a redirect to this machine is answered with.
-pub(crate) fn to_this_machine(from: &Location, there: &Location) -> Error {
-    let what = format!("{from} redirects to this machine ({there}), which no other machine may; give that URL itself");
-    Error::Server { status: 302, what }
+/// What a redirect to somewhere nearer is answered with.
+fn too_near(from: &Location, there: &Location, reach: Reach) -> Error {
+    let what = match reach {
+        Reach::Here => format!("to this machine ({there}), which no other machine may"),
+        Reach::Near | Reach::Far => format!("to a network at home ({there}), which none from outside may"),
+    };
+    Error::Server { status: 302, what: format!("{from} redirects {what}; give that URL itself") }
 }
 
 /// User and password for a proxy, as it wants them (RFC 9110 section 11.7.2); empty for none.
@@ -145,5 +208,40 @@ async fn tunnel(stream: &mut TcpStream, proxy: &Location, there: &Location) -> R
             407 => Err(Error::Unauthorized { what: what() }),
             status => Err(Error::Server { status, what: what() }),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(from: &str, to: &str, addresses: &[&str]) -> Result<(), String> {
+        let at = Location::parse(from).unwrap();
+        let reach = Reach::of_name(&at.host).unwrap();
+        let addresses: Vec<_> = addresses.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 80)).collect();
+        let there = Location::parse(to).unwrap();
+        Sender { at, reach }.may_send(&there, &addresses).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nobody_is_sent_to_somewhere_nearer_than_the_one_who_sends() {
+        for (from, to, addresses, part) in [
+            ("http://203.0.113.7/", "http://203.0.113.8/", &["203.0.113.8"][..], None),
+            ("http://203.0.113.7/", "http://10.0.0.1/", &["10.0.0.1"], Some("to a network at home (http://10.0.0.1/)")),
+            ("http://203.0.113.7/", "rtsp://nas.example/", &["203.0.113.8", "192.168.1.2"], Some("at home")),
+            ("http://203.0.113.7/", "http://[fd00::1]/", &[], Some("at home")),
+            ("http://203.0.113.7/", "http://100.64.3.4/", &[], Some("at home")),
+            ("http://203.0.113.7/", "http://x.example/", &["127.0.0.1"], Some("to this machine")),
+            ("http://203.0.113.7/", "http://[::ffff:127.0.0.1]/", &[], Some("to this machine")),
+            ("http://10.0.0.7/", "http://10.0.0.1/", &["10.0.0.1"], None),
+            ("http://10.0.0.7/", "http://LOCALHOST/", &[], Some("to this machine")),
+            ("http://10.0.0.7/", "http://169.254.169.254/", &[], Some("to this machine")),
+            ("http://127.0.0.1/", "http://127.0.0.1:81/", &["127.0.0.1"], None),
+            ("http://[fe80::1%eth0]/", "http://[::1]/", &[], Some("to this machine")),
+        ] {
+            let told = sent(from, to, addresses);
+            assert_eq!(told.is_err(), part.is_some(), "{from} to {to}: {told:?}");
+            assert!(told.err().is_none_or(|told| told.contains(part.unwrap_or_default())), "{from} to {to}");
+        }
     }
 }

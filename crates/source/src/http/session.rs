@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use super::ask::Known;
 use super::auth::Auth;
 use super::body::Answer;
-use super::connect::{self, Way};
+use super::connect::{self, Reach, Sender, Way};
+use crate::dial::resolve;
 use crate::journal::{Note, without_secrets};
 use crate::location::Location;
 use crate::{Access, Error, Sink, tls};
@@ -44,10 +45,10 @@ pub(super) struct Session {
     pub(super) host: String,
     pub(super) access: Access,
     pub(super) auth: Auth,
-    /// Who sent us here, where that was a machine elsewhere.
-    sent_by: Option<Location>,
-    /// The host of the URL is not this machine.
-    remote: bool,
+    /// Who sent us here.
+    sent_by: Option<Sender>,
+    /// How far away the farthest is that was asked.
+    reach: Reach,
     /// The connection of the last request, for the next one.
     idle: Option<Way>,
     /// Connections are not kept: the server leaves second requests on them unanswered.
@@ -73,7 +74,7 @@ impl Session {
             access,
             auth: Auth::default(),
             sent_by: None,
-            remote: false,
+            reach: Reach::Here,
             idle: None,
             one_each: false,
             body: None,
@@ -128,6 +129,7 @@ impl Session {
                 301 | 302 | 303 | 307 | 308 => {
                     let there = self.redirected(&answer)?;
                     if OTHERS.contains(&&*there.scheme) {
+                        self.looked_up(&there).await?;
                         return Ok(Fetched::Elsewhere(there));
                     }
                     if visited.contains(&there) || visited.len() > MAX_REDIRECTS {
@@ -150,7 +152,7 @@ impl Session {
     /// Goes where a redirect leads.
     pub(super) fn move_to(&mut self, there: Location) {
         let here = std::mem::replace(&mut self.location, there);
-        self.sent_by = Some(here).filter(|_| self.remote);
+        self.sent_by = Some(Sender { at: here, reach: self.reach });
         self.idle = None;
     }
 
@@ -161,7 +163,7 @@ impl Session {
 
     /// Whether the server is on a machine elsewhere.
     pub(super) fn is_remote(&self) -> bool {
-        self.remote
+        self.reach > Reach::Here
     }
 
     /// Where a redirect leads, if we may go there.
@@ -178,10 +180,17 @@ impl Session {
         if !is_http && !OTHERS.contains(&&*there.scheme) {
             return Err(wrong(format!("{here} redirects away from HTTP, to {there}")));
         }
-        if self.remote && connect::names_this_machine(&there.host) {
-            return Err(connect::to_this_machine(here, &there));
-        }
+        Sender { at: here.clone(), reach: self.reach }.may_send(&there, &[])?;
         Ok(there)
+    }
+
+    /// Whether another protocol may be led to `there`, whose name only its own client would look up.
+    async fn looked_up(&self, there: &Location) -> Result<(), Error> {
+        if self.reach == Reach::Here {
+            return Ok(());
+        }
+        let addresses = resolve(&there.host, there.port.unwrap_or_default()).await?;
+        Sender { at: self.location.clone(), reach: self.reach }.may_send(there, &addresses)
     }
 
     async fn failed(&self, mut answer: Answer) -> Error {
@@ -210,8 +219,8 @@ impl Session {
                 Err(_) => self.one_each = true,
             }
         }
-        let (way, remote) = connect::open(&self.location, &self.access, self.sent_by.as_ref(), sink).await?;
-        self.remote |= remote;
+        let (way, reach) = connect::open(&self.location, &self.access, self.sent_by.as_ref(), sink).await?;
+        self.reach = self.reach.max(reach);
         self.exchange_on(way, known, sink).await
     }
 

@@ -33,7 +33,7 @@ use tokio::time::{sleep_until, timeout};
 use self::ears::Ears;
 use self::jpeg::{Assembler, Whole};
 use self::talk::{Deed, Talk};
-use crate::http::{is_inside, names_this_machine, to_this_machine};
+use crate::http::{Reach, Sender};
 use crate::journal::{Note, shown};
 use crate::location::Location;
 use crate::wire::Wire;
@@ -97,29 +97,27 @@ pub(super) struct Gate {
     here: String,
     protocol: String,
     there: Location,
-    /// The camera is another machine.
-    pub(super) remote: bool,
+    /// How far away the camera is.
+    pub(super) reach: Reach,
 }
 
 impl Gate {
-    /// Connects to the camera. `sent_by` is the other machine that redirected there, if one did.
+    /// Connects to the camera. `sent_by` is who redirected there, if somebody did.
     ///
     /// # Errors
-    /// Of the name, of the connection, of TLS; [`Error::Server`] for a redirect to this machine.
+    /// Of the name, of the connection, of TLS; [`Error::Server`] for a redirect to somewhere nearer.
     pub(super) async fn open(
         there: &Location,
         options: &Options,
         carriage: Carriage,
-        sent_by: Option<&Location>,
+        sent_by: Option<&Sender>,
         sink: &Sink,
     ) -> Result<Self, Error> {
         let port = there.port.unwrap_or(port_of(there));
         sink.phase(Phase::Resolve);
         let addresses = dial::resolve(&there.host, port).await?;
-        if let Some(from) = sent_by
-            && (names_this_machine(&there.host) || addresses.iter().any(|address| is_inside(address.ip())))
-        {
-            return Err(to_this_machine(from, there));
+        if let Some(from) = sent_by {
+            from.may_send(there, &addresses)?;
         }
         sink.note(Note::Fact(shown(addresses.iter().copied())));
         sink.phase(Phase::Connect);
@@ -159,7 +157,7 @@ impl Gate {
             true => tls::protocol("rtsps", &options.access.trust),
             false => "rtsp".into(),
         };
-        Ok(Self { shared, here, protocol, there: there.clone(), remote: !is_inside(peer) })
+        Ok(Self { shared, here, protocol, there: there.clone(), reach: Reach::of(peer) })
     }
 
     /// The URL that leads to the camera by here; user and password are added on the way.
