@@ -21,7 +21,8 @@ pub use ntlm::Ntlm;
 /// What to answer to 401 (or, with the headers of proxies, 407).
 ///
 /// Of what the server offers, the strongest is taken: NTLM, then Digest (SHA-256, then MD5),
-/// then Basic. Credentials that are refused are tried once more, with Basic not at all.
+/// then Basic. Credentials that are refused are tried once more if they were taken before, with Basic
+/// not at all.
 ///
 /// NTLM authenticates a connection and not a request: tell [`HttpAuth::handle_connected`] of
 /// each new one, and mind [`HttpAuth::same_connection`].
@@ -47,6 +48,8 @@ pub struct HttpAuth {
     sent: Sent,
     /// Refusals since the last answer that was none.
     refused: u8,
+    /// They were taken once.
+    accepted: bool,
     /// Nonces that were too old, since then.
     stale: u8,
     /// Requests so far: no two have the same client nonce.
@@ -65,6 +68,7 @@ impl HttpAuth {
             scheme: Scheme::Unknown,
             sent: Sent::Nothing,
             refused: 0,
+            accepted: false,
             stale: 0,
             requests: 0,
         }
@@ -105,7 +109,11 @@ impl HttpAuth {
         match sent {
             Sent::Nothing => (),
             Sent::Credentials if fresh && matches!(self.scheme, Scheme::Digest(_)) => self.stale += 1,
-            Sent::Credentials if matches!(self.scheme, Scheme::Basic) => return Err(self.refusal(&offers)),
+            // A nonce, or what a connection is known by, may have grown old without a word of it;
+            // but what was never good is not tried twice, since servers lock accounts.
+            Sent::Credentials if !self.accepted || matches!(self.scheme, Scheme::Basic) => {
+                return Err(self.refusal(&offers));
+            }
             Sent::Negotiation | Sent::Credentials if self.refused > 0 => return Err(self.refusal(&offers)),
             Sent::Negotiation | Sent::Credentials => self.refused += 1,
         }
@@ -115,6 +123,7 @@ impl HttpAuth {
     /// The server answered with anything but 401: the credentials are good.
     pub fn handle_accepted(&mut self) {
         (self.refused, self.stale) = (0, 0);
+        self.accepted |= matches!(self.sent, Sent::Credentials);
         if let (Scheme::Ntlm(_, step), Sent::Credentials) = (&mut self.scheme, &self.sent) {
             *step = Step::Done;
         }

@@ -47,6 +47,8 @@ impl Default for Manners {
 /// The shortest time from the begin of one attempt to that of the next, whatever their hosts: of
 /// five thousand cameras the last one is opened after ten seconds.
 const APART: Duration = Duration::from_millis(2);
+/// What stands for the ports of `mms` on this machine.
+const MMS_PORT: u16 = 1755;
 /// The end of a sentence about a refused login.
 pub(crate) const NOT_AGAIN: &str = "and is not asked again, since cameras lock accounts";
 
@@ -72,12 +74,14 @@ pub(crate) struct Host {
 impl Host {
     /// The host of `url`, if its scheme has one, and who asks there.
     pub(crate) fn of(url: &str, scheme: &Scheme) -> Option<(Arc<Self>, Login)> {
-        scheme.port?;
+        // `mms` has a port for each of its ways, and one user and password for all.
+        let is_mms = scheme.names == crate::mms::SCHEME.names;
+        let usual = scheme.port.or(is_mms.then_some(MMS_PORT))?;
         let location = Location::parse(url).ok()?;
         let mut name = location.host.to_ascii_lowercase();
         if is_this_machine(&name) {
             // Behind another port is another server here, where it is the same camera elsewhere.
-            name = format!("{name}:{}", location.port.or(scheme.port)?);
+            name = format!("{name}:{}", location.port.unwrap_or(usual));
         }
         // Where nobody says who asks, no account is locked, and another path may be open to all.
         let path = location.user.is_none().then_some(&location.path_and_query);

@@ -150,6 +150,26 @@ async fn sixteen_channels_with_one_wrong_password_try_it_twice() {
 }
 
 #[tokio::test]
+async fn a_wrong_password_of_windows_media_is_tried_twice_as_well() {
+    let (address, camera) = Camera { key: Some("cmlnaHQ6cmlnaHQ="), ..Camera::default() }.start().await;
+    let options = Options { open_timeout: Duration::from_millis(1500), ..Options::default() };
+    let sources: Vec<_> = (0..5)
+        .map(|at| {
+            let url = format!("mms://admin:secret@{address}/{at}");
+            let source = Supervisor::new(&format!("mms{at}"), &url, options.clone()).unwrap();
+            let cursor = source.feed().cursor(Start::Oldest);
+            (source, cursor)
+        })
+        .collect();
+    for (source, _) in &sources {
+        comes_to(source, |state| matches!(state, State::Ended | State::Waiting(_))).await;
+    }
+    let ended = sources.iter().filter(|(source, _)| matches!(source.status().borrow().state, State::Ended)).count();
+    assert!(ended >= 4, "{ended}");
+    assert_eq!(camera.logins.load(SeqCst), 2);
+}
+
+#[tokio::test]
 async fn a_host_with_a_limit_gets_no_more_connections() {
     let (address, camera) = Camera::default().start().await;
     let manners = Manners { connections: Some(2), ..Manners::default() };
