@@ -51,6 +51,14 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
+    /// A playlist of HLS that is none, or is longer than [`crate::hls`] allows.
+    #[error("line {line} of the playlist: {what}")]
+    Playlist {
+        /// From 1.
+        line: usize,
+        /// What is wrong there.
+        what: String,
+    },
     /// A chunk of a chunked body has no length.
     #[error("byte {at} of the body: expected the length of a chunk in hexadecimal, found {found:02x}")]
     Chunk {

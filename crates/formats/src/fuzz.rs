@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets in `fuzz/`; a test replays their corpus.
 
 use crate::capture;
+use crate::hls::{Follower, MOST_PIECES, Next, Playlist};
 use crate::http::websocket::{Deframer, Frame, MAX_CONTROL, pong};
 use crate::http::{Dechunker, HeadParser};
 use crate::jpeg::{self, Scanner};
@@ -171,5 +172,24 @@ pub fn capture_secrets(input: &[u8]) {
         if is_text || side == capture::Side::Us {
             assert!(memchr::memmem::find(&out, b"hunter2").is_none());
         }
+    }
+}
+
+/// Lists, one after another with a line `---` in between, are followed to their ends, and never
+/// in a circle.
+///
+/// # Panics
+/// When they are not.
+pub fn hls_playlist(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let mut follower = Follower::new();
+    for list in text.split("---\n") {
+        let Ok(Playlist::Media(media)) = Playlist::parse(list) else { continue };
+        follower.handle(media);
+        let mut pieces = 0;
+        while matches!(follower.poll(), Next::Fetch(_)) {
+            pieces += 1;
+        }
+        assert!(pieces <= MOST_PIECES, "{pieces}");
     }
 }

@@ -1,4 +1,4 @@
-//! Byte formats without I/O: JPEG, multipart, text in pictures, captures of cameras.
+//! Byte formats without I/O: JPEG, multipart, playlists, text in pictures, captures of cameras.
 
 #![forbid(unsafe_code)]
 
@@ -6,6 +6,7 @@ pub mod capture;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod hls;
 pub mod http;
 pub mod jpeg;
 pub mod multipart;

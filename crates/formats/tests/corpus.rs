@@ -33,3 +33,8 @@ fn capture() {
 fn capture_secrets() {
     replay("capture_secrets", formats::fuzz::capture_secrets);
 }
+
+#[test]
+fn hls_playlist() {
+    replay("hls_playlist", formats::fuzz::hls_playlist);
+}
