@@ -95,8 +95,8 @@ impl Input {
     }
 
     /// The same over bytes that `read` hands out, and over nothing else: a playlist that names
-    /// files or addresses does not have them opened. It cannot be rewound. An error of `read`
-    /// of the kind `WouldBlock` makes libav* ask `interrupt` and try again.
+    /// files or addresses does not have them opened. It cannot be rewound. `read` is to wait until
+    /// there is something, or nothing more is wanted: libav* takes `WouldBlock`, too, for the end.
     ///
     /// # Errors
     /// As [`Input::open`].

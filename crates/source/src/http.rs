@@ -10,6 +10,7 @@ mod ask;
 mod auth;
 mod body;
 mod connect;
+mod hls;
 mod other;
 mod pictures;
 mod post;
@@ -87,24 +88,34 @@ enum Elsewhere {
     At(Location),
     /// The body that has begun, for libavformat.
     Here(Box<Other>),
+    /// The list of HLS that has begun.
+    List(Box<Other>),
 }
 
 fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
         match run(&request, &sink).await {
-            Ok(Elsewhere::At(location)) => {
-                let request = Request { url: location.to_url().into(), ..request };
-                match scheme_of(&request.url) {
-                    Some(scheme) if !matches!(&*location.scheme, "http" | "https") => {
-                        (scheme.connect)(request, sink).await
-                    }
-                    _ => crate::libav::connect(request, sink).await,
+            Ok(Elsewhere::At(location)) => elsewhere(location, request, sink).await,
+            Ok(Elsewhere::List(list)) => {
+                let Other { session, answer, first } = *list;
+                match hls::run(session, answer, first, &request, sink).await {
+                    hls::Outcome::Over(error) => error,
+                    hls::Outcome::NotOurs(location, sink) => elsewhere(location, request, sink).await,
                 }
             }
             Ok(Elsewhere::Here(other)) => other.run(&request, sink).await,
             Err(error) => error,
         }
     })
+}
+
+/// Opens what is another protocol's, or libavformat's.
+async fn elsewhere(location: Location, request: Request, sink: Sink) -> Error {
+    let request = Request { url: location.to_url().into(), ..request };
+    match scheme_of(&request.url) {
+        Some(scheme) if !matches!(&*location.scheme, "http" | "https") => (scheme.connect)(request, sink).await,
+        _ => crate::libav::connect(request, sink).await,
+    }
 }
 
 /// Runs the connection to its end, or tells what others are to open.
@@ -121,16 +132,25 @@ async fn run(request: &Request, sink: &Sink) -> Result<Elsewhere, Error> {
     // has one.
     let is_ours =
         answer.head.status == 101 || request.options.libav.is_empty() && Other::is_one(&answer, reader.buffer());
+    let is_list = request.options.libav.is_empty() && hls_begins(reader.buffer()) && answer.head.status != 101;
     // Where others go on, our own socket is closed first: some cameras serve only one client.
     match verdict {
         Verdict::Mjpeg => Err(pictures::run(session, answer, reader, request.options.poll, sink).await),
         Verdict::Asf => Err(asf::run(session, answer, reader.buffer().split(), request, sink).await),
         Verdict::WindowsMedia => Ok(Elsewhere::At(Location { scheme: "mmsh".into(), ..session.location().clone() })),
+        Verdict::Other if is_list => {
+            Ok(Elsewhere::List(Box::new(Other { session, answer, first: reader.buffer().split() })))
+        }
         Verdict::Other if is_ours => {
             Ok(Elsewhere::Here(Box::new(Other { session, answer, first: reader.buffer().split() })))
         }
         Verdict::Other => Ok(Elsewhere::At(session.location().clone())),
     }
+}
+
+/// Whether a body begins as a list of HLS does.
+fn hls_begins(first: &[u8]) -> bool {
+    first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first).starts_with(b"#EXTM3U")
 }
 
 #[cfg(test)]

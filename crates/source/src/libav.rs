@@ -57,6 +57,10 @@ struct Way {
     protocol: &'static str,
     /// A file: it has an end and no pace of its own.
     paced: bool,
+    /// It comes in pieces, faster than it plays.
+    bursts: bool,
+    /// Something is missing before it.
+    broken: bool,
 }
 
 impl Way {
@@ -104,11 +108,17 @@ impl Way {
             options.low_delay = true;
             options.analyze = Some(ANALYZE);
         }
-        Self { url, options, protocol, paced: protocol == "file" }
+        Self { url, options, protocol, paced: protocol == "file", bursts: false, broken: false }
     }
 }
 
 impl Way {
+    /// Of bytes that somebody else fetches from `place`.
+    fn of_body(place: &str) -> Self {
+        let options = InputOptions { low_delay: true, analyze: Some(ANALYZE), ..InputOptions::default() };
+        Self { url: place.into(), options, protocol: "http", paced: false, bursts: false, broken: false }
+    }
+
     fn explain(&self, error: ffmpeg::Error) -> Error {
         match (self.protocol, error) {
             ("v4l2", error) => crate::webcam::explain_reading(&self.url, error),
@@ -207,14 +217,59 @@ pub(crate) fn play_from(
     sink: &Sink,
     stop: &Stop,
 ) -> Error {
-    let opening = InputOptions { low_delay: true, analyze: Some(ANALYZE), ..InputOptions::default() };
-    let way = Way { url: place.into(), options: opening, protocol: "http", paced: false };
+    read_from(body, &Way::of_body(place), protocol, options, sink, stop)
+}
+
+/// The same of pieces that each come faster than they play. `broken` says that something is
+/// missing before the first one.
+pub(crate) fn play_pieces(
+    body: impl std::io::Read + Send + 'static,
+    place: &str,
+    protocol: String,
+    options: &Options,
+    broken: bool,
+    sink: &Sink,
+    stop: &Stop,
+) -> Error {
+    let mut way = Way { bursts: true, broken, ..Way::of_body(place) };
+    // The rate is no matter for which a piece would be waited.
+    way.options.private.push(("fpsprobesize".into(), "0".into()));
+    read_from(body, &way, protocol, options, sink, stop)
+}
+
+fn read_from(
+    body: impl std::io::Read + Send + 'static,
+    way: &Way,
+    protocol: String,
+    options: &Options,
+    sink: &Sink,
+    stop: &Stop,
+) -> Error {
     let interrupt = stop.clone();
     // There is no way back to its begin.
     let once = Options { repeat_files: false, ..options.clone() };
+    let body = Patient { body, stop: stop.clone() };
     match Input::from_read(body, &way.options, move || interrupt.is_set()) {
-        Ok(input) => pump(input, &way, protocol, &once, sink, stop),
+        Ok(input) => pump(input, way, protocol, &once, sink, stop),
         Err(error) => way.explain(error),
+    }
+}
+
+/// A reader that waits where another would say that there is nothing yet: demuxers take that for
+/// an end, and show what they have begun of a picture.
+struct Patient<R> {
+    body: R,
+    stop: Stop,
+}
+
+impl<R: std::io::Read> std::io::Read for Patient<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            match self.body.read(out) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && !self.stop.is_set() => {}
+                result => return result,
+            }
+        }
     }
 }
 
@@ -263,7 +318,7 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     };
     // What can be read as fast as the line allows is held to real time: recordings, and
     // playlists, whose pieces come in bursts.
-    let paced = !about.live || PLAYLISTS.contains(&about.container.as_str());
+    let paced = !about.live || way.bursts || PLAYLISTS.contains(&about.container.as_str());
     let repeat = options.repeat_files && !about.live;
     let tracks = match one_video(input.tracks(), options.video_track) {
         Ok(tracks) => tracks,
@@ -281,6 +336,7 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     }
     let mut clock = Clock::default();
     let mut counted = Counted::default();
+    let mut broken = way.broken;
     let mut read_any = false;
     // Pictures of a webcam that came in pieces, in a row.
     let mut torn = 0;
@@ -290,6 +346,9 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                 (read_any, torn) = (true, 0);
                 if jpegs.contains(&unit.track) {
                     unit.data = with_tables(unit.data);
+                }
+                if broken && unit.key && Some(unit.track) == lead {
+                    (unit.discontinuity, broken) = (true, false);
                 }
                 if way.paced && Some(unit.track) == lead {
                     counted.stamp(&mut unit, rate);

@@ -93,9 +93,9 @@ impl Location {
             None => self.path_and_query.clone(),
             Some(b'/') => escape(reference),
             Some(b'?') => format!("{here}{}", escape(reference)),
-            Some(_) => format!("{folder}{}", escape(reference.trim_start_matches("./"))),
+            Some(_) => format!("{folder}{}", escape(reference)),
         };
-        Ok(Self { path_and_query, ..self.clone() })
+        Ok(Self { path_and_query: without_dots(&path_and_query), ..self.clone() })
     }
 
     /// What stands in a request line for it: never empty.
@@ -171,6 +171,31 @@ fn split(rest: &str) -> (Option<&str>, &str) {
         Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
         None => (None, rest),
     }
+}
+
+/// A path and query whose steps `.` and `..` have been taken (RFC 3986 section 5.2.4).
+fn without_dots(path_and_query: &str) -> String {
+    let (path, query) = path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()));
+    if !path.contains("/.") {
+        return path_and_query.to_owned();
+    }
+    let mut steps: Vec<&str> = Vec::new();
+    let mut rest = path.split('/').skip(1).peekable();
+    while let Some(step) = rest.next() {
+        let last = rest.peek().is_none();
+        match step {
+            "." | ".." => {
+                if step == ".." {
+                    steps.pop();
+                }
+                if last {
+                    steps.push("");
+                }
+            }
+            step => steps.push(step),
+        }
+    }
+    format!("/{}{query}", steps.join("/"))
 }
 
 /// Whether it can hardly be anything but a host: an address, or a name with a dot.
@@ -337,6 +362,8 @@ mod tests {
             ("/x?y", "http://u:p@cam:81/x?y"),
             ("x", "http://u:p@cam:81/a/x"),
             ("./x", "http://u:p@cam:81/a/x"),
+            ("../d/./x.ts?e=/../f", "http://u:p@cam:81/d/x.ts?e=/../f"),
+            ("../../../x/..", "http://u:p@cam:81/"),
             ("?d", "http://u:p@cam:81/a/b?d"),
             ("//cam/z", "http://u:p@cam/z"),
             ("https://cam/z#f", "https://u:p@cam/z"),

@@ -1,12 +1,12 @@
-//! HLS: a live playlist that grows, with a discontinuity in it; numbered pictures, each once.
+//! HLS: live playlists that grow, by our own client and by FFmpeg's; numbered pictures, each once.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feed::Start;
@@ -82,9 +82,31 @@ async fn answer(mut stream: TcpStream, parts: Arc<Vec<PathBuf>>, asked: Arc<Atom
     }
 }
 
-#[tokio::test]
-async fn a_playlist_that_grows_is_played_across_a_discontinuity() {
+/// A source and the numbers of its pictures up to `last`.
+async fn numbers(url: &str, options: Options, last: u16) -> (Supervisor, Vec<u16>) {
     ffmpeg::init();
+    let source = Supervisor::new("cam", url, options).unwrap();
+    let mut cursor = source.feed().cursor(Start::Oldest);
+    let (mut decoding, mut numbers) = (Decoding::new(), Vec::new());
+    while numbers.last().is_none_or(|number| *number < last) {
+        let mut entry = match timeout(PATIENCE, cursor.next()).await {
+            Ok(entry) => entry.unwrap(),
+            Err(_) => panic!("{:?} after {numbers:?}", source.status().borrow().clone()),
+        };
+        entry.packet.discontinuity = false;
+        decoding.adopt(&entry).unwrap();
+        for picture in decoding.decode(&entry.packet, Wanted::Picture) {
+            let luma = picture.frame.plane(0).unwrap();
+            numbers.push(formats::osd::read_number(luma.data, luma.stride, WIDTH, HEIGHT).expect("a number"));
+        }
+    }
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    assert_eq!(source.status().borrow().reconnects, 0);
+    (source, numbers)
+}
+
+/// The live list of segments, with a discontinuity in it.
+async fn served() -> (String, Arc<AtomicUsize>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut parts = segments(folder.path(), "a", 0);
     let cut = parts.len();
@@ -98,21 +120,152 @@ async fn a_playlist_that_grows_is_played_across_a_discontinuity() {
             tokio::spawn(answer(stream, Arc::clone(&parts), Arc::clone(&counted), cut));
         }
     });
+    (format!("http://{address}/live.m3u8"), asked, folder)
+}
+
+#[tokio::test]
+async fn ffmpeg_s_client_plays_a_list_that_grows_across_a_discontinuity() {
+    let (url, asked, _folder) = served().await;
     let options = Options { libav: vec![("live_start_index".into(), "0".into())], ..Options::default() };
-    let source = Supervisor::new("cam", &format!("http://{address}/live.m3u8"), options).unwrap();
-    let mut cursor = source.feed().cursor(Start::Oldest);
-    let (mut decoding, mut numbers) = (Decoding::new(), Vec::new());
     // The demuxer waits for what is behind the last one, and the playlist does not end.
-    while numbers.last().is_none_or(|number| *number < 2 * PICTURES - 3) {
-        let mut entry = timeout(PATIENCE, cursor.next()).await.expect("a picture in time").unwrap();
-        entry.packet.discontinuity = false;
-        decoding.adopt(&entry).unwrap();
-        for picture in decoding.decode(&entry.packet, Wanted::Picture) {
-            let luma = picture.frame.plane(0).unwrap();
-            numbers.push(formats::osd::read_number(luma.data, luma.stride, WIDTH, HEIGHT).expect("a number"));
+    let (_, numbers) = numbers(&url, options, 2 * PICTURES - 3).await;
+    assert_eq!(numbers[0], 0);
+    assert!(asked.load(Relaxed) > 2, "the playlist is read again");
+}
+
+#[tokio::test]
+async fn a_list_that_grows_is_played_across_a_discontinuity() {
+    let (url, asked, _folder) = served().await;
+    let (source, numbers) = numbers(&url, Options::default(), 2 * PICTURES - 3).await;
+    assert_eq!(numbers[0], 0, "the first list has three segments");
+    assert!(asked.load(Relaxed) > 2, "the playlist is read again");
+    let gaps = source.vitals().gaps;
+    assert_eq!(gaps, 1, "the discontinuity is marked");
+}
+
+/// The boxes of a fragmented MP4: its header, and each fragment.
+fn fragments() -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "320x240", "-r", "25", "-i", "-"]);
+    ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "10", "-f", "mp4", "-movflags"]);
+    ffmpeg.args(["empty_moov+default_base_moof", "-frag_duration", "200000", "-"]);
+    let mut child = ffmpeg.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("apt install ffmpeg");
+    let mut pipe = child.stdin.take().unwrap();
+    let feeding =
+        std::thread::spawn(move || (0..PICTURES).for_each(|number| pipe.write_all(&picture(number)).unwrap()));
+    let film = child.wait_with_output().unwrap().stdout;
+    feeding.join().unwrap();
+    let (mut header, mut parts, mut rest) = (Vec::new(), Vec::<Vec<u8>>::new(), &film[..]);
+    while let Some((size, _)) = rest.split_first_chunk::<4>() {
+        let (piece, behind) = rest.split_at(u32::from_be_bytes(*size) as usize);
+        match &piece[4..8] {
+            b"ftyp" | b"moov" => header.extend_from_slice(piece),
+            b"moof" => parts.push(piece.to_vec()),
+            b"mdat" => parts.last_mut().unwrap().extend_from_slice(piece),
+            _ => {}
+        }
+        rest = behind;
+    }
+    (header, parts)
+}
+
+/// A server with parts of 0.2 s, two to a segment, that keeps its clients waiting.
+#[derive(Default)]
+struct Parts {
+    header: Vec<u8>,
+    parts: Vec<Vec<u8>>,
+    /// How many there are by now.
+    there: AtomicUsize,
+    asked: Mutex<Vec<String>>,
+    connections: AtomicUsize,
+}
+
+impl Parts {
+    fn list(&self) -> String {
+        let there = self.there.load(Relaxed);
+        let mut text = String::from(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-PART-INF:PART-TARGET=0.2\n#EXT-X-MAP:URI=\"../all.mp4\",BYTERANGE=\"HEADER@0\"\n\
+             #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=0.6\n",
+        )
+        .replace("HEADER", &self.header.len().to_string());
+        for part in 0..there {
+            let independent = if part % 2 == 0 { ",INDEPENDENT=YES" } else { "" };
+            text += &format!("#EXT-X-PART:DURATION=0.2,URI=\"part{part}.mp4\"{independent}\n");
+            if part % 2 == 1 {
+                text += &format!("#EXTINF:0.4,\nsegment{}.mp4\n", part / 2);
+            }
+        }
+        text
+    }
+
+    fn body(&self, path: &str) -> Vec<u8> {
+        let number = |name: &str, text: &str| -> usize {
+            text.split_once(name).unwrap().1.split(['&', '.']).next().unwrap().parse().unwrap()
+        };
+        if path.contains("_HLS_msn") {
+            // What it is told to wait for is there now.
+            let wanted = number("_HLS_msn=", path) * 2 + number("_HLS_part=", path) + 1;
+            self.there.fetch_max(wanted.min(self.parts.len()), Relaxed);
+        }
+        match path.split('?').next().unwrap() {
+            "/live/low.m3u8" => self.list().into_bytes(),
+            "/main.m3u8" => {
+                b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100\nno.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=900\nlive/low.m3u8\n"
+                    .to_vec()
+            }
+            "/all.mp4" => [&self.header[..], &[0; 5000]].concat(),
+            part if part.starts_with("/live/part") => self.parts[number("part", part)].clone(),
+            segment => self.parts[2 * number("segment", segment)..][..2].concat(),
         }
     }
-    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
-    assert_eq!((numbers[0], source.status().borrow().reconnects), (0, 0));
-    assert!(asked.load(Relaxed) > 2, "the playlist is read again");
+
+    async fn serve(&self, mut stream: TcpStream) {
+        self.connections.fetch_add(1, Relaxed);
+        let mut request = Vec::new();
+        while stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
+            if !request.ends_with(b"\r\n\r\n") {
+                continue;
+            }
+            let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
+            let path = text.split(' ').nth(1).unwrap().to_owned();
+            let let_in = text.contains("Authorization: Basic dTpwQHNz") && text.contains("X-Key: 1");
+            self.asked.lock().unwrap().push(format!("{path} {let_in}"));
+            let (status, body) = match let_in {
+                true => ("200 OK", self.body(&path)),
+                false => ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", Vec::new()),
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+            stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn parts_are_fetched_as_they_come_with_password_and_headers_over_one_connection() {
+    let (header, parts) = fragments();
+    let last = parts.len() - 1;
+    let server = Arc::new(Parts { header, parts, there: AtomicUsize::new(6), ..Parts::default() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = Arc::clone(&server);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let server = Arc::clone(&serving);
+            tokio::spawn(async move { server.serve(stream).await });
+        }
+    });
+    let mut options = Options::default();
+    options.access.headers.add("X-Key", "1").unwrap();
+    let (source, numbers) = numbers(&format!("http://u:p@ss@{address}/main.m3u8"), options, PICTURES - 6).await;
+    let asked = server.asked.lock().unwrap().clone();
+    // 0.6 s before the end of six parts is the middle of a segment; the keyframe before it is its begin.
+    assert_eq!(numbers[0], 10, "{asked:#?}");
+    assert!(asked.iter().any(|path| path.starts_with("/live/low.m3u8?_HLS_msn=3&_HLS_part=0 ")), "{asked:#?}");
+    for part in 6..last {
+        let times = asked.iter().filter(|path| path.starts_with(&format!("/live/part{part}.mp4"))).count();
+        assert_eq!(times, 1, "part {part}: {asked:#?}");
+    }
+    assert!(asked.iter().filter(|path| path.ends_with("false")).count() <= 2, "{asked:#?}");
+    assert!(server.connections.load(Relaxed) <= 3, "{} connections", server.connections.load(Relaxed));
+    assert_eq!(source.vitals().gaps, 0);
 }

@@ -14,7 +14,7 @@ fn live(first: u64, count: u64, parts: u64) -> Media {
         text += "#EXT-X-PART-INF:PART-TARGET=0.5\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5\n";
     }
     let part = |number: u64, at: u64| {
-        let independent = if at % 4 == 0 { ",INDEPENDENT=YES" } else { "" };
+        let independent = if at.is_multiple_of(4) { ",INDEPENDENT=YES" } else { "" };
         format!("#EXT-X-PART:DURATION=0.5,URI=\"{number}.{at}.mp4\"{independent}\n")
     };
     for number in first..first + count {

@@ -75,6 +75,10 @@ impl Session {
             add("Content-Type", Some(SOAP));
             add("Content-Length", Some(&body.len().to_string()));
         }
+        // RFC 9110 section 14.1.2.
+        let range = self.range.filter(|(_, length)| *length > 0);
+        let range = range.map(|(from, length)| format!("bytes={from}-{}", from.saturating_add(length - 1)));
+        add("Range", range.as_deref());
         add("If-None-Match", known.and_then(|known| known.etag.as_deref()));
         add("If-Modified-Since", known.and_then(|known| known.modified.as_deref()));
         request.push_str(proxy.unwrap_or_default());

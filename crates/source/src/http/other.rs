@@ -19,7 +19,7 @@ use crate::{Error, Sink, libav, on_thread, wait_for};
 /// What is read of the body at once, in bytes.
 const READ: usize = 64 << 10;
 /// Pieces that wait for the demuxer; then the camera waits.
-const MOST_WAITING: usize = 16;
+pub(super) const MOST_WAITING: usize = 16;
 /// How long a demuxer without bytes waits until it looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -81,9 +81,10 @@ async fn feed(answer: &mut Answer, give: &mpsc::Sender<Bytes>) -> Result<(), Str
 }
 
 /// The body, for the thread that reads it.
-struct Body {
-    take: mpsc::Receiver<Bytes>,
-    piece: Bytes,
+pub(super) struct Body {
+    pub(super) take: mpsc::Receiver<Bytes>,
+    /// What has come of it already.
+    pub(super) piece: Bytes,
 }
 
 impl Read for Body {

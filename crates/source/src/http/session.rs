@@ -11,6 +11,7 @@ use super::ask::Known;
 use super::auth::Auth;
 use super::body::Answer;
 use super::connect::{self, Reach, Sender, Way};
+use super::port_of;
 use crate::dial::resolve;
 use crate::journal::{Note, without_secrets};
 use crate::location::Location;
@@ -22,8 +23,7 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 pub(super) const MAX_STALE: usize = 2;
 /// What is read of a head at once, in bytes.
 const READ: usize = 16 << 10;
-/// How long an answer may take on a connection that has had one: servers that keep it open and
-/// read nothing more from it are met.
+/// The usual patience with a connection that is used again.
 const SECOND_ANSWER: Duration = Duration::from_secs(1);
 /// What is looked at of a complaint, in bytes.
 const COMPLAINT: usize = 1 << 10;
@@ -55,6 +55,11 @@ pub(super) struct Session {
     one_each: bool,
     /// What is sent along, by POST; without it the request is a GET.
     pub(super) body: Option<String>,
+    /// Offset and length, where not all of it is asked for.
+    pub(super) range: Option<(u64, u64)>,
+    /// How long an answer may take on a connection that has had one: servers that keep it open and
+    /// read nothing more from it are met.
+    pub(super) patience: Duration,
 }
 
 /// What came of a request.
@@ -78,6 +83,8 @@ impl Session {
             idle: None,
             one_each: false,
             body: None,
+            range: None,
+            patience: SECOND_ANSWER,
         }
     }
 
@@ -156,6 +163,16 @@ impl Session {
         self.idle = None;
     }
 
+    /// Goes to another place of the user's own, mostly on the same server: then the connection that
+    /// is kept will do.
+    pub(super) fn go(&mut self, there: Location) {
+        let idle = self.idle.take();
+        let here = &self.location;
+        let same = here.scheme == there.scheme && here.host == there.host && port_of(here) == port_of(&there);
+        self.move_to(there);
+        self.idle = idle.filter(|_| same);
+    }
+
     /// Closes the connection that is kept.
     pub(super) fn hang_up(&mut self) {
         self.idle = None;
@@ -213,7 +230,7 @@ impl Session {
     /// meanwhile is opened anew.
     pub(super) async fn exchange(&mut self, sink: &Sink, known: Option<&Known>) -> Result<Answer, Error> {
         if let Some(way) = self.idle.take() {
-            match timeout(SECOND_ANSWER, self.exchange_on(way, known, sink)).await {
+            match timeout(self.patience, self.exchange_on(way, known, sink)).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => tracing::debug!(%error, "the connection that was kept is gone"),
                 Err(_) => self.one_each = true,

@@ -1,0 +1,302 @@
+//! HLS that goes on: the list is read again and again, each piece is fetched once, and their
+//! bytes go to libavformat's demuxers one behind the other.
+//!
+//! libavformat's own client knows no parts, so it is segments behind, and asks for pieces without
+//! our headers, password, proxy and trust. It still opens what is no broadcast (a list that has
+//! ended is a recording, in which it can go to places), what is encrypted, and what has its sound
+//! in a list of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use formats::hls::{Fetch, Follower, Media, Next, Piece, Playlist};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::ask::Known;
+use super::body::Answer;
+use super::other::{Body, MOST_WAITING};
+use super::session::{Fetched, Session};
+use crate::journal::Note;
+use crate::location::Location;
+use crate::scheme::Request;
+use crate::{Error, Sink, libav, on_thread};
+
+/// Most bytes of a list.
+const MOST_BYTES: usize = 4 << 20;
+/// Pieces in a row that a server may not have.
+const MOST_MISSING: u32 = 3;
+/// How much longer than a segment an answer may take that the server was asked to wait with.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// What is read of a piece at once, in bytes.
+const READ: usize = 64 << 10;
+
+/// What became of a list.
+pub(super) enum Outcome {
+    /// It was played until this happened.
+    Over(Error),
+    /// It is for libavformat; the sink goes back.
+    NotOurs(Location, Sink),
+}
+
+/// Plays the list that `answer` brings, of which `first` has come.
+pub(super) async fn run(
+    mut session: Session,
+    mut answer: Answer,
+    first: BytesMut,
+    request: &Request,
+    sink: Sink,
+) -> Outcome {
+    let asked = Instant::now();
+    let start = session.location().clone();
+    let list = match read(&mut answer, first).await.and_then(|text| parse(&text, &start)) {
+        Ok(list) => list,
+        Err(error) => return Outcome::Over(error),
+    };
+    session.keep(answer);
+    let media = match list {
+        Playlist::Media(media) => media,
+        Playlist::Main(variants) => {
+            let Some(best) = variants.iter().max_by_key(|variant| variant.bandwidth) else {
+                let what = format!("{start} is a list of HLS with nothing in it");
+                return Outcome::Over(Error::NotVideo { what, page: false });
+            };
+            if best.separate_sound {
+                return Outcome::NotOurs(start, sink);
+            }
+            sink.note(Note::Fact(format!("HLS: of {} variants the one of {} bit/s", variants.len(), best.bandwidth)));
+            if let Err(error) = go_to(&mut session, &start, &best.uri) {
+                return Outcome::Over(error);
+            }
+            match load(&mut session, &sink).await {
+                Ok(Playlist::Media(media)) => media,
+                Ok(Playlist::Main(_)) => return Outcome::NotOurs(start, sink),
+                Err(error) => return Outcome::Over(error),
+            }
+        }
+    };
+    if media.ended || media.encrypted || media.pictures_only {
+        return Outcome::NotOurs(start, sink);
+    }
+    session.patience = media.target + PATIENCE;
+    let list = session.location().clone();
+    Outcome::Over(Player::new(session, list, request, sink).play(media, asked).await)
+}
+
+/// One demuxer, and what it is fed by.
+struct Demuxer {
+    give: mpsc::Sender<Bytes>,
+    ends: JoinSet<Error>,
+}
+
+struct Player<'a> {
+    session: Session,
+    /// Where the list is.
+    list: Location,
+    request: &'a Request,
+    sink: Arc<Sink>,
+    demuxer: Option<Demuxer>,
+    missing: u32,
+}
+
+impl<'a> Player<'a> {
+    fn new(session: Session, list: Location, request: &'a Request, sink: Sink) -> Self {
+        Self { session, list, request, sink: Arc::new(sink), demuxer: None, missing: 0 }
+    }
+
+    /// Follows the list to what ends it.
+    async fn play(mut self, media: Media, mut asked: Instant) -> Error {
+        self.tell(&media);
+        let mut follower = Follower::new();
+        follower.handle(media);
+        loop {
+            let done = match follower.poll() {
+                Next::Fetch(fetch) => self.fetch(&mut follower, fetch).await,
+                Next::Reload { after, wait_for } => {
+                    sleep_until(asked + after).await;
+                    asked = Instant::now();
+                    match self.reload(wait_for).await {
+                        Ok(media) if media.encrypted => Err(Error::Ended { what: Some("it is encrypted now".into()) }),
+                        Ok(media) => {
+                            follower.handle(media);
+                            Ok(())
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
+                Next::End => return self.end().await.unwrap_or(Error::Ended { what: None }),
+            };
+            if let Err(error) = done {
+                return error;
+            }
+        }
+    }
+
+    /// For the journal.
+    fn tell(&self, media: &Media) {
+        let parts = match (media.part_target, media.can_block) {
+            (Some(part), true) => format!(" in parts of {part:?}, for which the server waits"),
+            (Some(part), false) => format!(" in parts of {part:?}"),
+            (None, _) => String::new(),
+        };
+        self.sink.note(Note::Fact(format!("HLS: segments of {:?}{parts}", media.target)));
+    }
+
+    async fn reload(&mut self, wait_for: Option<(u64, Option<usize>)>) -> Result<Media, Error> {
+        let mut there = self.list.clone();
+        if let Some((segment, part)) = wait_for {
+            let mark = if there.path_and_query.contains('?') { '&' } else { '?' };
+            let part = part.map(|part| format!("&_HLS_part={part}")).unwrap_or_default();
+            there.path_and_query += &format!("{mark}_HLS_msn={segment}{part}");
+        }
+        self.session.go(there);
+        match load(&mut self.session, &self.sink).await? {
+            Playlist::Media(media) => Ok(media),
+            Playlist::Main(_) => Err(Error::Broken { what: format!("{} is another list now", self.list) }),
+        }
+    }
+
+    /// Fetches a piece for the demuxer, a new one where it has to be.
+    async fn fetch(&mut self, follower: &mut Follower, fetch: Fetch) -> Result<(), Error> {
+        if fetch.anew {
+            if let Some(error) = self.end().await {
+                return Err(error);
+            }
+            self.begin(fetch.broken);
+            if let Some(map) = &fetch.map {
+                self.pass(map).await?;
+            }
+        }
+        match self.pass(&fetch.piece).await {
+            Ok(()) => self.missing = 0,
+            // It is gone already, or never was: what comes next may be there.
+            Err(error) if error.is_answer() && !error.is_refusal() && self.missing < MOST_MISSING => {
+                self.missing += 1;
+                tracing::debug!(%error, "a piece is missing");
+                follower.skip();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, broken: bool) {
+        let (give, take) = mpsc::channel(MOST_WAITING);
+        let body = Body { take, piece: Bytes::new() };
+        let (of, protocol) = (self.list.to_string(), self.session.protocol());
+        let (options, sink) = (Arc::clone(&self.request.options), Arc::clone(&self.sink));
+        let mut ends = JoinSet::new();
+        ends.spawn(async move {
+            let thread =
+                on_thread("hls", move |stop| libav::play_pieces(body, &of, protocol, &options, broken, &sink, &stop));
+            thread.await.unwrap_or_else(libav::died)
+        });
+        self.demuxer = Some(Demuxer { give, ends });
+    }
+
+    /// Lets the demuxer come to the end of what it has; what it fails with.
+    async fn end(&mut self) -> Option<Error> {
+        let Demuxer { give, mut ends } = self.demuxer.take()?;
+        drop(give);
+        match ends.join_next().await {
+            Some(Ok(Error::Ended { .. })) | None => None,
+            Some(Ok(error)) => Some(error),
+            Some(Err(_)) => Some(libav::died()),
+        }
+    }
+
+    /// Hands a piece to the demuxer as it comes.
+    async fn pass(&mut self, piece: &Piece) -> Result<(), Error> {
+        go_to(&mut self.session, &self.list, &piece.uri)?;
+        self.session.range = piece.range;
+        let fetched = self.session.get(&self.sink, Some(&Known::default())).await;
+        self.session.range = None;
+        let mut answer = answered(fetched?)?;
+        // A server that knows no ranges sends all of it.
+        let (mut skip, mut left) = match piece.range {
+            Some((from, length)) if answer.head.status != 206 => (from, length),
+            Some((_, length)) => (0, length),
+            None => (0, u64::MAX),
+        };
+        let place = self.session.location().to_string();
+        let mut bytes = BytesMut::new();
+        while left > 0 {
+            bytes.reserve(READ);
+            match answer.read(&mut bytes).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => return Err(Error::Ended { what: Some(format!("{place}: {error}")) }),
+            }
+            let over = usize::try_from(skip).unwrap_or(usize::MAX).min(bytes.len());
+            skip -= over as u64;
+            let mut taken = bytes.split().freeze().split_off(over);
+            taken.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            left -= taken.len() as u64;
+            if !taken.is_empty() {
+                self.give(taken).await?;
+            }
+        }
+        if answer.is_cut() && left > 0 {
+            return Err(Error::Ended { what: Some(format!("{place}: cut off within a piece")) });
+        }
+        self.session.keep(answer);
+        Ok(())
+    }
+
+    async fn give(&mut self, bytes: Bytes) -> Result<(), Error> {
+        let Some(demuxer) = &mut self.demuxer else { return Ok(()) };
+        if demuxer.give.send(bytes).await.is_ok() {
+            return Ok(());
+        }
+        // It has ended by itself: what is wrong is not the way to the server.
+        Err(self.end().await.unwrap_or(Error::Ended { what: None }))
+    }
+}
+
+/// Goes to where `uri` is, seen from the list.
+fn go_to(session: &mut Session, list: &Location, uri: &str) -> Result<(), Error> {
+    let wrong = |what: String| Error::Server { status: 0, what };
+    let there = list.join(uri).map_err(|error| wrong(format!("{list} names what is no address: {}", error.what())))?;
+    if !matches!(&*there.scheme, "http" | "https") {
+        return Err(wrong(format!("{list} leads away from HTTP, to {there}")));
+    }
+    session.go(there);
+    Ok(())
+}
+
+fn answered(fetched: Fetched) -> Result<Answer, Error> {
+    match fetched {
+        Fetched::Answer(answer) if answer.head.status != 304 => Ok(answer),
+        Fetched::Answer(_) => Err(Error::Broken { what: "304 for what nobody has".into() }),
+        Fetched::Elsewhere(there) => {
+            Err(Error::Server { status: 302, what: format!("a piece has moved to {there}, away from HTTP") })
+        }
+    }
+}
+
+/// The list where `session` is.
+async fn load(session: &mut Session, sink: &Sink) -> Result<Playlist, Error> {
+    let mut answer = answered(session.get(sink, Some(&Known::default())).await?)?;
+    let text = read(&mut answer, BytesMut::new()).await?;
+    session.keep(answer);
+    parse(&text, session.location())
+}
+
+async fn read(answer: &mut Answer, mut text: BytesMut) -> Result<BytesMut, Error> {
+    loop {
+        match answer.read(&mut text).await {
+            Ok(0) => return Ok(text),
+            Ok(_) if text.len() <= MOST_BYTES => {}
+            Ok(_) => return Err(Error::Broken { what: format!("a list of HLS of more than {MOST_BYTES} bytes") }),
+            Err(error) => return Err(Error::Ended { what: Some(error.to_string()) }),
+        }
+    }
+}
+
+fn parse(text: &[u8], place: &Location) -> Result<Playlist, Error> {
+    let wrong = |what: String| Error::Broken { what: format!("{place}: {what}") };
+    let text = std::str::from_utf8(text).map_err(|error| wrong(error.to_string()))?;
+    Playlist::parse(text).map_err(|error| wrong(error.to_string()))
+}
