@@ -197,7 +197,7 @@ pub(crate) fn play_device(
     private.extend(request.options.libav.iter().cloned());
     let options =
         InputOptions { format: Some("v4l2".into()), private, low_delay: true, device: true, ..InputOptions::default() };
-    let way = Way { url: path.into(), options, protocol: "v4l2", paced: false };
+    let way = Way { url: path.into(), options, protocol: "v4l2", paced: false, bursts: false, broken: false };
     match open(&way, stop) {
         Ok(input) => {
             live();
