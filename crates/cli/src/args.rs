@@ -158,7 +158,7 @@ pub enum Transport {
     Tcp,
     /// UDP, then TCP where the camera refuses that or nothing comes
     Udp,
-    /// RTSP in HTTP, through FFmpeg
+    /// RTSP in HTTP
     Http,
 }
 

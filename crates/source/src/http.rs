@@ -21,7 +21,8 @@ use formats::multipart::Reader;
 
 use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, scheme_of, with_host};
-use crate::{Error, Phase, Sink};
+use crate::wire::Wire;
+use crate::{Access, Error, Phase, Sink};
 
 pub(crate) use self::ask::{AGENT, random};
 pub(crate) use self::auth::Auth;
@@ -80,6 +81,21 @@ fn usual_port(location: &Location) -> u16 {
 /// The port that a URL means.
 fn port_of(location: &Location) -> u16 {
     location.port.unwrap_or_else(|| usual_port(location))
+}
+
+/// Connects to where `there` is (`ws` or `wss`) for what goes both ways and is nobody's but its own. `sent_by`
+/// is who redirected there. Gives how far away it is, too.
+///
+/// # Errors
+/// Of the name, of the connection, of TLS; [`Error::Server`] for a redirect to somewhere nearer.
+pub(crate) async fn duplex(
+    there: &Location,
+    access: &Access,
+    sent_by: Option<&Sender>,
+    sink: &Sink,
+) -> Result<(Wire, Reach), Error> {
+    let (way, reach) = connect::open(there, access, sent_by, sink).await?;
+    Ok((way.wire, reach))
 }
 
 /// What others are to open.

@@ -173,6 +173,6 @@ pub enum Transport {
     Tcp,
     /// In datagrams of its own; TCP where the camera refuses that or none come.
     Udp,
-    /// In the RTSP connection, and that in two requests of HTTP (port 80 unless given).
+    /// In the RTSP connection, and that in two requests of HTTP (port 80 unless given, 443 with TLS).
     Http,
 }

@@ -39,9 +39,9 @@ use self::tracks::Plan;
 
 /// The port of `rtsp`.
 const PORT: u16 = 554;
-const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
 /// The port of RTSP in HTTP.
 const HTTP_PORT: u16 = 80;
+const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
 /// Redirects that are followed in a row.
 const MOST_MOVES: usize = 5;
 /// How long the end of our session may take before libavformat begins its own; many
@@ -49,7 +49,7 @@ const MOST_MOVES: usize = 5;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(crate) static SCHEME: Scheme = Scheme {
-    names: &["rtsp", "rtspt", "rtspu", "rtsph"],
+    names: &["rtsp", "rtspt", "rtspu", "rtsph", "rtsp+http"],
     example: "rtsp://user:password@host/stream",
     doc: "an IP camera; TCP unless told otherwise (rtspu: UDP, rtsph: HTTP); other codecs than H.264, H.265, JPEG through FFmpeg",
     port: Some(PORT),
@@ -58,9 +58,9 @@ pub(crate) static SCHEME: Scheme = Scheme {
 };
 
 pub(crate) static SECURE: Scheme = Scheme {
-    names: &["rtsps"],
+    names: &["rtsps", "rtspsh", "rtsp+https"],
     example: "rtsps://user:password@host/stream",
-    doc: "the same over TLS",
+    doc: "the same over TLS (rtspsh: in HTTP over TLS)",
     port: Some(322),
     check: with_host,
     connect,
@@ -106,9 +106,8 @@ fn connect(request: Request, sink: Sink) -> Connection {
         let mut request = by_name(request);
         let mut carriage = match request.options.transport {
             Transport::Auto => Carriage::Tcp { or_udp: true },
-            Transport::Tcp => Carriage::Tcp { or_udp: false },
+            Transport::Tcp | Transport::Http => Carriage::Tcp { or_udp: false },
             Transport::Udp => Carriage::Udp,
-            Transport::Http => return through_http(request, sink).await,
         };
         let mut sent_by = None;
         let mut moves = 0;
@@ -174,34 +173,19 @@ fn follow(from: &Location, moved: &Moved, moves: usize) -> Result<Location, Erro
     Ok(there)
 }
 
-/// `rtspt`, `rtspu` and `rtsph` are `rtsp` with a transport.
+/// `rtspt`, `rtspu`, `rtsph` and their like are `rtsp` or `rtsps` with a transport.
 fn by_name(mut request: Request) -> Request {
     let Some((name, rest)) = request.url.split_once("://") else { return request };
-    let transport = match name.to_ascii_lowercase().as_str() {
-        "rtspt" => Transport::Tcp,
-        "rtspu" => Transport::Udp,
-        "rtsph" => Transport::Http,
+    let (name, transport) = match name.to_ascii_lowercase().as_str() {
+        "rtspt" => ("rtsp", Transport::Tcp),
+        "rtspu" => ("rtsp", Transport::Udp),
+        "rtsph" | "rtsp+http" => ("rtsp", Transport::Http),
+        "rtspsh" | "rtsp+https" => ("rtsps", Transport::Http),
         _ => return request,
     };
-    request.url = format!("rtsp://{rest}").into();
+    request.url = format!("{name}://{rest}").into();
     Arc::make_mut(&mut request.options).transport = transport;
     request
-}
-
-/// RTSP in two requests of HTTP, as QuickTime does it: through libavformat.
-async fn through_http(mut request: Request, sink: Sink) -> Error {
-    let location = match Location::parse(&request.url) {
-        Ok(location) => location,
-        Err(error) => return error,
-    };
-    if location.scheme == "rtsps" {
-        let what = format!("{location}: RTSP in HTTP goes without encryption only");
-        return Error::BadUrl { what, hint: "leave --transport http out, or take rtsph://".into() };
-    }
-    sink.note(Note::Fact("RTSP in HTTP, through FFmpeg".into()));
-    let location = Location { port: location.port.or(Some(HTTP_PORT)), ..location };
-    request.url = location.to_url().into();
-    libav::connect(request, sink).await
 }
 
 /// Has libavformat open it, by a gate of ours.
@@ -214,7 +198,8 @@ async fn elsewhere(
 ) -> Error {
     let is_given = request.options.libav.iter().any(|(name, _)| name.starts_with("rtsp_"));
     if is_given && location.scheme == "rtsp" {
-        request.url = location.to_url().into();
+        let in_http = (request.options.transport == Transport::Http).then_some(HTTP_PORT);
+        request.url = Location { port: location.port.or(in_http), ..location.clone() }.to_url().into();
         return libav::connect(request, sink).await;
     }
     let gate = match Gate::open(location, &request.options, carriage, sent_by, &sink).await {
@@ -278,6 +263,7 @@ async fn play(
     let described = describe(location, gate, sink, group).await;
     if let Err(End::Elsewhere(_)) = described
         && location.scheme == "rtsp"
+        && !gate.in_http
         && gate.verdict().is_none()
         && failure::is_windows_media(location).await
     {
@@ -322,7 +308,7 @@ async fn describe(
             if !failure::is_no_connection(&error) {
                 sink.phase(Phase::Handshake);
             }
-            return Err(match failure::is_gibberish(&error) {
+            return Err(match failure::is_gibberish(&error) && !gate.in_http {
                 true => failure::look_closer(location, &error).await,
                 false => failure::of_request(&error, location),
             });

@@ -12,6 +12,7 @@
 mod ears;
 pub(crate) mod fuzzed;
 mod jpeg;
+mod line;
 mod reorder;
 mod shy;
 mod talk;
@@ -32,12 +33,11 @@ use tokio::time::{sleep_until, timeout};
 
 use self::ears::Ears;
 use self::jpeg::{Assembler, Whole};
+use self::line::Line;
 use self::talk::{Deed, Talk};
 use crate::http::{Reach, Sender};
-use crate::journal::{Note, shown};
 use crate::location::Location;
-use crate::wire::Wire;
-use crate::{Error, Options, Phase, Sink, dial, tls};
+use crate::{Error, Options, Sink, Transport, tls};
 
 pub(in crate::rtsp) use self::talk::Carriage;
 
@@ -96,6 +96,8 @@ pub(super) struct Gate {
     /// What URLs begin with that lead here.
     here: String,
     protocol: String,
+    /// It is asked in HTTP, and not on a port for RTSP.
+    pub(super) in_http: bool,
     there: Location,
     /// How far away the camera is.
     pub(super) reach: Reach,
@@ -113,38 +115,26 @@ impl Gate {
         sent_by: Option<&Sender>,
         sink: &Sink,
     ) -> Result<Self, Error> {
-        let port = there.port.unwrap_or(port_of(there));
-        sink.phase(Phase::Resolve);
-        let addresses = dial::resolve(&there.host, port).await?;
-        if let Some(from) = sent_by {
-            from.may_send(there, &addresses)?;
-        }
-        sink.note(Note::Fact(shown(addresses.iter().copied())));
-        sink.phase(Phase::Connect);
-        let stream = dial::connect(&there.host, addresses).await?;
+        let in_http = options.transport == Transport::Http;
+        let line = match in_http {
+            false => Line::straight(there, &options.access, sent_by, sink).await?,
+            true => Line::in_http(there, &options.access, sent_by, sink).await?,
+        };
+        let port = line::port_of(there, in_http);
         let place = format!("{}:{port}", there.authority(port));
-        let (peer, local) = match (stream.peer_addr(), stream.local_addr()) {
-            (Ok(peer), Ok(local)) => (peer.ip(), local.ip()),
-            (Err(error), _) | (_, Err(error)) => return Err(Error::from_io(&place, &error)),
-        };
-        let wire = match there.scheme == "rtsps" {
-            false => Wire::Plain(stream),
-            true => {
-                sink.phase(Phase::Tls);
-                Wire::Tls(Box::new(tls::secure(stream, &there.host, &options.access.trust, &place).await?))
-            }
-        };
-        sink.phase(Phase::Handshake);
         let ours = |error: io::Error| Error::from_io("a port of our own", &error);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(ours)?;
         let address = listener.local_addr().map_err(ours)?;
         let here = format!("rtsp://{address}/{:016x}", RandomState::new().build_hasher().finish());
         let shared = Arc::new(Shared::default());
-        let talk = Talk::new(there.clone(), here.clone(), carriage, shy::is_known(&place));
+        // What is in HTTP is encrypted around it.
+        let scheme = if in_http { "rtsp".into() } else { there.scheme.clone() };
+        let talk = Talk::new(Location { scheme, ..there.clone() }, here.clone(), carriage, shy::is_known(&place));
+        let (ears, reach) = (Ears::new(line.local, line.peer), line.reach);
         let pass = Pass {
-            wire,
+            line,
             talk,
-            ears: Ears::new(local, peer),
+            ears,
             shared: Arc::clone(&shared),
             place,
             most: options.limits.bytes.saturating_add(SLACK),
@@ -153,11 +143,13 @@ impl Gate {
         };
         let span = tracing::Span::current();
         tokio::spawn(tracing::Instrument::instrument(serve(listener, address, pass), span));
-        let protocol = match there.scheme == "rtsps" {
-            true => tls::protocol("rtsps", &options.access.trust),
-            false => "rtsp".into(),
+        let protocol = match (there.scheme == "rtsps", in_http) {
+            (true, false) => tls::protocol("rtsps", &options.access.trust),
+            (true, true) => tls::protocol("rtsp over https", &options.access.trust),
+            (false, false) => "rtsp".into(),
+            (false, true) => "rtsp over http".into(),
         };
-        Ok(Self { shared, here, protocol, there: there.clone(), reach: Reach::of(peer) })
+        Ok(Self { shared, here, protocol, in_http, there: there.clone(), reach })
     }
 
     /// The URL that leads to the camera by here; user and password are added on the way.
@@ -217,11 +209,6 @@ impl Gate {
     }
 }
 
-/// The port of a URL without one (RFC 2326 section 3.2, RFC 7826 section 4.2).
-pub(super) fn port_of(there: &Location) -> u16 {
-    if there.scheme == "rtsps" { 322 } else { super::PORT }
-}
-
 /// Waits for our client and passes on what is said, until one side has had enough.
 async fn serve(listener: TcpListener, address: SocketAddr, mut pass: Pass) {
     let client = match timeout(SOON, listener.accept()).await {
@@ -238,7 +225,7 @@ async fn serve(listener: TcpListener, address: SocketAddr, mut pass: Pass) {
 }
 
 struct Pass {
-    wire: Wire,
+    line: Line,
     talk: Talk,
     ears: Ears,
     shared: Arc<Shared>,
@@ -262,7 +249,10 @@ enum Event {
 impl Pass {
     async fn run(&mut self, mut client: TcpStream) -> Result<(), Verdict> {
         let mut asked = BytesMut::new();
-        let mut came = BytesMut::with_capacity(READ);
+        let mut came = std::mem::take(&mut self.line.came);
+        if !came.is_empty() {
+            self.talk.handle_camera(&mut came)?;
+        }
         let mut waiting: Option<Instant> = None;
         loop {
             if self.talk.deeds.is_empty() && self.out.is_empty() {
@@ -272,7 +262,7 @@ impl Pass {
                 let is_playing = self.talk.waits_for() != Some("PLAY");
                 let late = waiting.map(|since| since + ANSWER);
                 let event = tokio::select! {
-                    result = self.wire.read_buf(&mut came) => Event::Camera(result),
+                    result = self.line.wire.read_buf(&mut came) => Event::Camera(result),
                     result = client.read_buf(&mut asked) => Event::Client(result),
                     () = self.ears.hear(&mut self.out), if is_playing => Event::Datagrams,
                     () = sleep_until(late.unwrap_or_else(Instant::now).into()), if late.is_some() => Event::Late,
@@ -304,17 +294,11 @@ impl Pass {
         while let Some(deed) = self.talk.deeds.pop_front() {
             match deed {
                 Deed::ToClient(bytes) => self.give(client, &bytes).await?,
-                Deed::ToCamera(bytes) => {
-                    let sent = async {
-                        self.wire.write_all(&bytes).await?;
-                        self.wire.flush().await
-                    };
-                    match timeout(SOON, sent).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => return Err(Verdict::lost(&error)),
-                        Err(_) => return Err(Verdict::lost(&io::ErrorKind::TimedOut.into())),
-                    }
-                }
+                Deed::ToCamera(bytes) => match timeout(SOON, self.line.send(&bytes)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return Err(Verdict::lost(&error)),
+                    Err(_) => return Err(Verdict::lost(&io::ErrorKind::TimedOut.into())),
+                },
                 Deed::Open { channels } => {
                     let ports = self.ears.open(channels).map_err(|error| Verdict::lost(&error))?;
                     self.shared.udp.store(true, Relaxed);

@@ -8,6 +8,7 @@ mod jpeg;
 mod odd;
 mod secure;
 mod support;
+mod tunnel;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 use crate::support::*;
 
 /// TLS in front of a camera; gives its address, its certificate and that in PEM.
-async fn in_front_of(camera: SocketAddr) -> (SocketAddr, CertificateDer<'static>, String) {
+pub async fn in_front_of(camera: SocketAddr) -> (SocketAddr, CertificateDer<'static>, String) {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
@@ -41,7 +41,7 @@ async fn in_front_of(camera: SocketAddr) -> (SocketAddr, CertificateDer<'static>
     (address, certificate, made.cert.pem())
 }
 
-fn trusting(trust: Trust) -> Options {
+pub fn trusting(trust: Trust) -> Options {
     Options { access: Access { trust, ..Access::default() }, ..Options::default() }
 }
 

@@ -276,3 +276,15 @@ async fn a_server_that_goes_away_is_an_end_and_comes_back() {
     let status = timeout(PATIENCE, status.wait_for(|status| status.error.is_some())).await.unwrap().unwrap();
     assert!(matches!(status.error, Some(Error::Ended { .. })), "{:?}", status.error);
 }
+
+#[tokio::test]
+async fn rtsp_in_http_comes_from_gstreamer_with_its_pictures_and_sound() {
+    let server = Server::start(&[]);
+    for path in ["h264", "jpeg", "vp8"] {
+        let url = format!("rtsph://127.0.0.1:{}/{path}", server.port);
+        let (source, mut cursor) = open(&url, Options::default());
+        let numbers = numbers(&video(&mut cursor, 20).await);
+        assert!(run_on(&numbers) && numbers.len() == 20, "{path}: {numbers:?}");
+        assert_eq!(source.status().borrow().reconnects, 0, "{path}");
+    }
+}
