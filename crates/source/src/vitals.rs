@@ -97,16 +97,16 @@ impl Monitor {
 
     /// A picture has come.
     pub(crate) fn picture(&mut self, packet: &Packet) {
-        if let Some((arrived, pts)) = self.last {
+        if let Some((arrived, dts)) = self.last {
             self.gaps += u64::from(packet.discontinuity);
-            // What jumps back is no measure: B-frames come before those they are shown after.
-            if packet.pts > pts && !packet.discontinuity {
+            // They come in the order in which they are decoded, whenever they are shown.
+            if packet.dts > dts && !packet.discontinuity {
                 let waited = packet.received.saturating_duration_since(arrived);
-                let off = waited.abs_diff(packet.pts.saturating_since(pts)).as_secs_f64();
+                let off = waited.abs_diff(packet.dts.saturating_since(dts)).as_secs_f64();
                 self.jitter += (off - self.jitter) / 16.0;
             }
         }
-        self.last = Some((packet.received, packet.pts));
+        self.last = Some((packet.received, packet.dts));
         self.clock_ahead_s = clock_ahead(packet).or(self.clock_ahead_s);
         if !packet.key {
             return;

@@ -85,15 +85,14 @@ impl Watch {
         found.pictures += 1;
         found.damaged += u64::from(packet.corrupt);
         found.gaps += u64::from(packet.discontinuity);
-        if let Some((arrived, pts)) = self.last {
+        if let Some((arrived, dts)) = self.last {
             let waited = packet.received.saturating_duration_since(arrived);
             found.longest_gap = found.longest_gap.max(waited);
-            // What jumps back is no measure: B-frames come before those they are shown after.
-            if packet.pts > pts {
-                self.deviation += waited.abs_diff(packet.pts.saturating_since(pts));
-            }
+            // They come in the order in which they are decoded: of B-frames the times at which they
+            // are shown jump to and fro, however evenly they come.
+            self.deviation += waited.abs_diff(packet.dts.saturating_since(dts));
         }
-        self.last = Some((packet.received, packet.pts));
+        self.last = Some((packet.received, packet.dts));
         found.clock_ahead_s = clock_ahead(packet).or(found.clock_ahead_s);
         if packet.key {
             if let Some(last) = &self.last_key {
@@ -123,5 +122,38 @@ impl Watch {
             jitter: self.deviation.checked_div(steps).unwrap_or_default(),
             ..self.found
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use media::TrackId;
+
+    use super::*;
+
+    #[test]
+    fn pictures_that_come_evenly_have_no_jitter_whatever_their_order() {
+        let (publisher, feed) = Feed::new(feed::Limits::default());
+        let (mut watch, start) = (Watch::new(&feed), Instant::now());
+        for (at, shown) in [0, 3, 1, 2, 6, 4, 5].into_iter().enumerate() {
+            let at = at as i64;
+            let stamp = |ms: i64| Timestamp::from_ticks(ms, 1, 1000);
+            let packet = Packet {
+                track: TrackId(0),
+                pts: stamp(100 * (shown + 1)),
+                dts: stamp(100 * at),
+                duration: None,
+                key: at == 0,
+                corrupt: false,
+                discontinuity: false,
+                received: start + Duration::from_millis(100 * at.unsigned_abs()),
+                captured: None,
+                data: Bytes::from_static(b"x"),
+            };
+            watch.look(&packet, true);
+        }
+        assert_eq!((watch.deviation, watch.found.pictures), (Duration::ZERO, 7));
+        drop(publisher);
     }
 }
