@@ -41,7 +41,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Check { file, quiet } => {
             let detail = if *quiet { Detail::Errors } else { Detail::All };
-            let config = read(file, detail)?;
+            let (config, mut problems) = read_with_problems(file, detail)?;
             let unserved = relay::unserved(&config);
             tell(file, &unserved, detail)?;
             if unserved.iter().any(config::Problem::is_error) {
@@ -49,7 +49,9 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
                 return Err(Failure::Usage(message).into());
             }
             if !quiet {
-                writeln!(out, "{}: {}", file.display(), summary(&config))?;
+                problems.extend(unserved);
+                let warnings = problems.iter().filter(|problem| problem.severity == Severity::Warning).count();
+                writeln!(out, "{}: {}", file.display(), summary(&config, warnings))?;
             }
         }
         Command::Import { file } => {
@@ -89,6 +91,10 @@ pub enum Detail {
 /// # Errors
 /// When it cannot be read or used.
 pub fn read(file: &Path, detail: Detail) -> anyhow::Result<Config> {
+    read_with_problems(file, detail).map(|(config, _)| config)
+}
+
+fn read_with_problems(file: &Path, detail: Detail) -> anyhow::Result<(Config, Vec<::config::Problem>)> {
     let name = file.display();
     let bytes = match file == Path::new("-") {
         true => {
@@ -105,7 +111,7 @@ pub fn read(file: &Path, detail: Detail) -> anyhow::Result<Config> {
     };
     tell(file, &problems, detail)?;
     match problems.iter().filter(|problem| problem.is_error()).count() {
-        0 => Ok(config),
+        0 => Ok((config, problems)),
         1 => Err(Failure::Usage(format!("{name}: a mistake; mend it and try again")).into()),
         many => Err(Failure::Usage(format!("{name}: {many} mistakes; mend them and try again")).into()),
     }
@@ -156,7 +162,7 @@ pub fn tell(file: &Path, problems: &[::config::Problem], detail: Detail) -> std:
 /// Lines that a matter is told with.
 const MOST_LINES: usize = 12;
 
-fn summary(config: &Config) -> String {
+fn summary(config: &Config, warnings: usize) -> String {
     let count = |many: usize, what: &str| match many {
         0 => None,
         1 => Some(format!("1 {what}")),
@@ -169,5 +175,10 @@ fn summary(config: &Config) -> String {
         count(config.redirects.len(), "redirect"),
     ];
     let counts: Vec<_> = counts.into_iter().flatten().collect();
-    if counts.is_empty() { "right, and empty".into() } else { format!("right: {}", counts.join(", ")) }
+    let right = match warnings {
+        0 => "right".into(),
+        1 => "can be served, with the warning above".into(),
+        many => format!("can be served, with the {many} warnings above"),
+    };
+    if counts.is_empty() { format!("{right}, and empty") } else { format!("{right}: {}", counts.join(", ")) }
 }

@@ -21,7 +21,7 @@ pub struct Call {
     pub listen: Vec<SocketAddr>,
     /// The same, for RTSP.
     pub rtsp: Vec<SocketAddr>,
-    /// Where encoders may send to feeds by RTMP.
+    /// The same, for RTMP.
     pub rtmp: Vec<SocketAddr>,
     pub no_launch: bool,
     /// ffserver's `-d`: requests are logged to standard output, whatever the file says.
@@ -85,7 +85,8 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         listen,
         mms: all_addresses(&config.mms)?,
         rtsp: if call.rtsp.is_empty() { all_addresses(&config.rtsp)? } else { call.rtsp.clone() },
-        rtmp: call.rtmp.clone(),
+        rtmp: if call.rtmp.is_empty() { all_addresses(&config.rtmp)? } else { call.rtmp.clone() },
+        rtsp_timeout: config.rtsp_timeout.unwrap_or(relay::Config::RTSP_TIMEOUT),
         sources: Vec::new(),
         max_connections: crate::serve::affordable(config.max_connections as usize, inputs),
         ..relay::Config::default()
@@ -147,6 +148,8 @@ fn of_the_start(call: &Call, served: &Config, now: &Config) -> Vec<&'static str>
         ("the addresses of HTTP", call.listen.is_empty() && served.http != now.http),
         ("the addresses of RTSP", call.rtsp.is_empty() && served.rtsp != now.rtsp),
         ("the addresses of MMS", served.mms != now.mms),
+        ("the addresses of RTMP", call.rtmp.is_empty() && served.rtmp != now.rtmp),
+        ("rtsp_timeout", served.rtsp_timeout != now.rtsp_timeout),
         ("the most connections", served.max_connections != now.max_connections),
     ];
     changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(what, _)| what).collect()

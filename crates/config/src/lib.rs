@@ -25,6 +25,7 @@ mod stream;
 mod suggest;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use acl::{Acl, Rule, Verdict, Who};
 pub use coding::Named;
@@ -70,6 +71,11 @@ pub struct Config {
     pub rtsp: Vec<Listen>,
     /// Where MMS is served; ffserver had none.
     pub mms: Vec<Listen>,
+    /// Where encoders may send to feeds by RTMP; ffserver had none.
+    pub rtmp: Vec<Listen>,
+    /// How long an RTSP client may be silent that gets its packets by UDP or multicast; nothing: a
+    /// minute.
+    pub rtsp_timeout: Option<Duration>,
     /// Most connections at a time that have made a request for a stream.
     pub max_clients: u32,
     /// Most connections at a time.
@@ -111,6 +117,8 @@ impl Default for Config {
             http: Vec::new(),
             rtsp: Vec::new(),
             mms: Vec::new(),
+            rtmp: Vec::new(),
+            rtsp_timeout: None,
             max_clients: Self::MAX_CLIENTS,
             max_connections: Self::MAX_CONNECTIONS,
             max_bandwidth_kbit: Self::MAX_BANDWIDTH_KBIT,

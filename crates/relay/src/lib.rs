@@ -160,6 +160,8 @@ pub struct Relay {
     groups: OnceLock<Vec<(String, Group)>>,
     /// Whether cameras may be moved; set when the server is.
     ptz: OnceLock<bool>,
+    /// The port of RTSP; set when the server is, if it serves RTSP.
+    rtsp_port: OnceLock<u16>,
     started: Instant,
 }
 
@@ -216,6 +218,7 @@ impl Relay {
             presses: rtsp::Presses::default(),
             groups: OnceLock::new(),
             ptz: OnceLock::new(),
+            rtsp_port: OnceLock::new(),
             started: Instant::now(),
         }
     }

@@ -158,7 +158,10 @@ impl Server {
             let listener = crate::rtsp::Listener::bind(*address, config);
             listener.map_err(|source| refused(*address, "--rtsp", source))
         };
-        let rtsp = config.rtsp.iter().map(bound).collect::<Result<_, _>>()?;
+        let rtsp: Vec<crate::rtsp::Listener> = config.rtsp.iter().map(bound).collect::<Result<_, _>>()?;
+        if let Some(address) = rtsp.first().and_then(crate::rtsp::Listener::address) {
+            let _ = relay.rtsp_port.set(address.port());
+        }
         let bound = |address: &SocketAddr| {
             crate::rtmp::Listener::bind(*address).map_err(|source| refused(*address, "--rtmp", source))
         };

@@ -238,8 +238,10 @@ pub(super) fn whole(config: &Config, problems: &mut Vec<Problem>) {
         }
         let needs_rtsp = stream.format.as_deref() == Some("rtp") && stream.multicast.is_none();
         if needs_rtsp && config.rtsp.is_empty() {
-            let message =
-                format!("<Stream {}>: Format rtp is served by RTSP, and RTSPPort is missing", short(&stream.name));
+            let message = format!(
+                "<Stream {}>: Format rtp is served by RTSP, and RTSPPort is missing; add a line such as RTSPPort 5554",
+                short(&stream.name)
+            );
             problems.push(Problem::warning(stream.line, message));
         }
     }

@@ -65,6 +65,16 @@ pub(super) fn whole(config: &Config, problems: &mut Vec<Problem>) {
             _ => {}
         }
     }
+    for stream in &config.streams {
+        let needs_rtsp = stream.format.as_deref() == Some("rtp") && stream.multicast.is_none();
+        if needs_rtsp && config.rtsp.is_empty() {
+            let name = short(&stream.name);
+            let message = format!(
+                "[[stream]] {name}: format rtp is served by RTSP, which has no port; write rtsp = [\":8554\"] below [server]"
+            );
+            problems.push(Problem::warning(stream.line, message));
+        }
+    }
     same_names(config, problems);
 }
 

@@ -1,6 +1,6 @@
 //! Keys of `[server]`.
 
-use super::given::Given;
+use super::given::{Given, tell_time};
 use super::{Key, Kind, Told, defaults, keys};
 use crate::{Config, Listen, LogFile, LogFormat};
 
@@ -44,6 +44,14 @@ pub(super) static KEYS: &[Key] = keys! { Server on Server;
         "Where MMS is served to old players of Windows Media, by TCP and UDP. Default: nowhere.",
         |config, given| { config.mms = listens(given)?; Ok(()) },
         |config| (!config.mms.is_empty()).then(|| tell(&config.mms));
+    "rtmp" / "": Kind::List, "a list of ADDRESS:PORT; :PORT is every address", r#"rtmp = [":1935"]"#,
+        "Where encoders may send to feeds by RTMP, to rtmp://HOST:PORT/live/NAME. Default: nowhere.",
+        |config, given| { config.rtmp = listens(given)?; Ok(()) },
+        |config| (!config.rtmp.is_empty()).then(|| tell(&config.rtmp));
+    "rtsp_timeout" / "": Kind::Text, "a time such as 60s", r#"rtsp_timeout = "60s""#,
+        "How long an RTSP client may be silent that gets its packets by UDP or multicast. Default: 60s.",
+        |config, given| { config.rtsp_timeout = Some(given.time()?); Ok(()) },
+        |config| config.rtsp_timeout.map(tell_time);
     "max_clients" / "MaxClients": Kind::Integer(1, 65_535), "a number from 1 to 65535", "max_clients = 1000",
         "Most viewers at a time. Default: 16000, where ffserver had 5. Feeders and status pages do not count.",
         |config, given| { config.max_clients = given.int(1, 65_535)?; Ok(()) },

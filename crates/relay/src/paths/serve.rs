@@ -98,7 +98,7 @@ async fn stream(
         // One that is called as its description would be.
         let response = match is_read(&parts.method) && entry.name.ends_with(".sdp") {
             true => sdp(relay, entry, &parts).await,
-            false => by_rtsp(paths, entry, &parts).into_response(),
+            false => by_rtsp(relay, paths, entry, &parts).into_response(),
         };
         return told(response, &visit);
     };
@@ -154,14 +154,19 @@ async fn stream(
 }
 
 /// What is said where only RTSP serves a stream.
-fn by_rtsp(paths: &Paths, entry: &Entry, parts: &Parts) -> Refusal {
-    let port = paths.table().config.rtsp.first().map(|listen| listen.port);
-    match (port, host(parts).map(without_port)) {
-        (Some(port), Some(host)) => {
-            Refusal::not_found(format!("{0} is served by RTSP: rtsp://{host}:{port}/{0}", entry.name))
+fn by_rtsp(relay: &Relay, paths: &Paths, entry: &Entry, parts: &Parts) -> Refusal {
+    let configured = paths.table().config.rtsp.first().map(|listen| listen.port);
+    let port = configured.or_else(|| relay.rtsp_port.get().copied());
+    let name = &entry.name;
+    Refusal::not_found(match (port, host(parts).map(without_port)) {
+        (Some(port), Some(host)) => format!("{name} is served by RTSP: rtsp://{host}:{port}/{name}"),
+        (Some(port), None) => format!("{name} is served by RTSP, on port {port}"),
+        (None, _) => {
+            format!(
+                "{name} is served by RTSP, which this server has no port for: RTSPPort is missing in its configuration"
+            )
         }
-        _ => Refusal::not_found(format!("{} is served by RTSP", entry.name)),
-    }
+    })
 }
 
 /// What the client calls this server, if that is a host's name or address, with its port.

@@ -60,11 +60,27 @@ pub(crate) fn unserved(config: &Config) -> Vec<Problem> {
     let mut problems = filled.as_ref().err().cloned().unwrap_or_default();
     let config = filled.as_ref().unwrap_or(config);
     let streams = config.streams.iter().filter(|stream| !stream.is_status());
+    problems.extend(streams.clone().filter_map(absent_file));
     problems.extend(streams.flat_map(|stream| match served(stream) {
         Ok(served) => served.warnings,
         Err(problem) => vec![problem],
     }));
     problems
+}
+
+/// What a stream is to be made of, and is not there. It may come later, so that is no error.
+fn absent_file(stream: &Stream) -> Option<Problem> {
+    let Origin::File { path, .. } = &stream.origin else { return None };
+    // What has a protocol in front is asked for when somebody comes.
+    let is_url = path.to_str().is_some_and(|path| path.contains("://"));
+    (!is_url && !path.exists()).then(|| {
+        let message = format!(
+            "<Stream {}>: File {}: there is no such file, so viewers get an error until there is one",
+            stream.name,
+            path.display()
+        );
+        problem(stream.line, Severity::Warning, message)
+    })
 }
 
 fn problem(line: usize, severity: Severity, message: String) -> Problem {
