@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
@@ -49,6 +49,7 @@ pub(crate) async fn receive(feed: &Supervisor, request: Request, visit: Option<V
     }
     let hint = Hint {
         by: takeover.peer().to_string(),
+        protocol: if parts.version < Version::HTTP_11 { "HTTP/1.0" } else { "HTTP/1.1" },
         agent: text(&parts, header::USER_AGENT),
         content_type: text(&parts, header::CONTENT_TYPE),
     };

@@ -171,6 +171,7 @@ async fn feeder(relay: &Relay, peer: SocketAddr, name: &str, agent: Option<Strin
     };
     // The same words where nothing is and where it may not send, so that it cannot tell.
     let feed = feed.ok_or_else(|| format!("there is no feed {name:?} here"))?;
-    let hint = Hint { by: peer.to_string(), agent, content_type: Some("video/x-flv".into()) };
+    let content_type = Some("video/x-flv".into());
+    let hint = Hint { by: peer.to_string(), protocol: "RTMP", agent, content_type };
     feed.feeder(hint).await.map_err(|error| error.to_string())
 }

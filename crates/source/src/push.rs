@@ -22,6 +22,7 @@ mod lead;
 mod pipe;
 mod sniff;
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,10 +83,25 @@ const LEAVING: Duration = Duration::from_secs(2);
 pub struct Hint {
     /// Who it is, for messages: an address.
     pub by: String,
+    /// How it comes, for whoever looks: `HTTP`, `RTMP`.
+    pub protocol: &'static str,
     /// What it calls itself, as in `User-Agent`.
     pub agent: Option<String>,
     /// What it says that it sends, as in `Content-Type`. It counts where the bytes do not tell.
     pub content_type: Option<String>,
+}
+
+/// Who is feeding, for whoever looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fed {
+    /// [`Hint::by`].
+    pub by: String,
+    /// [`Hint::protocol`].
+    pub protocol: &'static str,
+    /// For how long.
+    pub since: Duration,
+    /// Bytes that it has handed over.
+    pub bytes: u64,
 }
 
 /// Why a feed cannot be fed.
@@ -139,6 +155,8 @@ pub(crate) struct Push {
 /// Who is feeding.
 struct Occupant {
     by: String,
+    protocol: &'static str,
+    bytes: Arc<AtomicU64>,
     since: Instant,
     /// It has said its last byte.
     leaving: bool,
@@ -179,6 +197,14 @@ impl Push {
         self.gone.notify_one();
     }
 
+    /// Who is feeding now.
+    pub(crate) fn fed(&self) -> Option<Fed> {
+        self.with(|occupant| {
+            let Occupant { by, protocol, since, bytes, .. } = occupant.as_ref()?;
+            Some(Fed { by: by.clone(), protocol, since: since.elapsed(), bytes: bytes.load(Relaxed) })
+        })
+    }
+
     fn busy(&self) -> Refused {
         self.with(|occupant| match occupant {
             Some(Occupant { by, since, .. }) => Refused::Busy { by: by.clone(), since: since.elapsed() },
@@ -192,8 +218,15 @@ impl Push {
 
     fn begin(self: &Arc<Self>, hint: Hint, place: OwnedSemaphorePermit) -> Feeder {
         let before = self.progress.counters(Instant::now());
+        let bytes = Arc::new(AtomicU64::new(0));
         self.with(|occupant| {
-            *occupant = Some(Occupant { by: hint.by.clone(), since: Instant::now(), leaving: false });
+            *occupant = Some(Occupant {
+                by: hint.by.clone(),
+                protocol: hint.protocol,
+                bytes: Arc::clone(&bytes),
+                since: Instant::now(),
+                leaving: false,
+            });
         });
         let (writer, reader) = pipe::pipe();
         let (done, outcome) = watch::channel(None);
@@ -201,7 +234,7 @@ impl Push {
         let job = demux::Job { protocol: "push", hint, options: Arc::clone(&self.options) };
         let attempt = Arc::clone(self).attempt(job, reader, writer.valve(), done, place);
         tokio::spawn(tracing::Instrument::instrument(attempt, span));
-        Feeder { push: Arc::clone(self), writer, outcome, bytes: 0.into(), before }
+        Feeder { push: Arc::clone(self), writer, outcome, bytes, before }
     }
 
     /// Runs one feeder to its end.
@@ -249,7 +282,7 @@ pub struct Feeder {
     push: Arc<Push>,
     writer: pipe::Writer,
     outcome: watch::Receiver<Option<Result<(), Error>>>,
-    bytes: std::sync::atomic::AtomicU64,
+    bytes: Arc<AtomicU64>,
     before: Counters,
 }
 
@@ -261,7 +294,7 @@ impl Feeder {
         let count = bytes.len() as u64;
         let written = self.writer.write(bytes).await;
         if written {
-            self.bytes.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+            self.bytes.fetch_add(count, Relaxed);
         }
         written
     }
@@ -285,7 +318,7 @@ impl Feeder {
         let pictures = counters.pictures - self.before.pictures;
         let packets = counters.packets - self.before.packets;
         Taken {
-            bytes: self.bytes.load(std::sync::atomic::Ordering::Relaxed),
+            bytes: self.bytes.load(Relaxed),
             pictures,
             packets,
             container: if packets > 0 { status.about.container } else { String::new() },

@@ -225,6 +225,15 @@ impl Supervisor {
         }
     }
 
+    /// Who is feeding it now; nobody, or it opens something by itself.
+    #[must_use]
+    pub fn fed(&self) -> Option<push::Fed> {
+        match &self.0.task {
+            Work::Pushed(push) => push.fed(),
+            Work::Pulled(_) => None,
+        }
+    }
+
     /// Which one it is: no other of this process has or had this number, whatever its name.
     #[must_use]
     pub fn id(&self) -> u64 {
@@ -529,7 +538,9 @@ async fn unwanted(readers: &mut watch::Receiver<usize>, options: &Options) {
 /// The error of a login that is not tried again.
 fn no_more(error: Error) -> Error {
     match error {
-        Error::Unauthorized { what } => Error::Unauthorized { what: format!("{what}, more than once, {NOT_AGAIN}") },
+        Error::Unauthorized { status, what } => {
+            Error::Unauthorized { status, what: format!("{what}, more than once, {NOT_AGAIN}") }
+        }
         error => error,
     }
 }

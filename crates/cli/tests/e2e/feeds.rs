@@ -268,14 +268,23 @@ fn a_recording_that_is_sent_at_once_is_shown_in_real_time() {
 /// The how-to's configuration, with a log of requests.
 const HOW_TO: &str = "HTTPPort 8090\nMaxBandwidth 1000000\n<Feed cam2.ffm>\n</Feed>\n\
     <Feed closed.ffm>\nACL allow 127.0.0.77\n</Feed>\n\
-    <Stream cam2.mjpeg>\nFeed cam2.ffm\nFormat mpjpeg\n</Stream>\n";
+    <Stream cam2.mjpeg>\nFeed cam2.ffm\nFormat mpjpeg\n</Stream>\n\
+    <Stream stat.html>\nFormat status\n</Stream>\n";
 
 #[test]
 fn a_feed_of_a_configuration_is_fed_by_todays_ffmpeg() {
     let server = Server::configured("fed", HOW_TO);
     let mut stream = server.stream("/cam2.mjpeg");
     let mut ffmpeg = feeder(&server.url("/cam2.ffm"), "matroska", &["-c", "copy"]).spawn().unwrap();
-    let mut numbers = Vec::new();
+    let mut numbers = Vec::from_iter(number(&stream.part().expect("a picture").data));
+    // Among those who are connected stands the feeder, too.
+    let report: serde_json::Value = serde_json::from_slice(&server.get("/stat.html?format=json").body).unwrap();
+    let rows = report["clients"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["path"] == "cam2.ffm").unwrap_or_else(|| panic!("{report:#}"));
+    assert_eq!((&row["id"], &row["ip"]), (&serde_json::Value::Null, &"127.0.0.1".into()));
+    assert_eq!((&row["state"], &row["protocol"]), (&"RECEIVE_DATA".into(), &"HTTP/1.1".into()));
+    assert!(row["bytes"].as_u64().unwrap() > 0 && report["connections"] == 1, "{report:#}");
+    assert!(server.get("/stat.html").text().contains("RECEIVE_DATA"));
     while numbers.last() != Some(&(FRAMES - 1)) {
         numbers.extend(number(&stream.part().expect("the viewer is kept").data));
     }

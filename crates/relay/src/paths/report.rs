@@ -2,6 +2,7 @@
 
 mod page;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -89,7 +90,8 @@ impl Recording {
 
 #[derive(Serialize)]
 struct ClientRow {
-    id: u64,
+    /// None of a feeder.
+    id: Option<u64>,
     path: String,
     ip: String,
     protocol: &'static str,
@@ -182,7 +184,7 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
                 table.feeds().any(|feed| feed.name() == name && matches!(feed.status().borrow().state, State::Live))
             });
             Some(ClientRow {
-                id: session.id,
+                id: Some(session.id),
                 path: entry.name.clone(),
                 ip: session.peer.ip().to_canonical().to_string(),
                 protocol: match session.format {
@@ -198,6 +200,8 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
             })
         })
         .collect();
+    let feeders = table.feeds().filter_map(|feed| feeder_row(feed, paths));
+    let clients: Vec<ClientRow> = clients.into_iter().chain(feeders).collect();
     let open = |entry: &Entry| {
         clients.iter().filter(|client| client.path == entry.name).map(|client| client.bytes).sum::<u64>()
     };
@@ -234,6 +238,22 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
         max_bandwidth_kbit: table.config.max_bandwidth_kbit,
         clients,
     }
+}
+
+/// Who sends to `feed`, among those who read.
+fn feeder_row(feed: &Supervisor, paths: &Paths) -> Option<ClientRow> {
+    let fed = feed.fed()?;
+    let ip = fed.by.parse::<SocketAddr>().map(|address| address.ip().to_canonical().to_string());
+    Some(ClientRow {
+        id: None,
+        path: feed.name().to_owned(),
+        ip: ip.unwrap_or(fed.by),
+        protocol: fed.protocol,
+        state: "RECEIVE_DATA",
+        target_bits: 0,
+        actual_bits: paths.meter.feed(feed.name()).unwrap_or(0.0) as u64,
+        bytes: fed.bytes,
+    })
 }
 
 fn feed_row(feed: &Feed, paths: &Paths, table: &Table) -> Option<FeedRow> {

@@ -16,7 +16,7 @@ fn pushed(options: Options) -> Supervisor {
 }
 
 fn hint(by: &str) -> Hint {
-    Hint { by: by.into(), ..Hint::default() }
+    Hint { by: by.into(), protocol: "HTTP/1.1", ..Hint::default() }
 }
 
 fn part(picture: &[u8]) -> Bytes {

@@ -122,7 +122,7 @@ fn stream(row: &StreamRow) -> Vec<String> {
 
 fn client(row: &ClientRow) -> Vec<String> {
     vec![
-        row.id.to_string(),
+        row.id.map(|id| id.to_string()).unwrap_or_default(),
         format!("<strong>{}</strong>", escape(&row.path)),
         row.ip.clone(),
         row.protocol.to_owned(),
@@ -217,7 +217,7 @@ pub(super) fn page(report: &Report, favicon: Option<&str>, table: &Table) -> Str
         report.connections, report.max_clients
     );
     if report.clients.is_empty() {
-        html.push_str("<p class=\"none\">Nobody is watching.</p>\n");
+        html.push_str("<p class=\"none\">Nobody is watching, and nobody is feeding.</p>\n");
     } else {
         rows(&mut html, CLIENTS, report.clients.iter().map(client));
     }
