@@ -181,6 +181,7 @@ def test_an_answer_that_is_no_video_is_told_in_one_line(cameras, name, pieces, k
     error = failure(cameras.url(f"/{name}", *pieces), reconnect=False)
     assert type(error) is getattr(headwater, kind), (type(error), error)
     assert words in str(error) and f"127.0.0.1:{cameras.port}" in str(error), error
+    assert not name.isdigit() or error.status == int(name)
     assert error.elapsed > 0
     assert capfd.readouterr() == ("", "")
 
@@ -200,7 +201,7 @@ def test_an_rtsp_server_that_refuses_is_told_in_one_line(status, kind, words, ca
     with listener(RTSP % status) as port:
         error = failure(f"rtsp://127.0.0.1:{port}/live", reconnect=False)
     assert type(error) is getattr(headwater, kind), (type(error), error)
-    assert words in str(error)
+    assert words in str(error) and error.status == int(words)
     assert capfd.readouterr() == ("", "")
 
 

@@ -171,7 +171,7 @@ def test_an_answer_that_is_no_video_has_its_exception(server, page, kind, builti
     assert type(error) is kind and isinstance(error, headwater.Error)
     assert error.url.startswith("http://me:***@127.0.0.1") and "secret" not in f"{error} {error!r}"
     assert "\n" not in str(error) and error.elapsed > 0
-    assert kind is not headwater.ServerError or error.status == 503
+    assert error.status == {"NotVideo": None, "Unauthorized": 401, "NotFound": 404, "ServerError": 503}[kind.__name__]
 
 
 def test_nothing_there_has_its_exception():

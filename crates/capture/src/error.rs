@@ -94,10 +94,7 @@ impl Error {
     /// The server's status, where it answered with one of its own.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        match self.cause() {
-            Some(source::Error::Server { status, .. }) => Some(*status).filter(|status| *status > 0),
-            _ => None,
-        }
+        self.cause()?.status()
     }
 
     /// The failure of the source behind it, where there is one.

@@ -170,8 +170,8 @@ fn printable_error(mut error: source::Error) -> source::Error {
     use source::Error as E;
     match &mut error {
         E::BadUrl { what, .. }
-        | E::NotFound { what }
-        | E::Unauthorized { what }
+        | E::NotFound { what, .. }
+        | E::Unauthorized { what, .. }
         | E::Unreachable { what }
         | E::Refused { what }
         | E::Tls { what, .. }

@@ -206,6 +206,16 @@ impl Error {
         }
     }
 
+    /// The status with which a server has answered (HTTP, RTSP), as far as the library tells.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Server { status, .. } => Some(*status).filter(|status| *status > 0),
+            Self::NotFound { detail } | Self::Unauthorized { detail } => detail.as_deref().and_then(status_in),
+            _ => None,
+        }
+    }
+
     /// What the library logged about it, passwords hidden.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {

@@ -93,6 +93,7 @@ impl HttpAuth {
         let sent = std::mem::take(&mut self.sent);
         if self.user.is_none() {
             return Err(Error::Unauthorized {
+                status: 401,
                 what: format!(
                     "the server wants user and password{}; give them in the URL, as in scheme://user:password@host",
                     offers.realm()
@@ -193,6 +194,7 @@ impl HttpAuth {
             Scheme::Ntlm(..) => " by NTLM",
         };
         Error::Unauthorized {
+            status: 401,
             what: format!(
                 "the server refuses user {:?} and the password given{scheme}{}; are they right?",
                 self.user.as_deref().unwrap_or_default(),

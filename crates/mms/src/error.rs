@@ -56,6 +56,8 @@ pub enum Error {
     /// User and password are wanted, or those given are wrong.
     #[error("{what}")]
     Unauthorized {
+        /// The status of HTTP or RTSP (401, 403), 0 where there is none.
+        status: u16,
         /// Who asked, for what, and what was given.
         what: String,
     },

@@ -123,14 +123,12 @@ pub async fn search(search: &Search) -> Outcome {
         add(&mut outcome, mdns);
         add(&mut outcome, webcams::list().await);
     }
-    for host in &search.hosts {
-        if host.contains("://") {
-            add(&mut outcome, lists::ask(host, search).await);
-        } else {
-            let (found, asked) = wsd::at(host, search.timeout).await;
-            cameras.extend(found);
-            outcome.asked.push(asked);
+    for (is_list, (found, asked)) in of_hosts(search).await {
+        match is_list {
+            true => outcome.found.extend(found),
+            false => cameras.extend(found),
         }
+        outcome.asked.push(asked);
     }
     outcome.cut |= cameras.len() > MOST;
     cameras.truncate(MOST);
@@ -142,6 +140,29 @@ pub async fn search(search: &Search) -> Outcome {
     outcome.cut |= outcome.found.len() > MOST;
     outcome.found.truncate(MOST);
     outcome
+}
+
+/// What each host that is named has, all asked at once; and whether that is a list.
+async fn of_hosts(search: &Search) -> Vec<(bool, (Vec<Found>, Asked))> {
+    let mut tasks = JoinSet::new();
+    for (place, host) in search.hosts.iter().cloned().enumerate() {
+        let search = search.clone();
+        tasks.spawn(async move {
+            let is_list = host.contains("://");
+            let answer = match is_list {
+                true => lists::ask(&host, &search).await,
+                false => wsd::at(&host, search.timeout).await,
+            };
+            (place, is_list, answer)
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(answer) = tasks.join_next().await {
+        all.extend(answer.ok());
+    }
+    // As they were named.
+    all.sort_by_key(|(place, ..)| *place);
+    all.into_iter().map(|(_, is_list, answer)| (is_list, answer)).collect()
 }
 
 fn add(outcome: &mut Outcome, (found, asked): (Vec<Found>, Asked)) {

@@ -58,15 +58,19 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// There is no such file, device or path on the server (HTTP and RTSP 404).
+    /// There is no such file, device or path on the server.
     #[error("{what}; {PATH}")]
     NotFound {
+        /// The HTTP or RTSP status (404, 410), 0 where there is none.
+        status: u16,
         /// What was looked for, and who said that it is not there.
         what: String,
     },
-    /// The server wants other credentials (401, 403), or the file other rights.
+    /// The server wants other credentials, or the file other rights.
     #[error("{what}; {CREDENTIALS}")]
     Unauthorized {
+        /// The HTTP or RTSP status (401, 403, 407), 0 where there is none.
+        status: u16,
         /// Who refused, with the status.
         what: String,
     },
@@ -171,8 +175,8 @@ impl Error {
     pub fn what(&self) -> String {
         match self {
             Self::BadUrl { what, .. }
-            | Self::NotFound { what }
-            | Self::Unauthorized { what }
+            | Self::NotFound { what, .. }
+            | Self::Unauthorized { what, .. }
             | Self::Unreachable { what }
             | Self::Refused { what }
             | Self::Tls { what, .. }
@@ -187,6 +191,17 @@ impl Error {
             Self::Timeout { phase, after, tried: None } => format!("no picture within {after:?} ({phase})"),
             Self::NotRecorded => "it is not recorded, so there is no past of it".into(),
             Self::Ended { .. } | Self::Unfed { .. } => self.to_string(),
+        }
+    }
+
+    /// The status with which a server has answered (HTTP, RTSP), where it has.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::NotFound { status, .. } | Self::Unauthorized { status, .. } | Self::Server { status, .. } => {
+                Some(*status).filter(|status| *status > 0)
+            }
+            _ => None,
         }
     }
 
@@ -244,8 +259,8 @@ impl Error {
             Self::BadUrl { what, hint } | Self::Tls { what, hint } | Self::Setting { what, hint } => {
                 (*what, *hint) = (change(what), change(hint));
             }
-            Self::NotFound { what }
-            | Self::Unauthorized { what }
+            Self::NotFound { what, .. }
+            | Self::Unauthorized { what, .. }
             | Self::Unreachable { what }
             | Self::Refused { what }
             | Self::Unplugged { what }
@@ -266,8 +281,8 @@ impl Error {
         use std::io::ErrorKind as Kind;
         let what = format!("{doing}: {}", plain(error));
         match error.kind() {
-            Kind::NotFound => Self::NotFound { what },
-            Kind::PermissionDenied => Self::Unauthorized { what },
+            Kind::NotFound => Self::NotFound { status: 0, what },
+            Kind::PermissionDenied => Self::Unauthorized { status: 0, what },
             Kind::UnexpectedEof => Self::Ended { what: Some(what) },
             Kind::ConnectionRefused => Self::Refused { what },
             _ => Self::Unreachable { what },

@@ -450,9 +450,10 @@ pub(crate) fn remote(url: &str, options: &Options) -> (String, InputOptions) {
 pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
     let place = Redacted(url.strip_prefix("file:").unwrap_or(url));
     let what = format!("{place}: {}", Redacted(&error.to_string()));
+    let status = error.status().unwrap_or(0);
     match error {
-        ffmpeg::Error::NotFound { .. } => Error::NotFound { what },
-        ffmpeg::Error::Unauthorized { .. } => Error::Unauthorized { what },
+        ffmpeg::Error::NotFound { .. } => Error::NotFound { status, what },
+        ffmpeg::Error::Unauthorized { .. } => Error::Unauthorized { status, what },
         ffmpeg::Error::Refused { .. } => Error::Refused { what },
         ffmpeg::Error::Unreachable { .. } | ffmpeg::Error::TimedOut { .. } => Error::Unreachable { what },
         ffmpeg::Error::Closed { .. } => Error::Ended { what: Some(what) },

@@ -128,7 +128,7 @@ impl Host {
                 Turn::Never => {
                     let what =
                         format!("{} has refused this user and password to other sources, {NOT_AGAIN}", self.name);
-                    return Err(Error::Unauthorized { what });
+                    return Err(Error::Unauthorized { status: 0, what });
                 }
                 Turn::At(at) => tokio::select! {
                     () = sleep_until(at.into()) => {}

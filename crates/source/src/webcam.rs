@@ -167,7 +167,7 @@ fn explain(path: &str, error: &io::Error) -> Error {
         Some(Errno::NODEV | Errno::NXIO) => unplugged(path),
         Some(Errno::BUSY) => Error::Unreachable { what: format!("{path}: the webcam is in use by another program") },
         Some(Errno::ACCESS | Errno::PERM) => {
-            Error::Unauthorized { what: format!("{path}: this account may not open the webcam") }
+            Error::Unauthorized { status: 0, what: format!("{path}: this account may not open the webcam") }
         }
         Some(Errno::NOTTY) => {
             Error::NotVideo { what: format!("{path}: no webcam but something else, with no picture"), page: false }
@@ -210,7 +210,7 @@ fn missing(device: &str, there: &[String]) -> Error {
         [] => format!("{device}: no such webcam, and this machine has no other"),
         there => format!("{device}: no such webcam; there is {}", there.join(", ")),
     };
-    Error::NotFound { what }
+    Error::NotFound { status: 0, what }
 }
 
 #[cfg(test)]

@@ -29,6 +29,22 @@ fn verdict(url: &str, code: &str, failed: &str) -> Value {
     json
 }
 
+/// The report on a source that is well. On a machine that is busy pictures do come unevenly, and it
+/// is right to say so: then it is asked again.
+fn well(url: &str) -> Value {
+    let of_a_busy_machine = ["uneven", "slower-than-declared", "slow-to-open"];
+    for _ in 0..10 {
+        let (status, json) = examine(url, "1s");
+        let codes: Vec<_> = json["verdicts"].as_array().unwrap().iter().map(|verdict| &verdict["code"]).collect();
+        match codes.iter().all(|code| of_a_busy_machine.iter().any(|busy| *code == busy)) {
+            true => continue,
+            false => assert_eq!((status, &codes[..]), (Some(0), &[&"well".into()][..]), "{json:#}"),
+        }
+        return json;
+    }
+    panic!("{url} was never said to be well")
+}
+
 fn says(answer: &str) -> Camera {
     Camera::start(Manner::Says(answer.replace('\n', "\r\n").into_bytes()))
 }
@@ -86,19 +102,24 @@ fn every_answer_of_a_camera_has_its_verdict() {
 
 #[test]
 fn a_source_that_is_well_is_said_to_be_and_one_that_stalls_is_not() {
-    let (status, json) = examine(&Camera::start(Manner::Pictures { fps: 20 }).url(), "1s");
-    assert_eq!((status, &json["outcome"]), (Some(0), &"good".into()), "{json:#}");
+    let json = well(&Camera::start(Manner::Pictures { fps: 20 }).url());
     assert!(json["steps"].as_array().unwrap().iter().all(|step| step["outcome"] == "good"), "{json:#}");
     assert!((10.0..30.0).contains(&json["health"]["fps"].as_f64().unwrap()), "{json:#}");
-
     for clip in [H264.path(), MJPEG.path()] {
-        let (status, json) = examine(clip.to_str().unwrap(), "1s");
-        assert_eq!((status, &json["verdicts"][0]["code"]), (Some(0), &"well".into()), "{json:#}");
+        well(clip.to_str().unwrap());
     }
 
     let stalls = Camera::start(Manner::Stalls { after: 5 });
     let (status, json) = examine(&stalls.url(), "20s");
     assert_eq!((status, &json["verdicts"][0]["code"]), (Some(3), &"stalls".into()), "{json:#}");
+}
+
+#[test]
+fn a_name_that_another_relay_does_not_have_is_told_with_those_it_has() {
+    let server = Server::start(["front=pattern:", "gate=pattern:"]);
+    let json = verdict(&server.url("/nope.mjpeg"), "name-not-served", "answer");
+    let sentence = json["verdicts"][0]["sentence"].as_str().unwrap();
+    assert!(sentence.ends_with("no source is called \"nope\"; there is front, gate"), "{sentence}");
 }
 
 #[test]

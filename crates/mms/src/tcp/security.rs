@@ -45,7 +45,7 @@ impl Security {
             };
             let what =
                 format!("the server asks who you are{realm}; give user and password, as in mms://user:password@host/");
-            return Err(Error::Unauthorized { what });
+            return Err(Error::Unauthorized { status: 0, what });
         };
         let password = config.password.as_deref().unwrap_or_default();
         match scheme {
@@ -82,7 +82,10 @@ impl Security {
 
 /// That the server does not take `user` and the password.
 pub(super) fn refused(user: &str) -> Error {
-    Error::Unauthorized { what: format!("the server refuses user {user:?} with this password; are both right?") }
+    Error::Unauthorized {
+        status: 0,
+        what: format!("the server refuses user {user:?} with this password; are both right?"),
+    }
 }
 
 /// Servers before version 9 say the scheme by AuthenPackage, unless the token cannot be NTLM's.

@@ -97,6 +97,10 @@ pub static CODES: &[(&str, &str)] = &[
         "The account may not see this stream. Give it the right in the camera's settings, or use another one.",
     ),
     (
+        "name-not-served",
+        "It is another Headwater, and has no source of that name. Take one of those that it names, as in http://HOST:8090/NAME.mjpeg.",
+    ),
+    (
         "path-unknown",
         "The camera is right and the path is wrong. It differs from maker to maker: look it up in the manual, let `headwater discover` find it, or give onvif:// with the address alone.",
     ),
@@ -222,6 +226,7 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::BadUrl { .. } if has(&["port"]) => "url-port",
         Error::BadUrl { .. } => "url-not-understood",
         Error::NotFound { .. } if has(&["0xc00d001a", "no such stream"]) => "not-on-air",
+        Error::NotFound { .. } if has(&["no source is called"]) => "name-not-served",
         Error::NotFound { .. } if has(&["answered"]) || has_status("404") || has_status("410") => "path-unknown",
         Error::NotFound { .. } if is_device => "device-missing",
         Error::NotFound { .. } if has_url => "path-unknown",
@@ -389,13 +394,13 @@ mod tests {
     fn what_a_user_calls_things_is_no_finding() {
         let code = |error: Error| of_error(&error).code;
         let what = "http://10.0.0.5:33403/forbidden refuses user admin".to_owned();
-        assert_eq!(code(Error::Unauthorized { what }), "login-refused");
+        assert_eq!(code(Error::Unauthorized { status: 0, what }), "login-refused");
         let what = "10.0.0.5:40301: it wants to know who you are".to_owned();
-        assert_eq!(code(Error::Unauthorized { what }), "login-wanted");
+        assert_eq!(code(Error::Unauthorized { status: 0, what }), "login-wanted");
         let what = "rtsp://10.0.0.5/device/busy answered 404 Not Found".to_owned();
-        assert_eq!(code(Error::NotFound { what }), "path-unknown");
+        assert_eq!(code(Error::NotFound { status: 0, what }), "path-unknown");
         let what = "http://cam/x answered 403 Forbidden".to_owned();
-        assert_eq!(code(Error::Unauthorized { what }), "login-forbidden");
+        assert_eq!(code(Error::Unauthorized { status: 0, what }), "login-forbidden");
         let what = "http://device/tls/page: connection reset".to_owned();
         assert_eq!(code(Error::Unreachable { what }), "hung-up");
     }

@@ -72,6 +72,24 @@ impl Answer {
         found(&text)
     }
 
+    /// The first line of a body that is plain text and says in it what `begin` begins, within its
+    /// first `most` bytes; for a reader, without what is no letter.
+    pub(super) async fn sentence(&mut self, begin: &str, most: usize) -> Option<String> {
+        let is_text = self.head.header("content-type").is_some_and(|kind| kind.starts_with("text/plain"));
+        if !is_text {
+            return None;
+        }
+        let mut text = BytesMut::new();
+        let read = async {
+            while text.len() < most && !text.contains(&b'\n') && matches!(self.read(&mut text).await, Ok(1..)) {}
+        };
+        let _ = timeout(COMPLAINT_WAIT, read).await;
+        text.truncate(most);
+        let text = String::from_utf8_lossy(&text);
+        let line: String = text.lines().next()?.chars().filter(|c| !c.is_control()).collect();
+        line.starts_with(begin).then_some(line)
+    }
+
     /// As [`Answer::read`] of the binary messages of a WebSocket; pings are answered. A pong that
     /// is cancelled half-way spoils what is sent after it, which nobody but a server that checks
     /// pongs would notice.

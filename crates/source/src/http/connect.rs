@@ -205,7 +205,7 @@ async fn tunnel(stream: &mut TcpStream, proxy: &Location, there: &Location) -> R
         let what = || format!("{place} answered {} when asked for {to}", head.status);
         return match head.status {
             200..=299 => Ok(()),
-            407 => Err(Error::Unauthorized { what: what() }),
+            407 => Err(Error::Unauthorized { status: 407, what: what() }),
             status => Err(Error::Server { status, what: what() }),
         };
     }

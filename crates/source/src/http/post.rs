@@ -117,8 +117,8 @@ pub(crate) async fn fetch(location: Location, access: Access, most: usize, sink:
     let what = || format!("{} answered {}", poster.location(), reply.status);
     match reply.status {
         200 => Ok(reply.body),
-        401 | 403 => Err(Error::Unauthorized { what: what() }),
-        404 => Err(Error::NotFound { what: what() }),
+        status @ (401 | 403) => Err(Error::Unauthorized { status, what: what() }),
+        status @ 404 => Err(Error::NotFound { status, what: what() }),
         status => Err(Error::Server { status, what: what() }),
     }
 }

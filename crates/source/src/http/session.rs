@@ -27,6 +27,8 @@ const READ: usize = 16 << 10;
 const SECOND_ANSWER: Duration = Duration::from_secs(1);
 /// What is looked at of a complaint, in bytes.
 const COMPLAINT: usize = 1 << 10;
+/// What a relay of ours says of a name that it does not have; which it has stands behind.
+const ANOTHER_RELAY: &str = "no source is called";
 /// How TLS says that it does not understand: a record with an alert (RFC 8446 section 5.1).
 const ALERT: &[u8] = &[0x15, 0x03];
 
@@ -217,11 +219,16 @@ impl Session {
         if status == 400 && location.scheme == "http" && answer.says("HTTPS", COMPLAINT).await {
             return speaks_tls(location);
         }
+        if status == 404
+            && let Some(sentence) = answer.sentence(ANOTHER_RELAY, COMPLAINT).await
+        {
+            return Error::NotFound { status, what: format!("{what}: {sentence}") };
+        }
         match (status, &location.user) {
-            (401 | 403, Some(user)) => Error::Unauthorized { what: format!("{what} to user {user}") },
-            (401 | 403, None) => Error::Unauthorized { what },
-            (407, _) => Error::Unauthorized { what: format!("{what}: so says a proxy in between") },
-            (404 | 410, _) => Error::NotFound { what },
+            (401 | 403, Some(user)) => Error::Unauthorized { status, what: format!("{what} to user {user}") },
+            (401 | 403, None) => Error::Unauthorized { status, what },
+            (407, _) => Error::Unauthorized { status, what: format!("{what}: so says a proxy in between") },
+            (404 | 410, _) => Error::NotFound { status, what },
             _ => Error::Server { status, what },
         }
     }

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn refused() -> Error {
-        Error::Unauthorized { what: "401".into() }
+        Error::Unauthorized { status: 401, what: "401".into() }
     }
 
     fn full() -> Error {

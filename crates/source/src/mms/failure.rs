@@ -13,14 +13,19 @@ pub(super) fn of(error: &mms::Error, place: &str, opened: bool) -> Error {
     let fact = |text: String| format!("{place}: {}", text.split(';').next().unwrap_or_default());
     match error {
         mms::Error::Refused { code, .. } => match code.0 {
-            ACCESS_DENIED => Error::Unauthorized { what: fact(error.to_string()) },
-            code if NOT_FOUND.contains(&code) => Error::NotFound { what: fact(error.to_string()) },
+            ACCESS_DENIED => Error::Unauthorized { status: 0, what: fact(error.to_string()) },
+            code if NOT_FOUND.contains(&code) => Error::NotFound { status: 0, what: fact(error.to_string()) },
             _ => Error::Server { status: 0, what },
         },
-        mms::Error::Status { status: 401 | 403 | 407, .. } | mms::Error::Unauthorized { .. } => {
-            Error::Unauthorized { what: fact(error.to_string()) }
+        mms::Error::Status { status: status @ (401 | 403 | 407), .. } => {
+            Error::Unauthorized { status: *status, what: fact(error.to_string()) }
         }
-        mms::Error::Status { status: 404 | 410, .. } => Error::NotFound { what: fact(error.to_string()) },
+        mms::Error::Unauthorized { status, .. } => {
+            Error::Unauthorized { status: *status, what: fact(error.to_string()) }
+        }
+        mms::Error::Status { status: status @ (404 | 410), .. } => {
+            Error::NotFound { status: *status, what: fact(error.to_string()) }
+        }
         mms::Error::Status { status, .. } => Error::Server { status: *status, what },
         mms::Error::NotStream { page, .. } => Error::NotVideo { what, page: *page },
         mms::Error::Unsupported { .. } => Error::Unsupported { what },
@@ -39,8 +44,8 @@ pub(super) fn of_all(attempts: Vec<(String, Error)>) -> Error {
     let texts: Vec<_> = attempts.iter().map(|(way, error)| format!("{way}: {}", error.what())).collect();
     let what = texts.join("; ");
     match attempts.into_iter().map(|(_, error)| error).max_by_key(weight) {
-        Some(Error::Unauthorized { .. }) => Error::Unauthorized { what },
-        Some(Error::NotFound { .. }) => Error::NotFound { what },
+        Some(Error::Unauthorized { status, .. }) => Error::Unauthorized { status, what },
+        Some(Error::NotFound { status, .. }) => Error::NotFound { status, what },
         Some(Error::Unsupported { .. }) => Error::Unsupported { what },
         Some(Error::Server { status, .. }) => Error::Server { status, what },
         Some(Error::NotVideo { page, .. }) => Error::NotVideo { what, page },

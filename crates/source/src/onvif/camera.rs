@@ -293,7 +293,7 @@ async fn found(location: &Location, access: &Access, sink: &Sink) -> Result<Clie
         format!("{}: no ONVIF service on the ports {}; on the first one: {what}", location.host, ports.join(", "));
     Err(match first {
         Some(Error::Unreachable { .. }) => Error::Unreachable { what },
-        _ => Error::NotFound { what },
+        _ => Error::NotFound { status: 0, what },
     })
 }
 

@@ -118,7 +118,7 @@ impl Client {
                         )
                     }
                 };
-                Error::Unauthorized { what }
+                Error::Unauthorized { status: 0, what }
             }
             Failure::Fault(fault) => Error::Server { status: 0, what: format!("{place}: {fault}") },
             Failure::Nonsense(why) => Error::Broken { what: format!("{place}: {why}") },

@@ -50,7 +50,10 @@ impl Wish {
             let by_number = || wanted.parse::<usize>().ok().and_then(|number| all.get(number.checked_sub(1)?).copied());
             return by_token.or_else(by_name).or_else(by_number).ok_or_else(|| {
                 let known: Vec<_> = all.iter().take(16).map(|profile| told(profile)).collect();
-                Error::NotFound { what: format!("{camera} has no profile {wanted:?}; it has {}", known.join(", ")) }
+                Error::NotFound {
+                    status: 0,
+                    what: format!("{camera} has no profile {wanted:?}; it has {}", known.join(", ")),
+                }
             });
         }
         let area = |profile: &&&Profile| profile.size.map_or(u64::MAX, |(w, h)| u64::from(w) * u64::from(h));

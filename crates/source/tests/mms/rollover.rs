@@ -28,7 +28,7 @@ async fn a_refusal_weighs_more_than_silence_and_gibberish() {
         open(&format!("mms://{address}/cam?a=b"), Options { open_timeout: Duration::from_secs(3), ..options() });
     let error = failure(&source).await;
     assert!(
-        matches!(&error, Error::NotFound { what } if what.contains("over HTTP: mmsh://") && what.contains("404")),
+        matches!(&error, Error::NotFound { status: 404, what } if what.contains("over HTTP: mmsh://") && what.contains("404")),
         "{error}"
     );
     let text = error.to_string();

@@ -169,7 +169,7 @@ async fn digest_takes_a_password_as_it_is_typed() {
     let status = timeout(PATIENCE, status.wait_for(|status| status.error.is_some())).await.unwrap().unwrap();
     let what = format!("{}: 401", server.port);
     assert!(
-        matches!(&status.error, Some(Error::Unauthorized { what }) if what.contains("401") && !what.contains("wrong")),
+        matches!(&status.error, Some(Error::Unauthorized { status: 401, what }) if what.contains("401") && !what.contains("wrong")),
         "{what}"
     );
 }

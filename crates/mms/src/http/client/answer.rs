@@ -78,7 +78,10 @@ impl Client {
                 self.connect();
                 Ok(())
             }
-            403 => Err(Error::Unauthorized { what: format!("the server refuses access ({} {})", 403, reason()) }),
+            403 => Err(Error::Unauthorized {
+                status: 403,
+                what: format!("the server refuses access ({} {})", 403, reason()),
+            }),
             // A frame in the body may say more than the status.
             500..=599 if self.media_type.starts_with("application/") => {
                 self.refusal = Some(failed());
