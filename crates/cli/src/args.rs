@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::UnknownArgumentValueParser;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use media::Variant;
 
 use crate::{exit, log};
@@ -218,6 +219,9 @@ pub struct Serve {
     /// 0.0.0.0:8090 opens it to the network. With --file in place of HTTPPort
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, env = "HEADWATER_LISTEN")]
     pub listen: Vec<SocketAddr>,
+    /// What other servers call it
+    #[arg(long, short, hide = true, value_parser = no_port())]
+    pub port: Option<String>,
     /// Also serve old players of Windows Media (mms://HOST/NAME) on this address, by TCP and
     /// UDP; their usual port is 1755. May be repeated
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
@@ -309,7 +313,8 @@ pub struct Grab {
     /// A URL, a file or a device
     #[arg(value_name = "URL")]
     pub url: String,
-    /// File to write, with strftime's letters for the time of the picture; - for stdout
+    /// File to write, with strftime's letters for the time of the picture; folders that are missing
+    /// are made; - for stdout
     #[arg(short, long, value_name = "FILE.jpg")]
     pub output: String,
     /// Go on, with a picture every so often
@@ -342,7 +347,7 @@ pub struct Record {
     pub url: String,
     /// Files to write, with strftime's letters for the time at which each begins. The extension
     /// says what kind: mp4, mkv, ts, asf, avi, mov, webm; without one what is recorded does.
-    /// Default: the source's name and the time
+    /// Folders that are missing are made. Default: the source's name and the time
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<String>,
     /// Begin another file so often, by the clock: 10m at :00, :10, :20 ...
@@ -397,6 +402,12 @@ impl Grab {
     }
 }
 
+/// For whoever is used to `--port`.
+fn no_port() -> UnknownArgumentValueParser {
+    UnknownArgumentValueParser::suggest_arg("--listen")
+        .and_suggest("--listen 8090 is that port on this machine only, --listen 0.0.0.0:8090 on the whole network")
+}
+
 /// Examples, what can be opened, and exit codes.
 pub fn long_help(examples: &[&str]) -> String {
     format!("{}\n\n{}\n\n{}", example_help(examples), source_help(), exit::TABLE)
@@ -405,6 +416,14 @@ pub fn long_help(examples: &[&str]) -> String {
 /// Examples and exit codes, of commands that open no source of every kind.
 pub fn short_help(examples: &[&str]) -> String {
     format!("{}\n\n{}", example_help(examples), exit::TABLE)
+}
+
+/// The first example of the command that `arguments` are of, if it has any.
+pub fn example(arguments: &[String]) -> Option<String> {
+    let command = Args::command();
+    let command = arguments.iter().skip(1).find_map(|argument| command.find_subcommand(argument))?;
+    let help = command.get_after_long_help()?.to_string();
+    help.strip_prefix("Examples:")?.lines().nth(1).map(|line| line.trim().to_owned())
 }
 
 fn example_help(examples: &[&str]) -> String {
@@ -492,8 +511,6 @@ fn multicast(text: &str) -> Result<(String, relay::Group), String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

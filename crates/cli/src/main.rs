@@ -69,6 +69,11 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     let arguments: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     anstream::eprint!("{}", redacted(&error.render().ansi().to_string(), &arguments));
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(example) = args::example(&arguments)
+    {
+        anstream::eprintln!("\nAs in: {example}");
+    }
     ExitCode::from(2)
 }
 

@@ -15,6 +15,28 @@ fn say(args: &[&str]) -> Output {
 }
 
 #[test]
+fn a_port_is_led_to_listen_and_what_is_missing_has_an_example() {
+    for args in [&["serve", "--port", "8080", "a=pattern:"][..], &["serve", "a=pattern:", "-p", "80"]] {
+        let told = say(args);
+        assert_eq!(told.status.code(), Some(2));
+        assert!(told.err.contains("--listen 8090 is that port on this machine only"), "{}", told.err);
+        assert!(!told.err.contains("to pass"), "{}", told.err);
+    }
+    assert!(!say(&["serve", "--help"]).text().contains("--port"));
+    for (command, example) in [
+        ("serve", "headwater serve cam2=rtsp://user:password@10.0.0.5/stream test=pattern:"),
+        ("view", "headwater view http://localhost:8090/cam2.mjpeg"),
+        ("probe", "headwater probe mms://traffic.example/cam2"),
+        ("grab", "headwater grab pattern: -o frame.jpg"),
+        ("doctor", "headwater doctor rtsp://user:password@10.0.0.5/stream"),
+    ] {
+        let told = say(&[command]);
+        assert_eq!(told.status.code(), Some(2), "{command}");
+        assert!(told.err.ends_with(&format!("\nAs in: {example}\n")), "{}", told.err);
+    }
+}
+
+#[test]
 fn probe_says_what_is_inside() {
     let path = H264.path();
     let text = say(&["probe", path.to_str().unwrap(), "--measure", "500ms"]).succeeded().text();
