@@ -1,5 +1,9 @@
 //! Directives of ffserver.conf by what they do to the bytes that are served.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
+
 use crate::harness::clips::H264;
 use crate::harness::http::get;
 use crate::harness::tools::folder;
@@ -92,12 +96,16 @@ fn truncate_empties_the_ring_when_a_feeder_comes_and_says_so() {
     };
     // Twice without: what the first one sent is there.
     {
-        let server = Server::configured("truncate-kept", &feed(""));
+        let mut server = Server::configured("truncate-kept", &feed(""));
         fed(&server);
         fed(&server);
         let mut past = server.stream("/cam2.mjpeg?buffer=100000");
         assert!((0..40).all(|_| past.part().is_some()));
         assert!(!server.log().contains("as Truncate asks"), "{}", server.log());
+        // In order, so that all of it is on disk.
+        drop(past);
+        server.signal(Signal::TERM);
+        assert_eq!(server.ended(Duration::from_secs(10)).code(), Some(0));
     }
     let server = Server::configured("truncate-served", &feed("Truncate"));
     fed(&server);
