@@ -14,6 +14,7 @@
 
 from ._capture import Capture, aopen, open, probe, wait_any
 from ._cv2 import VideoCapture
+from ._discover import Found, Stream, discover
 from ._errors import (
     BadOption,
     BadUrl,
@@ -44,6 +45,7 @@ __all__ = [
     "Device",
     "Ended",
     "Error",
+    "Found",
     "Frame",
     "Info",
     "NotFound",
@@ -52,6 +54,7 @@ __all__ = [
     "Refused",
     "ServerError",
     "Stats",
+    "Stream",
     "Timeout",
     "Unauthorized",
     "Unreachable",
@@ -61,6 +64,7 @@ __all__ = [
     "__version__",
     "aopen",
     "devices",
+    "discover",
     "open",
     "probe",
     "show",

@@ -261,6 +261,17 @@ async def aopen(source: Source, /, **options) -> Capture:
     return capture
 
 
+def wait_opened(capture: Capture, timeout: float | None) -> None:
+    """Waits for the first frame of one that was opened with `wait="elsewhere"`; closes it if there is none."""
+    try:
+        capture.wait_opened(timeout)
+    except BaseException as error:
+        capture.close()
+        if isinstance(error, Error) and capture._name is not None:
+            _rename(error, capture.url, capture._name)
+        raise
+
+
 def probe(source: Source, /, **options) -> Info:
     """Opens a source, waits for its first frame, and tells what it is.
 

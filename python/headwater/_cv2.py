@@ -54,6 +54,9 @@ _IDLE = (c.CAP_PROP_HW_ACCELERATION, c.CAP_PROP_HW_DEVICE, c.CAP_PROP_HW_ACCELER
 _MOST_SIDE = 8192
 
 
+_RELEASED = "the capture was released while it was opened"
+
+
 def _row(data: bytes):
     """An array of one row, its own memory: how OpenCV gives bytes."""
     import numpy
@@ -150,6 +153,8 @@ class VideoCapture:
         **options,
     ) -> None:
         self._capture: _capture.Capture | None = None
+        #: What `open` waits for, or a sign that it is about to; None where nothing is being opened.
+        self._opening: object = None
         self._grabbed: _headwater.Frame | None = None
         self._taken = False
         self._before: _headwater.Frame | None = None
@@ -161,6 +166,7 @@ class VideoCapture:
         self._timeouts: dict[int, float | None] = {}
         self._source: _capture.Source = ""
         self._opened_with: dict = {}
+        #: Of what other threads may exchange.
         self._lock = threading.Lock()
         #: Wishes of `set`: size, frames a second, pixels as they are, packets.
         self._size = (0, 0)
@@ -195,7 +201,12 @@ class VideoCapture:
             if apiPreference == c.CAP_GSTREAMER and isinstance(filename, str) and " ! " in filename:
                 raise Unsupported("a pipeline of GStreamer: expected the URL that is in it, and nothing else")
             self._take_params(list(params), options, source)
-            self._capture = _capture.open(source, **options)
+            capture = self._begin(source, options)
+            with self._lock:
+                if self._opening is not capture:
+                    capture.close()
+                    raise CaptureClosed(_RELEASED, url=capture.url)
+                self._capture, self._opening = capture, None
             self._source, self._opened_with = source, options
         except Error as error:
             return self._failed(error)
@@ -203,6 +214,30 @@ class VideoCapture:
             raise _wrong(TypeError, str(error)) from None
         self._opened_us = time.time_ns() // 1000
         return True
+
+    def _begin(self, source: _capture.Source, options: dict) -> _capture.Capture:
+        """Opens a source so that `release` of another thread ends the wait."""
+        turn = self._opening = object()
+        wait = options.get("wait", True)
+        capture = _capture.open(source, **{**options, "wait": "elsewhere" if wait is True else wait})
+        with self._lock:
+            released = self._opening is not turn
+            if not released:
+                self._opening = capture
+        if released:
+            capture.close()
+            raise CaptureClosed(_RELEASED, url=capture.url)
+        if wait is True:
+            try:
+                _capture.wait_opened(capture, options["timeout"][0])
+            except BaseException as error:
+                with self._lock:
+                    released = self._opening is not capture
+                    self._opening = self._opening if released else None
+                if released and isinstance(error, Error):
+                    raise CaptureClosed(_RELEASED, url=capture.url) from None
+                raise
+        return capture
 
     def _take_params(self, params: list[int], options: dict, source: _capture.Source) -> None:
         if len(params) % 2:
@@ -264,11 +299,14 @@ class VideoCapture:
         return self._capture is not None
 
     def release(self) -> None:
-        """Closes the source; a read that waits on another thread ends at once."""
-        capture, self._capture = self._capture, None
+        """Closes the source; an `open` or a read that waits on another thread ends at once."""
+        with self._lock:
+            capture, self._capture = self._capture, None
+            opening, self._opening = self._opening, None
         self._grabbed = None
-        if capture is not None:
-            capture.close()
+        for one in (capture, opening):
+            if isinstance(one, _capture.Capture):
+                one.close()
 
     def _next(self) -> _headwater.Frame | None:
         capture = self._capture

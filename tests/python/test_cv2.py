@@ -90,6 +90,25 @@ def test_what_is_not_there_is_false_and_never_raises(server):
     assert isinstance(refused.error, FileNotFoundError)
 
 
+def test_release_ends_an_open_of_another_thread(server):
+    asked = threading.Event()
+
+    def page(handler):
+        asked.set()
+        handler.stall()
+
+    capture = headwater.VideoCapture()
+    opened = []
+    thread = threading.Thread(target=lambda: opened.append(capture.open(server.url("/silent", page), timeout=60)))
+    thread.start()
+    assert asked.wait(30)
+    capture.release()
+    thread.join(30)
+    assert opened == [False] and isinstance(capture.error, headwater.CaptureClosed) and not capture.isOpened()
+    # And it can be opened after that.
+    assert capture.open("pattern:?size=160x64") and capture.read()[0]
+
+
 @pytest.mark.parametrize("clip", CLIPS)
 def test_pixels_that_are_not_converted_are_those_of_opencv(clips, clip):
     theirs, ours = both(clips(clip))

@@ -12,7 +12,7 @@ from conftest import FRAMES
 
 import headwater
 
-MODULES = ["headwater", "headwater._capture", "headwater._cv2", "headwater._reconnect", "headwater._sources"]
+MODULES = ["headwater", "headwater._capture", "headwater._cv2", "headwater._discover", "headwater._reconnect", "headwater._sources"]
 
 
 @pytest.mark.parametrize("name", MODULES)

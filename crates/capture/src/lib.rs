@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod discover;
 mod error;
 mod every;
 mod facts;

@@ -62,13 +62,14 @@ impl Capture {
         if wait == First::Elsewhere {
             return Ok(Self::of(capture));
         }
-        // The capture's own deadline comes first and knows more.
-        let late = timeout.map(|timeout| timeout + Duration::from_secs(1));
-        match sliced(py, late, |slice| capture.opened(slice))? {
-            Some(Ok(())) => Ok(Self::of(capture)),
-            Some(Err(error)) => Err(exception(py, &error)),
-            None => Err(exception(py, &capture.reason(began.elapsed()))),
-        }
+        first(py, &capture, timeout, began)?;
+        Ok(Self::of(capture))
+    }
+
+    /// Waits for the first frame of one that was opened with `wait="elsewhere"`, for which `timeout` seconds were given.
+    #[pyo3(signature = (timeout=None))]
+    fn wait_opened(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        first(py, self.here(py)?, seconds(timeout, "timeout")?, Instant::now())
     }
 
     /// Whether the first frame has come, for one that was opened with `wait="elsewhere"`. Never waits.
@@ -244,6 +245,16 @@ impl Capture {
         let capture = self.here(py)?;
         let begun = py.detach(|| capture.begin_seek(to)).map_err(|error| exception(py, &error))?;
         within(py, capture, capture.timeout(), |slice| capture.sought(begun, slice))
+    }
+}
+
+/// Waits for the first frame, which `timeout` was given for at `began`.
+fn first(py: Python<'_>, capture: &capture::Capture, timeout: Option<Duration>, began: Instant) -> PyResult<()> {
+    // The capture's own deadline comes first and knows more.
+    let late = timeout.map(|timeout| timeout + Duration::from_secs(1));
+    match sliced(py, late, |slice| capture.opened(slice))? {
+        Some(opened) => opened.map_err(|error| exception(py, &error)),
+        None => Err(exception(py, &capture.reason(began.elapsed()))),
     }
 }
 

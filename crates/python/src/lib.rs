@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 mod capture_class;
+mod discover;
 mod error;
 mod fork;
 mod frame;
@@ -33,6 +34,7 @@ fn _headwater(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<info::Stats>()?;
     module.add_class::<waker::Waker>()?;
     module.add_function(wrap_pyfunction!(capture_class::ready, module)?)?;
+    module.add_function(wrap_pyfunction!(discover::discover, module)?)?;
     module.add_function(wrap_pyfunction!(window::show, module)?)?;
     module.add_function(wrap_pyfunction!(log::set_level, module)?)?;
     module.add_function(wrap_pyfunction!(log::records, module)?)?;
