@@ -11,38 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from . import _capture, _headwater, _v4l2
 from . import _constants as c
+from ._codecs import CODECS, PIXEL_FORMATS, THREADED
 from ._errors import BadOption, CaptureClosed, Error, Unsupported
 from ._log import logger
 
-#: As FFmpeg's name, the FourCC that `CAP_PROP_CODEC_PIXEL_FORMAT` tells: libavcodec's "raw" table.
-_PIXEL_FORMATS = {
-    "yuv420p": "I420",
-    "yuvj420p": "I420",
-    "yuv422p": "Y42B",
-    "yuvj422p": "Y42B",
-    "yuv444p": "444P",
-    "yuvj444p": "444P",
-    "gray": "Y800",
-    "nv12": "NV12",
-    "yuyv422": "YUY2",
-}
-
-#: What OpenCV calls codecs whose name in FFmpeg has not four letters.
-_CODECS = {
-    "mjpeg": "MJPG",
-    "mpeg1video": "mpg1",
-    "mpeg2video": "mpg2",
-    "mpeg4": "FMP4",
-    "msmpeg4v2": "MP42",
-    "msmpeg4v3": "MP43",
-    "theora": "theo",
-    "vp8": "VP80",
-    "vp9": "VP90",
-}
-
-
-#: Codecs whose decoder works on several threads.
-_THREADED = {"h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "vp8", "vp9", "av1", "ffv1", "theora", "dvvideo"}
 #: What `retrieve` takes as `flag` for the codec's extradata: `CAP_PROP_CODEC_EXTRADATA_INDEX`.
 _EXTRADATA = 1
 
@@ -532,7 +504,7 @@ def _codec_fourcc(info: _headwater.Info) -> int:
     """As OpenCV does: of the codec, whatever the container calls it."""
     if len(info.codec) == 4:
         return _fourcc(info.codec)
-    return _fourcc(_CODECS[info.codec]) if info.codec in _CODECS else info.fourcc
+    return _fourcc(CODECS[info.codec]) if info.codec in CODECS else info.fourcc
 
 
 def _size(self: VideoCapture, info: _headwater.Info, side: int) -> float:
@@ -558,7 +530,7 @@ def _threads(self: VideoCapture, info: _headwater.Info) -> int:
     """As OpenCV tells: one a processor, where the decoder can do with them."""
     if given := self._options.get("threads"):
         return given
-    return min(os.cpu_count() or 1, 16) if info.codec in _THREADED and not info.live else 1
+    return min(os.cpu_count() or 1, 16) if info.codec in THREADED and not info.live else 1
 
 
 def _number(self: VideoCapture, info: _headwater.Info) -> int:
@@ -595,7 +567,7 @@ _GET = {
     c.CAP_PROP_SAR_NUM: lambda self, cap: _sar(cap.info, 0),
     c.CAP_PROP_SAR_DEN: lambda self, cap: _sar(cap.info, 1),
     c.CAP_PROP_BACKEND: lambda self, cap: c.CAP_FFMPEG,
-    c.CAP_PROP_CODEC_PIXEL_FORMAT: lambda self, cap: _fourcc(_PIXEL_FORMATS.get(cap.info.pixel_format, "")),
+    c.CAP_PROP_CODEC_PIXEL_FORMAT: lambda self, cap: _fourcc(PIXEL_FORMATS.get(cap.info.pixel_format, "")),
     c.CAP_PROP_BITRATE: lambda self, cap: cap.info.bitrate // 1000,
     c.CAP_PROP_ORIENTATION_META: lambda self, cap: cap.info.rotation,
     c.CAP_PROP_ORIENTATION_AUTO: lambda self, cap: self._options.get("rotate", True),

@@ -135,7 +135,7 @@ fn by_id(device: &Path, folder: &Path) -> Option<PathBuf> {
 /// What the webcam of `url` can do, if it is a webcam's. Blocks.
 ///
 /// # Errors
-/// As [`look`].
+/// As [`look()`].
 #[must_use]
 pub fn of_url(url: &str) -> Option<Result<Webcam, Error>> {
     device(url.trim()).map(|path| look(&at(&path)))

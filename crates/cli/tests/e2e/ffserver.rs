@@ -341,38 +341,6 @@ fn a_check_finds_formats_and_codecs_that_are_not_served() {
 }
 
 #[test]
-fn a_check_warns_of_what_is_served_to_nobody() {
-    let folder = folder("check-warns");
-    let missing = folder.join("no.wmv");
-    let conf = [FEED, &stream("a.rtp", "rtp", ""), &format!("<Stream b.asf>\nFile {}\n</Stream>\n", missing.display())];
-    let toml = format!(
-        "[[source]]\nname = \"cam\"\nurl = \"pattern:\"\n[[stream]]\nname = \"a.rtp\"\nfeed = \"cam\"\nformat = \"rtp\"\n\
-         [[stream]]\nname = \"b.asf\"\nfile = \"{}\"\n",
-        missing.display()
-    );
-    for (name, text, port) in [("a.conf", conf.concat(), "RTSPPort 5554"), ("a.toml", toml, "rtsp = [\":8554\"]")] {
-        let file = folder.join(name);
-        std::fs::write(&file, text).unwrap();
-        let told = run(headwater().args(["config", "check"]).arg(&file)).succeeded();
-        let (said, summary) = (&told.err, told.text());
-        assert!(said.contains("ormat rtp is served by RTSP") && said.contains(port), "{said}");
-        assert!(said.contains(&format!("File {}: there is no such file", missing.display())), "{said}");
-        assert!(summary.contains("can be served, with the 2 warnings above: "), "{summary}");
-    }
-}
-
-#[test]
-fn a_stream_of_rtp_without_a_port_is_told_over_http() {
-    let text = [FEED, &stream("a.rtp", "rtp", "")].concat();
-    let told = Server::configured("rtp-without-port", &text).get("/a.rtp");
-    assert_eq!(told.status, 404);
-    assert!(told.text().contains("RTSPPort is missing in its configuration"), "{}", told.text());
-    let server = Server::configured_with("rtp-with-option", &text, &["--rtsp", "127.0.0.1:0"]);
-    let (told, port) = (server.get("/a.rtp"), server.rtsp().port());
-    assert_eq!(told.text(), format!("a.rtp is served by RTSP: rtsp://127.0.0.1:{port}/a.rtp\n"));
-}
-
-#[test]
 fn requests_are_logged_and_the_log_can_be_moved_away() {
     let log = folder("custom-log-file").join("access.log");
     let text = [FEED, &format!("CustomLog {}\n", log.display()), STREAM, STATUS].concat();
