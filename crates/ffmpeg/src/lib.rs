@@ -25,6 +25,7 @@ mod frame;
 pub mod fuzz;
 mod input;
 mod interrupt;
+mod io;
 pub mod jpeg;
 mod log;
 mod muxer;
@@ -46,6 +47,7 @@ pub use encoder::{Coded, Encoder, EncoderOptions};
 pub use error::Error;
 pub use frame::{ColorSpace, Frame, Plane, PlaneMut};
 pub use input::{Input, InputOptions, Read};
+pub use io::Io;
 pub use muxer::{Chunk, Container, Muxer, MuxerOptions};
 pub use scaler::Scaler;
 

@@ -4,16 +4,17 @@
 //! cannot be interrupted; the supervisor then leaves the thread behind, and its sink is
 //! cut.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ffmpeg::{Input, InputOptions, Read};
 use media::{Codec, Kind, Redacted, Timestamp, Track, TrackId, Tracks, Unit};
 
+use self::repeats::Repeats;
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
 use crate::picture::with_tables;
 use crate::scheme::{Connection, Request, Scheme, any};
-use crate::{About, Error, Options, Phase, Sink, Stop, Transport, on_thread, tls};
+use crate::{About, Error, Options, Phase, Sink, Stop, Transport, listener, on_thread, tls};
 
 // The rows only differ in what they are called.
 pub(crate) static RTMP: Scheme = Scheme {
@@ -27,7 +28,8 @@ pub(crate) static RTMP: Scheme = Scheme {
 pub(crate) static DATAGRAMS: Scheme = Scheme {
     names: &["udp", "rtp", "srt", "tcp"],
     example: "srt://host:9000",
-    doc: "MPEG-TS and the like over UDP, RTP, SRT or bare TCP, through FFmpeg",
+    doc: "MPEG-TS and the like over UDP, RTP, SRT or bare TCP, through FFmpeg; \
+          srt://0.0.0.0:9000?mode=listener waits for an encoder",
     port: None,
     check: any,
     connect,
@@ -40,6 +42,7 @@ pub(crate) static SCREEN: Scheme = Scheme {
     check: any,
     connect,
 };
+mod repeats;
 mod tell;
 
 /// How much of a live source is looked at to find out what its tracks are.
@@ -142,14 +145,14 @@ pub(crate) fn file_path(url: &str) -> String {
 }
 
 /// A URL whose password is written as libavformat wants it, whatever characters are in it.
-fn escaped(url: &str) -> String {
+pub(crate) fn escaped(url: &str) -> String {
     match Location::parse(url) {
         Ok(location) if url.contains('@') => location.to_url(),
         _ => url.to_owned(),
     }
 }
 
-fn protocol_name(scheme: &str) -> &'static str {
+pub(crate) fn protocol_name(scheme: &str) -> &'static str {
     const NAMES: &[&str] =
         &["http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp", "hls", "dash"];
     NAMES.iter().find(|name| **name == scheme).copied().unwrap_or("libav")
@@ -167,6 +170,9 @@ pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
 pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
     if let Err(error) = tell::check(&request.url, &request.options.access) {
         return error;
+    }
+    if listener::is_meant(&request.url, &request.options) {
+        return listener::play(request, sink, stop);
     }
     let way = Way::of(request);
     sink.phase(Phase::Connect);
@@ -338,12 +344,19 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     let mut counted = Counted::default();
     let mut broken = way.broken;
     let mut read_any = false;
+    let mut repeats = (about.live && about.container == "dash").then(Repeats::default);
     // Pictures of a webcam that came in pieces, in a row.
     let mut torn = 0;
     while !stop.is_set() && !sink.is_cut() {
         match input.read() {
             Ok(Read::Unit(mut unit)) => {
                 (read_any, torn) = (true, 0);
+                if repeats.as_mut().is_some_and(|repeats| repeats.has(&unit)) {
+                    if unit.key && Some(unit.track) == lead && !wait_until(Instant::now() + repeats::PAUSE, stop) {
+                        break;
+                    }
+                    continue;
+                }
                 if jpegs.contains(&unit.track) {
                     unit.data = with_tables(unit.data);
                 }

@@ -32,10 +32,10 @@ use media::Codec;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::deadlines::overdue;
 use crate::progress::{Counters, Progress};
 use crate::scheme::Scheme;
 use crate::sink::Sink;
-use crate::supervisor::overdue;
 use crate::timeline::Timeline;
 use crate::{Error, Options, on_thread};
 

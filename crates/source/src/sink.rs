@@ -8,7 +8,7 @@ use media::{Kind, Packet, Track, Tracks, Unit};
 
 use crate::bookmark::Bookmark;
 use crate::journal::Note;
-use crate::progress::Progress;
+use crate::progress::{Held, Progress};
 use crate::status::About;
 use crate::timeline::Timeline;
 use crate::{Error, Options, Phase, Stop, wait_for};
@@ -22,6 +22,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Where a connection puts what it gets. Each attempt has one of its own; when the
 /// supervisor gives an attempt up, its sink is cut, so that a thread that comes back
 /// late from a blocking call can do no harm.
+#[derive(Clone)]
 pub struct Sink(Arc<Mutex<Option<Door>>>);
 
 /// The supervisor's hold on the sink of the running attempt: dropping it cuts the sink.
@@ -64,6 +65,12 @@ fn carry(tracks: &Tracks) -> Vec<Carry> {
     tracks.iter().map(of).collect()
 }
 
+/// See [`Sink::wait_for_sender`].
+pub(crate) struct WaitForSender {
+    sink: Sink,
+    held: Option<Held>,
+}
+
 impl Sink {
     pub(crate) fn new(
         publisher: Arc<Publisher>,
@@ -88,6 +95,14 @@ impl Sink {
     /// Tells what the attempt is waiting for now.
     pub fn phase(&self, phase: Phase) {
         self.with(|door| door.progress.phase(phase));
+    }
+
+    /// Lets no deadline run and tells that nobody is sending, until the guard is dropped; then the
+    /// attempt begins anew.
+    pub(crate) fn wait_for_sender(&self) -> WaitForSender {
+        self.with(|door| door.progress.unfed(None, false));
+        let held = self.with(|door| door.progress.hold());
+        WaitForSender { sink: self.clone(), held }
     }
 
     /// Writes down what the attempt does, for [`crate::doctor`].
@@ -259,6 +274,16 @@ impl Door {
         if self.too_large.to_string().trim_end_matches('0') == "1" {
             tracing::warn!(%error, times = self.too_large, "packet dropped");
         }
+    }
+}
+
+impl Drop for WaitForSender {
+    fn drop(&mut self) {
+        self.sink.with(|door| {
+            door.progress.opening();
+            door.progress.phase(Phase::Handshake);
+        });
+        self.held.take();
     }
 }
 

@@ -13,9 +13,10 @@ use feed::{Feed, Publisher};
 use media::Redacted;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::archive::Archive;
+use crate::deadlines::overdue;
 use crate::files::Files;
 use crate::journal::{Entry, Note};
 use crate::location::Location;
@@ -28,7 +29,10 @@ use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
 use crate::vitals::Vitals;
-use crate::{Error, Options, Phase, Trust, makers, webcam};
+use crate::{Error, Options, Phase, Trust, listener, makers, webcam};
+
+/// The wait until the next encoder may come.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// One source under supervision. Cloning gives another handle; the source is closed
 /// when the last one is dropped.
@@ -113,7 +117,7 @@ impl Supervisor {
         let url = url.trim();
         match scheme_of(url) {
             Some(scheme) if scheme.names == push::SCHEME.names => Err(push::opens_nothing(url)),
-            _ => Self::served(name, url, options),
+            _ => Self::start(name, url, options),
         }
     }
 
@@ -125,12 +129,19 @@ impl Supervisor {
         understand(url, options).map(|_| ())
     }
 
-    /// The same for a server: it takes feeds (`push:`) as well, to which others send. Needs a tokio
+    /// The same for a server: it takes feeds (`push:`) as well, to which others send, and waits for
+    /// them without a deadline where a URL says that they call (`srt://…?mode=listener`). Needs a tokio
     /// runtime.
     ///
     /// # Errors
     /// When a URL of this form can never work.
     pub fn served(name: &str, url: &str, options: Options) -> Result<Self, Error> {
+        // An encoder comes when it likes.
+        let always_on = options.always_on || listener::is_meant(url, &options);
+        Self::start(name, url, Options { always_on, ..options })
+    }
+
+    fn start(name: &str, url: &str, options: Options) -> Result<Self, Error> {
         let Understood { scheme, url, guessed, by_maker } = understand(url, &options)?;
         if let Some(host) = guessed {
             tracing::info!(source = name, %host, "everything before the last @ is taken for user and password");
@@ -463,6 +474,10 @@ impl Task {
             // No account is locked of a device or a file.
             _ => backoff.wait(self.failures, error.is_refusal() && self.host.is_some()),
         };
+        // The next encoder, or the same again, is not to find nobody.
+        let is_over =
+            matches!(error, Error::Ended { .. }) && listener::is_meant(&self.request.url, &self.request.options);
+        let wait = if is_over { wait.min(AT_ONCE) } else { wait };
         // The first failure of a row is news, the others are a detail.
         match self.failures {
             1 => tracing::warn!(%error, retry_ms = wait.as_millis(), "no pictures"),
@@ -481,42 +496,6 @@ impl Task {
             () = unwanted(&mut self.readers, &self.request.options) => self.close(),
         }
         true
-    }
-}
-
-fn tell_live(progress: &Progress) {
-    let status = progress.status().borrow().clone();
-    let track = status.tracks.lead();
-    let size = track.and_then(|track| track.video()).map(|video| video.size).unwrap_or_default();
-    tracing::info!(codec = track.map(|track| track.codec.name()), %size, container = status.about.container, "live");
-}
-
-/// Ends with the time-out that passed.
-pub(crate) async fn overdue(progress: &Progress, options: &Options) -> Error {
-    let began = Instant::now();
-    // A wake-up may be left over from the last attempt: the picture counts, not it.
-    while progress.newest().is_none() {
-        let left = (began + options.open_timeout).saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Error::Timeout { phase: progress.current_phase(), after: options.open_timeout, tried: None };
-        }
-        let _ = timeout(left, progress.live.notified()).await;
-    }
-    tell_live(progress);
-    let after = options.gap_timeout;
-    loop {
-        // A codec that changes unnoticed by the demuxer is known when it is opened anew.
-        let undecodable = progress.undecodable().map(|since| since.max(began) + after);
-        let newest = if progress.is_held() { Instant::now() } else { progress.newest().unwrap_or(began) };
-        let due = newest + after;
-        if undecodable.is_some_and(|due| due <= Instant::now()) {
-            let what = format!("nothing that came for {after:?} could be decoded; has the codec changed?");
-            return Error::Broken { what };
-        }
-        if due <= Instant::now() {
-            return Error::Timeout { phase: progress.current_phase(), after, tried: None };
-        }
-        sleep_until(undecodable.map_or(due, |at| at.min(due)).into()).await;
     }
 }
 
@@ -550,50 +529,5 @@ async fn room(host: Option<&(Arc<Host>, Login)>) {
     match host {
         Some((host, _)) => host.gone().await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use media::{Packet, Timestamp, TrackId};
-
-    use super::*;
-
-    fn picture() -> Packet {
-        Packet {
-            track: TrackId(0),
-            pts: Timestamp::ZERO,
-            dts: Timestamp::ZERO,
-            duration: None,
-            key: true,
-            corrupt: false,
-            discontinuity: false,
-            received: Instant::now(),
-            captured: None,
-            data: Bytes::from_static(&[0; 100]),
-        }
-    }
-
-    #[tokio::test]
-    async fn packets_that_cannot_be_decoded_are_no_pictures() {
-        let progress = Progress::new();
-        let options = Options { gap_timeout: Duration::from_millis(50), ..Options::default() };
-        let coming = async {
-            loop {
-                progress.packet(&picture(), true);
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let blind = async {
-            let quiet = timeout(Duration::from_millis(200), overdue(&progress, &options)).await;
-            assert!(quiet.is_err(), "given up while pictures come: {quiet:?}");
-            progress.tell_undecodable(Some(Instant::now()));
-            overdue(&progress, &options).await
-        };
-        tokio::select! {
-            error = blind => assert!(error.to_string().contains("could be decoded"), "{error}"),
-            () = coming => {}
-        }
     }
 }

@@ -95,7 +95,9 @@ impl Refusal {
         let status = match error {
             Error::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Error::NotRecorded => StatusCode::NOT_FOUND,
-            Error::Ended { .. } | Error::Unfed { .. } | Error::TooMany { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Ended { .. } | Error::Unfed { .. } | Error::Unplugged { .. } | Error::TooMany { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::BAD_GATEWAY,
         };
         Self { retry_after_s: Some(2), ..Self::new(status, format!("{name}: {error}")) }
