@@ -143,7 +143,7 @@ async fn both_requests_of_http_show_the_password() {
     let (source, _cursor) = open(&format!("rtsph://{}/cam", camera.address), Options::default());
     let error = failure(&source).await;
     assert!(
-        matches!(&error, Error::Unauthorized { what } if what.contains("401 when asked for RTSP in HTTP")),
+        matches!(&error, Error::Unauthorized { status: 401, what } if what.contains("401 when asked for RTSP in HTTP")),
         "{error}"
     );
 }

@@ -214,9 +214,9 @@ impl Ask<'_> {
         let (there, status) = (self.there, head.status);
         let what = format!("{there} answered {status} when asked for RTSP in HTTP");
         match (status, &there.user) {
-            (401 | 403, Some(user)) => Error::Unauthorized { what: format!("{what} by user {user}") },
-            (401 | 403, None) => Error::Unauthorized { what },
-            (404 | 410, _) => Error::NotFound { what },
+            (401 | 403, Some(user)) => Error::Unauthorized { status, what: format!("{what} by user {user}") },
+            (401 | 403, None) => Error::Unauthorized { status, what },
+            (404 | 410, _) => Error::NotFound { status, what },
             _ => Error::Server { status, what },
         }
     }
