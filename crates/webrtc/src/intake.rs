@@ -1,0 +1,187 @@
+//! What a publisher sends, as tracks and units: times, sizes, loss, and when to ask for a keyframe.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use media::{Codec, Kind, Timestamp, Track, TrackId, Unit, Video};
+use str0m::media::{MediaData, Mid};
+
+use crate::session::Event;
+use crate::{Error, h264, negotiate, opus, vp8};
+
+/// How long it is waited for a keyframe that was asked for until it is asked for again.
+const ASKING: Duration = Duration::from_millis(500);
+/// A keyframe is asked for when the last one is so old: encoders for WebRTC send none by
+/// themselves, and whoever comes later has to begin at one.
+const MOST_OLD: Duration = Duration::from_secs(4);
+/// Most bytes that may come of which nothing comes out: pictures that never end.
+const MOST_SWALLOWED: u64 = 64 << 20;
+/// Clocks of senders that say an earlier time than this, in seconds since 1970, are not set.
+const EARLIEST_SECS: u64 = 1_000_000_000;
+
+/// One medium that comes.
+#[derive(Default)]
+struct Medium {
+    mid: Option<Mid>,
+    /// What counts as zero: RTP's time, and where that is on the timeline of this session.
+    origin: Option<(u64, i64)>,
+    track: Option<Track>,
+}
+
+#[derive(Default)]
+pub(crate) struct Intake {
+    video: Medium,
+    audio: Medium,
+    /// When the first packet came.
+    began: Option<Instant>,
+    /// The tracks as they were told.
+    told: Vec<Track>,
+    /// Pictures refer to something that was lost.
+    is_damaged: bool,
+    /// When the last keyframe came, and when one was asked for last.
+    keyed: Option<Instant>,
+    asked: Option<Instant>,
+    wants_keyframe: bool,
+    swallowed: u64,
+}
+
+impl Intake {
+    /// Which media count.
+    pub(crate) fn expect(&mut self, video: Option<Mid>, audio: Option<Mid>) {
+        (self.video.mid, self.audio.mid) = (video, audio);
+    }
+
+    /// Counts what comes.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when too much came of which nothing comes out.
+    pub(crate) fn received(&mut self, bytes: usize) -> Result<(), Error> {
+        self.swallowed += bytes as u64;
+        if self.swallowed > MOST_SWALLOWED {
+            return Err(Error::Failed { what: format!("{MOST_SWALLOWED} bytes came that are no pictures") });
+        }
+        Ok(())
+    }
+
+    /// The medium that is to be asked for a keyframe now.
+    pub(crate) fn wants_keyframe(&mut self) -> Option<Mid> {
+        std::mem::take(&mut self.wants_keyframe).then_some(self.video.mid).flatten()
+    }
+
+    /// Takes what came, in the order of its medium.
+    pub(crate) fn take(&mut self, data: &MediaData, events: &mut VecDeque<Event>) {
+        // What comes out is a little more than what went in, so that nothing is left of the sum.
+        self.swallowed = self.swallowed.saturating_sub(2 * data.data.len() as u64);
+        let Some(codec) = negotiate::named(data.params.spec().codec).filter(|_| !data.data.is_empty()) else {
+            return;
+        };
+        if Some(data.mid) == self.audio.mid && codec == opus::CODEC {
+            self.sound(data, events);
+        } else if Some(data.mid) == self.video.mid && codec != opus::CODEC {
+            self.picture(data, codec, events);
+        }
+    }
+
+    fn picture(&mut self, data: &MediaData, codec: Codec, events: &mut VecDeque<Event>) {
+        let (now, key) = (data.network_time, data.is_keyframe());
+        let lost = !data.contiguous;
+        self.is_damaged = (self.is_damaged || lost) && !key;
+        if key {
+            self.keyed = Some(now);
+            self.describe(codec, &data.data);
+        }
+        let is_old = self.keyed.is_none_or(|keyed| now.saturating_duration_since(keyed) > MOST_OLD);
+        let may_ask = self.asked.is_none_or(|asked| now.saturating_duration_since(asked) > ASKING);
+        if (is_old || self.is_damaged) && may_ask {
+            (self.asked, self.wants_keyframe) = (Some(now), true);
+        }
+        let Some(track) = self.video.track.clone() else { return };
+        self.tell(events);
+        let bare = key && codec == Codec::H264 && !h264::has_parameters(&data.data);
+        let bytes = match bare {
+            true => Bytes::from([&track.extradata[..], &data.data].concat()),
+            false => Bytes::from_owner(Arc::clone(&data.data)),
+        };
+        let unit = Unit {
+            pts: Some(self.place(data, false)),
+            key,
+            corrupt: self.is_damaged,
+            discontinuity: lost,
+            captured: captured(data),
+            ..Unit::picture(TrackId(0), bytes)
+        };
+        events.push_back(Event::Unit(unit));
+    }
+
+    /// Knows the track by a keyframe of it.
+    fn describe(&mut self, codec: Codec, key: &[u8]) {
+        let known = match codec {
+            Codec::H264 => h264::parameters(key),
+            _ => vp8::size(key).map(|size| (Bytes::new(), size)),
+        };
+        if let Some((extradata, size)) = known {
+            let kind = Kind::Video(Video { size, ..Video::default() });
+            let id = TrackId(0);
+            self.video.track = Some(Track { id, codec, tag: 0, extradata, bits_per_sample: 0, bit_rate: 0, kind });
+        }
+    }
+
+    fn sound(&mut self, data: &MediaData, events: &mut VecDeque<Event>) {
+        self.audio.track.get_or_insert_with(opus::track);
+        let is_alone = self.video.mid.is_none();
+        if is_alone {
+            self.tell(events);
+        } else if self.told.is_empty() {
+            // Nothing before the first picture. Its place in time is known from now on.
+            self.place(data, true);
+            return;
+        }
+        let unit = Unit {
+            pts: Some(self.place(data, true)),
+            duration: opus::duration(&data.data),
+            discontinuity: !data.contiguous,
+            captured: captured(data),
+            ..Unit::picture(TrackId(u8::from(!is_alone)), Bytes::from_owner(Arc::clone(&data.data)))
+        };
+        events.push_back(Event::Unit(unit));
+    }
+
+    /// Tells the tracks, if they are other than before. Sound that was agreed on is one of them
+    /// from the begin, since it may come later.
+    fn tell(&mut self, events: &mut VecDeque<Event>) {
+        let sound = self.audio.mid.map(|_| Track { id: TrackId(u8::from(self.video.mid.is_some())), ..opus::track() });
+        let tracks: Vec<_> = self.video.track.clone().into_iter().chain(sound).collect();
+        if tracks != self.told {
+            self.told.clone_from(&tracks);
+            events.push_back(Event::Tracks(tracks));
+        }
+    }
+
+    /// Where something is on the timeline of this session: its medium's clock, begun where the
+    /// first of it came.
+    fn place(&mut self, data: &MediaData, is_sound: bool) -> Timestamp {
+        let began = *self.began.get_or_insert(data.network_time);
+        let medium = if is_sound { &mut self.audio } else { &mut self.video };
+        let late = data.network_time.saturating_duration_since(began);
+        let late = i64::try_from(late.as_nanos()).unwrap_or(i64::MAX);
+        let (zero, at) = *medium.origin.get_or_insert((data.time.numer(), late));
+        let ticks = data.time.numer().wrapping_sub(zero).cast_signed();
+        let since = Timestamp::from_ticks(ticks, 1, data.time.denom());
+        Timestamp::from_nanos(at.saturating_add(since.as_nanos()))
+    }
+}
+
+/// When something was taken, by the sender's own clock (RFC 3550 section 6.4.1).
+fn captured(data: &MediaData) -> Option<SystemTime> {
+    let report = data.last_sender_info?;
+    // Both are RTP's 32 bits, whatever was put before them.
+    let ticks = (data.time.numer() as u32).wrapping_sub(report.rtp_time.numer() as u32).cast_signed();
+    let since = Duration::from_secs_f64(f64::from(ticks).abs() / f64::from(data.time.denom()));
+    let at = match ticks >= 0 {
+        true => report.ntp_time.checked_add(since),
+        false => report.ntp_time.checked_sub(since),
+    };
+    at.filter(|at| *at >= SystemTime::UNIX_EPOCH + Duration::from_secs(EARLIEST_SECS))
+}

@@ -1,0 +1,30 @@
+//! WebRTC sessions without I/O: encoders that push (WHIP, RFC 9725) and browsers that watch (WHEP).
+//!
+//! A [`Session`] is one peer. It is made of the offer that the peer sent by HTTP and gives the
+//! answer to it; from then on datagrams and the time go in, and datagrams, [`Event`]s and the
+//! next deadline come out. A publisher's pictures come out as [`media::Unit`]s with the tracks
+//! that they belong to; a viewer is handed the packets of a feed. ICE, DTLS, SRTP and the
+//! splitting into RTP are `str0m`'s. Whoever drives a session has the socket, which all sessions
+//! share ([`stun::local_name`] tells whose a datagram is), and the clock.
+//!
+//! We are a server that everybody can reach, so ICE is lite (RFC 8445 section 2.5): the peer
+//! checks, we answer, and its own addresses need not be known. After every input, [`Session::poll`]
+//! has to be called until it says how long to wait.
+
+#![forbid(unsafe_code)]
+
+mod error;
+#[doc(hidden)]
+pub mod fuzz;
+mod h264;
+mod intake;
+mod negotiate;
+mod offer;
+mod opus;
+mod session;
+pub mod stun;
+mod vp8;
+
+pub use error::Error;
+pub use negotiate::MOST_OFFER;
+pub use session::{Datagram, Event, Identity, Output, Role, Session};
