@@ -21,6 +21,7 @@ mod demux;
 mod lead;
 mod pipe;
 mod sniff;
+mod units;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,11 +36,12 @@ use tokio::time::timeout;
 use crate::deadlines::overdue;
 use crate::progress::{Counters, Progress};
 use crate::scheme::Scheme;
-use crate::sink::Sink;
+use crate::sink::{Cut, Sink};
 use crate::timeline::Timeline;
 use crate::{Error, Options, on_thread};
 
 pub use pipe::Ending;
+pub use units::UnitFeeder;
 
 /// For the fuzzer: looks at the first bytes that were sent.
 pub(crate) fn look(begin: &[u8]) {
@@ -178,18 +180,23 @@ impl Push {
     }
 
     pub(crate) async fn feeder(self: &Arc<Self>, hint: Hint) -> Result<Feeder, Refused> {
+        let place = self.place().await?;
+        Ok(self.begin(hint, place))
+    }
+
+    /// The one place of a feeder, after a moment if somebody is just leaving it.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Refused> {
         let place = Arc::clone(&self.place);
-        let place = match Arc::clone(&place).try_acquire_owned() {
-            Ok(place) => place,
+        match Arc::clone(&place).try_acquire_owned() {
+            Ok(place) => Ok(place),
             Err(_) if self.with(|occupant| occupant.as_ref().is_some_and(|occupant| !occupant.leaving)) => {
-                return Err(self.busy());
+                Err(self.busy())
             }
             Err(_) => match timeout(LEAVING, place.acquire_owned()).await {
-                Ok(Ok(place)) => place,
-                _ => return Err(self.busy()),
+                Ok(Ok(place)) => Ok(place),
+                _ => Err(self.busy()),
             },
-        };
-        Ok(self.begin(hint, place))
+        }
     }
 
     /// Nobody has a handle of the feed any more: whoever is feeding it is told.
@@ -205,6 +212,31 @@ impl Push {
         })
     }
 
+    /// The feeder has said its last.
+    fn leave(&self) {
+        self.with(|occupant| {
+            if let Some(occupant) = occupant {
+                occupant.leaving = true;
+            }
+        });
+    }
+
+    /// What has come since the counters were as `before`.
+    fn taken(&self, before: &Counters, result: Result<(), Error>) -> Taken {
+        let status = self.progress.status().borrow().clone();
+        let counters = self.progress.counters(Instant::now());
+        let pictures = counters.pictures - before.pictures;
+        let packets = counters.packets - before.packets;
+        Taken {
+            bytes: counters.bytes - before.bytes,
+            pictures,
+            packets,
+            container: if packets > 0 { status.about.container } else { String::new() },
+            codec: status.tracks.lead().map(|track| track.codec).filter(|_| packets > 0),
+            error: result.err(),
+        }
+    }
+
     fn busy(&self) -> Refused {
         self.with(|occupant| match occupant {
             Some(Occupant { by, since, .. }) => Refused::Busy { by: by.clone(), since: since.elapsed() },
@@ -218,6 +250,22 @@ impl Push {
 
     fn begin(self: &Arc<Self>, hint: Hint, place: OwnedSemaphorePermit) -> Feeder {
         let before = self.progress.counters(Instant::now());
+        let (writer, reader) = pipe::pipe();
+        let (done, outcome) = watch::channel(None);
+        let (span, bytes) = self.enter(&hint);
+        let (sink, cut) = self.open();
+        let job = demux::Job { protocol: "push", hint, options: Arc::clone(&self.options) };
+        let work = async move {
+            let result = on_thread("feed", move |stop| demux::run(reader, &job, &sink, &stop)).await;
+            result.unwrap_or_else(|| Err(crate::libav::died()))
+        };
+        let attempt = Arc::clone(self).attempt(work, (cut, writer.valve()), done, place);
+        tokio::spawn(tracing::Instrument::instrument(attempt, span));
+        Feeder { push: Arc::clone(self), writer, outcome, bytes, before }
+    }
+
+    /// Says who is feeding from now on; gives the count of bytes that come.
+    fn enter(&self, hint: &Hint) -> (tracing::Span, Arc<AtomicU64>) {
         let bytes = Arc::new(AtomicU64::new(0));
         self.with(|occupant| {
             *occupant = Some(Occupant {
@@ -228,42 +276,32 @@ impl Push {
                 leaving: false,
             });
         });
-        let (writer, reader) = pipe::pipe();
-        let (done, outcome) = watch::channel(None);
-        let span = tracing::info_span!(parent: None, "feed", of = self.name, by = hint.by);
-        let job = demux::Job { protocol: "push", hint, options: Arc::clone(&self.options) };
-        let attempt = Arc::clone(self).attempt(job, reader, writer.valve(), done, place);
-        tokio::spawn(tracing::Instrument::instrument(attempt, span));
-        Feeder { push: Arc::clone(self), writer, outcome, bytes, before }
+        (tracing::info_span!(parent: None, "feed", of = self.name, by = hint.by), bytes)
     }
 
-    /// Runs one feeder to its end.
-    async fn attempt(
+    /// The sink of a new feeder.
+    fn open(&self) -> (Sink, Cut) {
+        self.progress.opening();
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner).restart();
+        Sink::new(Arc::clone(&self.publisher), Arc::clone(&self.timeline), Arc::clone(&self.progress), &self.options)
+    }
+
+    /// Runs one feeder to its end; what is `held` until then has no effect behind it.
+    async fn attempt<T: Send>(
         self: Arc<Self>,
-        job: demux::Job,
-        reader: pipe::Reader,
-        valve: pipe::Valve,
+        work: impl Future<Output = Result<(), Error>> + Send,
+        held: T,
         done: watch::Sender<Option<Result<(), Error>>>,
         place: OwnedSemaphorePermit,
     ) {
-        self.progress.opening();
-        self.timeline.lock().unwrap_or_else(PoisonError::into_inner).restart();
-        let (sink, cut) = Sink::new(
-            Arc::clone(&self.publisher),
-            Arc::clone(&self.timeline),
-            Arc::clone(&self.progress),
-            &self.options,
-        );
         let options = Arc::clone(&self.options);
         let result = tokio::select! {
-            result = on_thread("feed", move |stop| demux::run(reader, &job, &sink, &stop)) => {
-                result.unwrap_or_else(|| Err(crate::libav::died()))
-            }
+            result = work => result,
             error = overdue(&self.progress, &options) => Err(error),
             () = self.gone.notified() => Err(Error::Ended { what: Some("the feed is served no more".into()) }),
         };
-        // Whatever the thread still does has no effect.
-        drop((cut, valve));
+        // Whatever a thread still does has no effect.
+        drop(held);
         let was_live = self.progress.newest().is_some();
         match &result {
             Ok(()) => tracing::info!("the feed ended"),
@@ -308,31 +346,13 @@ impl Feeder {
     /// Waits until everything is published, and tells what came.
     pub async fn finish(mut self, ending: Ending) -> Taken {
         self.writer.end(ending);
-        self.leave();
+        self.push.leave();
         let result = match self.outcome.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(result)) => result.clone(),
             _ => Err(crate::libav::died()),
         };
-        let status = self.push.progress.status().borrow().clone();
-        let counters = self.push.progress.counters(Instant::now());
-        let pictures = counters.pictures - self.before.pictures;
-        let packets = counters.packets - self.before.packets;
-        Taken {
-            bytes: self.bytes.load(Relaxed),
-            pictures,
-            packets,
-            container: if packets > 0 { status.about.container } else { String::new() },
-            codec: status.tracks.lead().map(|track| track.codec).filter(|_| packets > 0),
-            error: result.err(),
-        }
-    }
-
-    fn leave(&self) {
-        self.push.with(|occupant| {
-            if let Some(occupant) = occupant {
-                occupant.leaving = true;
-            }
-        });
+        let bytes = self.bytes.load(Relaxed);
+        Taken { bytes, ..self.push.taken(&self.before, result) }
     }
 }
 
@@ -340,7 +360,7 @@ impl Drop for Feeder {
     fn drop(&mut self) {
         // Of the next one, if this one is over already.
         if self.outcome.borrow().is_none() {
-            self.leave();
+            self.push.leave();
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::journal::{Entry, Note};
 use crate::location::Location;
 use crate::manners::{Host, LOCKED, Login, NOT_AGAIN, Verdict, sign_of_life};
 use crate::progress::{Counters, Progress};
-use crate::push::{self, Feeder, Hint, Push, Refused};
+use crate::push::{self, Feeder, Hint, Push, Refused, UnitFeeder};
 use crate::scheme::{Request, Scheme, scheme_of};
 use crate::sink::Sink;
 use crate::status::Status;
@@ -242,6 +242,23 @@ impl Supervisor {
         match &self.0.task {
             Work::Pushed(push) => push.fed(),
             Work::Pulled(_) => None,
+        }
+    }
+
+    /// The same for who has coded pictures at hand, and not bytes of a container.
+    ///
+    /// # Errors
+    /// When another one is feeding it, or it opens something by itself.
+    pub async fn unit_feeder(&self, hint: Hint) -> Result<UnitFeeder, Refused> {
+        match &self.0.task {
+            Work::Pushed(push) => {
+                let feeder = push.unit_feeder(&hint).await?;
+                if let Some(archive) = self.0.variants.archive().filter(|_| self.0.request.options.truncate) {
+                    archive.recorder().forget();
+                }
+                Ok(feeder)
+            }
+            Work::Pulled(_) => Err(Refused::Pulled),
         }
     }
 
