@@ -234,6 +234,8 @@ pub struct Serve {
     /// this address; its usual port is 1935. May be repeated
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub rtmp: Vec<SocketAddr>,
+    #[command(flatten)]
+    pub webrtc: crate::webrtc::Args,
     /// How long an RTSP client may be silent, which gets its packets by UDP or multicast
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub rtsp_timeout: Duration,
@@ -477,7 +479,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// `address:port`, `[address]:port`, `:port` or `port`; the latter two on this machine only.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub fn address(text: &str) -> Result<SocketAddr, String> {
     let port_alone = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
     let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let named = || {

@@ -23,6 +23,8 @@ pub struct Call {
     pub rtsp: Vec<SocketAddr>,
     /// The same, for RTMP.
     pub rtmp: Vec<SocketAddr>,
+    /// How WebRTC is reached.
+    pub webrtc: relay::WebRtcConfig,
     pub no_launch: bool,
     /// ffserver's `-d`: requests are logged to standard output, whatever the file says.
     pub is_debugging: bool,
@@ -87,6 +89,7 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         rtsp: if call.rtsp.is_empty() { all_addresses(&config.rtsp)? } else { call.rtsp.clone() },
         rtmp: if call.rtmp.is_empty() { all_addresses(&config.rtmp)? } else { call.rtmp.clone() },
         rtsp_timeout: config.rtsp_timeout.unwrap_or(relay::Config::RTSP_TIMEOUT),
+        webrtc: call.webrtc.clone(),
         sources: Vec::new(),
         max_connections: crate::serve::affordable(config.max_connections as usize, inputs),
         ..relay::Config::default()
@@ -95,6 +98,9 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
     announce(call, config, &server.addresses(), &server.rtsp_addresses());
     for address in server.rtmp_addresses() {
         anstream::println!("Encoders may send by RTMP to rtmp://{address}/live/NAME, where NAME is a feed");
+    }
+    for address in server.webrtc_addresses() {
+        anstream::println!("By WebRTC to and from udp://{address}");
     }
     let mut orders = Orders::new().context("cannot watch for signals")?;
     let stop = async {

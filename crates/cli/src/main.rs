@@ -22,6 +22,7 @@ mod serve;
 mod signals;
 #[cfg(feature = "viewer")]
 mod view;
+mod webrtc;
 
 use std::process::ExitCode;
 

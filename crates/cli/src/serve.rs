@@ -21,6 +21,7 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
             listen: args.listen.clone(),
             rtsp: args.rtsp.clone(),
             rtmp: args.rtmp.clone(),
+            webrtc: args.webrtc.config(),
             no_launch: args.no_launch,
             is_debugging: false,
         });
@@ -72,6 +73,7 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         mms: args.mms.clone(),
         rtsp: args.rtsp.clone(),
         rtmp: args.rtmp.clone(),
+        webrtc: args.webrtc.config(),
         rtsp_timeout: args.rtsp_timeout,
         multicast: args.multicast.clone(),
         max_connections: args.max_connections,
@@ -135,6 +137,9 @@ fn announce(config: &Config, server: &Server) {
     for address in server.rtmp_addresses() {
         let name = feed.map_or("NAME", |feed| &feed.name);
         anstream::println!("Encoders may send by RTMP to rtmp://{address}/live/{name}");
+    }
+    for address in server.webrtc_addresses() {
+        anstream::println!("By WebRTC to and from udp://{address}");
     }
     for (name, group) in &config.multicast {
         let to = SocketAddr::new(group.address, group.port);

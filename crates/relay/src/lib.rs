@@ -28,6 +28,7 @@ mod session;
 mod shelf;
 mod sources;
 mod status;
+mod webrtc;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,6 +45,7 @@ pub use name::{NameError, check_name};
 pub use rtsp::{RtspNames, RtspStream};
 pub use server::{Server, ServerError};
 pub use status::Snapshot;
+pub use webrtc::WebRtcConfig;
 
 /// What it calls itself where a protocol asks.
 pub(crate) const PRODUCT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
@@ -78,6 +80,8 @@ pub struct Config {
     pub rtsp: Vec<SocketAddr>,
     /// Where encoders may send to feeds by RTMP.
     pub rtmp: Vec<SocketAddr>,
+    /// How WebRTC is reached.
+    pub webrtc: WebRtcConfig,
     /// What there is by RTSP.
     pub rtsp_names: RtspNames,
     /// After how much silence a session of RTSP ends.
@@ -100,6 +104,7 @@ impl Default for Config {
             mms: Vec::new(),
             rtsp: Vec::new(),
             rtmp: Vec::new(),
+            webrtc: WebRtcConfig::default(),
             rtsp_names: RtspNames::default(),
             rtsp_timeout: Self::RTSP_TIMEOUT,
             multicast: Vec::new(),
@@ -162,6 +167,8 @@ pub struct Relay {
     ptz: OnceLock<bool>,
     /// The port of RTSP; set when the server is, if it serves RTSP.
     rtsp_port: OnceLock<u16>,
+    /// Sessions of WebRTC; set when the server is.
+    webrtc: OnceLock<webrtc::Exchange>,
     started: Instant,
 }
 
@@ -219,6 +226,7 @@ impl Relay {
             groups: OnceLock::new(),
             ptz: OnceLock::new(),
             rtsp_port: OnceLock::new(),
+            webrtc: OnceLock::new(),
             started: Instant::now(),
         }
     }
@@ -270,6 +278,17 @@ impl Relay {
     /// Remembers what is sent where. Those of the first server of a relay count.
     fn send_to(&self, groups: &[(String, Group)]) {
         let _ = self.groups.set(groups.to_vec());
+    }
+
+    /// Where sessions of WebRTC are made.
+    ///
+    /// # Errors
+    /// When there are none here.
+    fn exchange(&self) -> Result<&webrtc::Exchange, server::Refusal> {
+        self.webrtc
+            .get()
+            .filter(|exchange| !exchange.is_off())
+            .ok_or_else(|| server::Refusal::not_found("there is no WebRTC here; serve it without --no-webrtc"))
     }
 
     /// Remembers whether cameras may be moved. What the first server of a relay says counts.

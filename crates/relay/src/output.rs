@@ -8,7 +8,7 @@ mod mjpeg;
 pub(crate) mod packer;
 pub(crate) mod past;
 pub(crate) mod player;
-mod query;
+pub(crate) mod query;
 mod sdp;
 mod snapshot;
 mod tags;

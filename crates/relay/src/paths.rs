@@ -23,6 +23,7 @@ mod serve;
 mod served;
 mod table;
 mod visit;
+mod webrtc;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

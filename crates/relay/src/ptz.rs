@@ -77,7 +77,7 @@ async fn carried_out(source: &Supervisor, wish: Wish) -> Result<Response, Refusa
 }
 
 /// Whether a browser says that a page of another site asks (RFC 6454 section 7).
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+pub(crate) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     let Some(origin) = headers.get(header::ORIGIN) else { return false };
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);

@@ -145,7 +145,7 @@ impl Server {
     /// When one of the addresses cannot be listened on.
     pub fn bind(relay: Arc<Relay>, config: &Config) -> Result<Self, ServerError> {
         let bound = |address: &SocketAddr| listen(*address).map_err(|source| refused(*address, "--listen", source));
-        let listeners = config.listen.iter().map(bound).collect::<Result<_, _>>()?;
+        let listeners: Vec<TcpListener> = config.listen.iter().map(bound).collect::<Result<_, _>>()?;
         let bound = |address: &SocketAddr| {
             crate::mms::Listener::bind(*address).map_err(|source| refused(*address, "--mms", source))
         };
@@ -192,6 +192,11 @@ impl Server {
             places: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(spare)),
         });
+        // Those of HTTP as they are, where the system chose the port.
+        let http: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let exchange = crate::webrtc::Exchange::new(&config.webrtc, &http, &shared);
+        // What the first server of a relay says counts.
+        let _ = relay.webrtc.set(exchange.map_err(|(address, source)| refused(address, "--webrtc", source))?);
         Ok(Self { relay, listeners, mms, rtsp, rtmp, groups, configured: (configured, interface), shared })
     }
 
@@ -217,6 +222,13 @@ impl Server {
     #[must_use]
     pub fn rtmp_addresses(&self) -> Vec<SocketAddr> {
         self.rtmp.iter().filter_map(crate::rtmp::Listener::address).collect()
+    }
+
+    /// The addresses that peers of WebRTC are told, with the ports the system chose for port 0;
+    /// none before the first session unless [`crate::WebRtcConfig::listen`] says where.
+    #[must_use]
+    pub fn webrtc_addresses(&self) -> Vec<SocketAddr> {
+        self.relay.exchange().map(crate::webrtc::Exchange::addresses).unwrap_or_default()
     }
 
     /// Serves until `stop` is ready, then closes every client in order; that takes less

@@ -51,5 +51,6 @@ mod status_page;
 mod translation;
 mod variants;
 mod webcam;
+mod webrtc;
 mod window;
 mod windows_media;

@@ -20,6 +20,39 @@ pub(crate) enum Place {
     Asf,
     /// RTP, as RTSP and multicast have it.
     Rtp,
+    /// A peer of WebRTC.
+    WebRtc(Player),
+}
+
+/// What a peer of WebRTC plays, by its own word.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Player {
+    /// H.264.
+    pub(crate) h264: bool,
+    /// VP8.
+    pub(crate) vp8: bool,
+    /// Opus.
+    pub(crate) opus: bool,
+    /// The source's pictures come in another order than they are shown in, so that they cannot pass.
+    pub(crate) reorders: bool,
+}
+
+impl Player {
+    /// Whether it plays `codec`.
+    fn plays(self, codec: Codec) -> bool {
+        match codec.name() {
+            "h264" => self.h264,
+            "vp8" => self.vp8,
+            "opus" => self.opus,
+            _ => false,
+        }
+    }
+
+    /// The first of `names` that it plays and that there is an encoder for.
+    fn first_of(self, names: &[&'static str]) -> Option<Codec> {
+        let codecs = names.iter().map(|name| Codec::from_name(name));
+        codecs.filter(|codec| self.plays(*codec)).find(|codec| ffmpeg::has_encoder(*codec))
+    }
 }
 
 /// Codecs of Windows Media, which its players want together.
@@ -51,6 +84,7 @@ impl Place {
             Self::Container(name) => name,
             Self::Asf => "asf",
             Self::Rtp => "rtp",
+            Self::WebRtc(_) => "webrtc",
         }
     }
 
@@ -58,7 +92,7 @@ impl Place {
     fn container(self) -> Option<ffmpeg::Container> {
         match self {
             Self::Container(name) => ffmpeg::Container::find(name).ok(),
-            Self::Asf | Self::Rtp => None,
+            Self::Asf | Self::Rtp | Self::WebRtc(_) => None,
         }
     }
 
@@ -70,6 +104,8 @@ impl Place {
             Self::Container(_) => self.container().is_some_and(|container| container.holds(track)),
             Self::Asf => asf::mux::Muxer::can_carry(track),
             Self::Rtp => Packetizer::has_format(track),
+            Self::WebRtc(player) if track.video().is_some() => player.plays(track.codec) && !player.reorders,
+            Self::WebRtc(player) => player.plays(track.codec),
         }
     }
 
@@ -82,6 +118,7 @@ impl Place {
         let track = Track { kind, ..picture };
         match self {
             Self::Container(_) => self.container().is_some_and(|container| container.holds(&track)),
+            Self::WebRtc(player) => player.plays(codec),
             Self::Asf | Self::Rtp => self.holds(&track),
         }
     }
@@ -91,6 +128,7 @@ impl Place {
             Self::Container(_) => self.container()?.default_video(),
             Self::Asf => first_of(&["wmv2"]),
             Self::Rtp => first_of(BY_RTP),
+            Self::WebRtc(player) => player.first_of(&["h264", "vp8"]),
         }
     }
 
@@ -99,6 +137,7 @@ impl Place {
             Self::Container(_) => self.container()?.default_audio(),
             Self::Asf => first_of(&["wmav2"]),
             Self::Rtp => first_of(SOUND_BY_RTP),
+            Self::WebRtc(player) => player.first_of(&["opus"]),
         }
     }
 
@@ -214,6 +253,9 @@ impl Place {
 
     /// Sound of the one shape that there may be.
     fn shaped(self, coding: AudioCoding) -> AudioCoding {
+        if let Self::WebRtc(_) = self {
+            return AudioCoding { sample_rate: Some(48_000), channels: Some(2), ..coding };
+        }
         match self.container().and_then(|container| container.sound()) {
             Some((rate, channels)) => AudioCoding { sample_rate: Some(rate), channels: Some(channels), ..coding },
             None => coding,

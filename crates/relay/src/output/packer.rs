@@ -91,7 +91,7 @@ impl Packer {
         let unsupported = |what: String| Error::Unsupported { what };
         self.muxer = match self.place {
             // Nothing but containers is packed.
-            Place::Asf | Place::Rtp => {
+            Place::Asf | Place::Rtp | Place::WebRtc(_) => {
                 let muxer = asf::mux::Muxer::new(tracks, &self.tags.for_asf(&self.title))
                     .map_err(|error| unsupported(error.to_string()))?;
                 Muxer::Asf(Box::new(muxer))

@@ -44,7 +44,7 @@ fn packing(format: &Format) -> Option<Packing> {
     match (format.carries, format.extension) {
         (Carries::Jpegs, "mjpeg") => Some(Packing::Pictures),
         (Carries::Jpegs, "mjpg" | "singlejpeg") => Some(Packing::Jpegs),
-        (Carries::Jpegs | Carries::Words, _) | (Carries::Tracks(Place::Rtp), _) => None,
+        (Carries::Jpegs | Carries::Words, _) | (Carries::Tracks(Place::Rtp | Place::WebRtc(_)), _) => None,
         (Carries::Tracks(Place::Asf), _) => Some(Packing::Asf),
         (Carries::Tracks(Place::Container(name)), _) => Some(Packing::Container(name)),
     }

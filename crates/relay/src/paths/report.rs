@@ -191,6 +191,7 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
                     "rtspt" => "RTSP/TCP",
                     "rtspu" => "RTSP/UDP",
                     "rtspm" => "RTSP/multicast",
+                    "whep" => "WebRTC",
                     _ => "HTTP/1.1",
                 },
                 state: if live { "SEND_DATA" } else { "WAIT_FEED" },

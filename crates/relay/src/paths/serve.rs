@@ -34,6 +34,11 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
         Err(refusal) => return refusal.into_response(),
     };
     let path = if path.is_empty() { "index.html".to_owned() } else { path };
+    if let Some(of) = crate::webrtc::path(&path)
+        && (others.is_none() || paths.has_of(of))
+    {
+        return super::webrtc::answer(&relay, paths, of, parts, body, &takeover).await;
+    }
     let address = takeover.peer().ip();
     let caller = Caller {
         peer: takeover.peer(),
@@ -78,7 +83,7 @@ fn is_read(method: &Method) -> bool {
 }
 
 /// Counts an answer that is whole.
-fn told(response: Response, visit: &Visit) -> Response {
+pub(super) fn told(response: Response, visit: &Visit) -> Response {
     visit.answered(response.status().as_u16());
     visit.sent(response.body().size_hint().exact().unwrap_or(0));
     response

@@ -12,7 +12,7 @@ use source::Supervisor;
 
 use super::{Refusal, Takeover, unescape};
 use crate::output::{Ask, FORMATS, Tags, past};
-use crate::{Relay, feeds, health, metrics, ptz, status};
+use crate::{Relay, feeds, health, metrics, ptz, status, webrtc};
 
 type Shared = State<Arc<Relay>>;
 
@@ -95,6 +95,9 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
     {
         return feeds::receive(&feed.clone(), request, None).await;
     }
+    if let Some(path) = webrtc::path(file) {
+        return by_webrtc(&relay, path, request).await;
+    }
     if let Some(source) = file.strip_suffix("/ptz").and_then(|name| relay.source(name)) {
         return match (relay.ptz.get(), request.method() == Method::POST) {
             (Some(true), true) => ptz::answer(&source, request.uri().query().unwrap_or(""), request.headers()).await,
@@ -150,6 +153,20 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         Some(start) if !past::is_mmsh(&ask) => past::serve(ask, format, start).await,
         _ => (format.serve)(ask, format).await,
     }
+}
+
+/// `/NAME/whip` and `/NAME/whep`.
+async fn by_webrtc(relay: &Arc<Relay>, path: webrtc::Path<'_>, request: Request) -> Result<Response, Refusal> {
+    if !path.is_offer(request.method()) {
+        return Ok(webrtc::other(relay, path, &request.into_parts().0));
+    }
+    if path.role == webrtc::Role::Publisher {
+        let feed = feeds::at(relay, path.name);
+        return Ok(webrtc::push(relay, path, request, feed).await);
+    }
+    let source = relay.source(path.name).ok_or_else(|| missing(relay, path.name))?;
+    let watched = webrtc::Watched { source, encoding: None, visit: None };
+    Ok(webrtc::watch(relay, path, request, watched).await)
 }
 
 fn missing(relay: &Relay, name: &str) -> Refusal {

@@ -1,0 +1,193 @@
+//! Which session a datagram is for.
+//!
+//! The first one of a peer is a check of ICE that names its session. Afterwards what comes from
+//! its address is its own: an address becomes a session's when the session has something to say
+//! to it, which it does only after a check that nobody else can have made.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use ::webrtc::{Role, stun};
+use tokio::sync::{Notify, mpsc};
+
+use crate::shelf::lock;
+
+/// Datagrams that wait for a session; further ones are lost, as on any other way.
+const MOST_WAITING: usize = 1024;
+/// Addresses of one peer.
+const MOST_ADDRESSES: usize = 8;
+
+/// A datagram.
+pub(super) struct Came {
+    /// At which of our addresses.
+    pub(super) to: SocketAddr,
+    pub(super) from: SocketAddr,
+    pub(super) at: Instant,
+    pub(super) data: Box<[u8]>,
+}
+
+/// All sessions.
+#[derive(Default)]
+pub(super) struct Table(Mutex<Sessions>);
+
+#[derive(Default)]
+struct Sessions {
+    /// By what peers call them in checks.
+    by_name: HashMap<String, mpsc::Sender<Came>>,
+    /// By who sends, with the name.
+    by_peer: HashMap<SocketAddr, (String, mpsc::Sender<Came>)>,
+    /// By the last part of their URL.
+    by_id: HashMap<String, (Role, String, Arc<Notify>)>,
+}
+
+/// A session's place in the table, given back when dropped.
+pub(super) struct Seat {
+    table: Arc<Table>,
+    /// What the peer calls it.
+    name: String,
+    /// The last part of its URL.
+    pub(super) id: String,
+    addresses: Vec<SocketAddr>,
+    /// Notified when its URL is deleted.
+    pub(super) deleted: Arc<Notify>,
+}
+
+impl Table {
+    /// Sessions at the moment.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.0).by_id.len()
+    }
+
+    /// Enters a session that is called `name` by its peer, and is what `/PATH/whip/ID`, or `whep`,
+    /// leads to.
+    pub(super) fn enter(self: &Arc<Self>, role: Role, path: &str, name: &str) -> (Seat, mpsc::Receiver<Came>) {
+        let (sender, inbox) = mpsc::channel(MOST_WAITING);
+        let id: String = crate::session::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let deleted = Arc::new(Notify::new());
+        let mut sessions = lock(&self.0);
+        sessions.by_name.insert(name.into(), sender);
+        sessions.by_id.insert(id.clone(), (role, path.into(), Arc::clone(&deleted)));
+        drop(sessions);
+        let seat = Seat { table: Arc::clone(self), name: name.into(), id, addresses: Vec::new(), deleted };
+        (seat, inbox)
+    }
+
+    /// Ends the session behind a URL; `false` where there is none.
+    pub(super) fn delete(&self, role: Role, path: &str, id: &str) -> bool {
+        let sessions = lock(&self.0);
+        let found = sessions.by_id.get(id).filter(|(its, of, _)| *its == role && of == path);
+        if let Some((_, _, deleted)) = found {
+            deleted.notify_one();
+        }
+        found.is_some()
+    }
+
+    /// Gives a datagram to its session, if there is one and it has room.
+    pub(super) fn deliver(&self, data: &[u8], came: impl FnOnce() -> Came) {
+        let name = stun::local_name(data);
+        let sessions = lock(&self.0);
+        let sender = match name {
+            Some(name) => sessions.by_name.get(name),
+            None => None,
+        };
+        let (sender, came) = match sender {
+            Some(sender) => (sender.clone(), came()),
+            None => {
+                let came = came();
+                let Some((_, sender)) = sessions.by_peer.get(&came.from) else { return };
+                (sender.clone(), came)
+            }
+        };
+        drop(sessions);
+        let _ = sender.try_send(came);
+    }
+}
+
+impl Seat {
+    /// What comes from `peer` is this session's from now on.
+    pub(super) fn know(&mut self, peer: SocketAddr) {
+        if self.addresses.contains(&peer) || self.addresses.len() >= MOST_ADDRESSES {
+            return;
+        }
+        let mut sessions = lock(&self.table.0);
+        // Another session's until that one is over.
+        if let Some(sender) = sessions.by_name.get(&self.name).cloned()
+            && !sessions.by_peer.contains_key(&peer)
+        {
+            sessions.by_peer.insert(peer, (self.name.clone(), sender));
+            self.addresses.push(peer);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut sessions = lock(&self.table.0);
+        sessions.by_name.remove(&self.name);
+        sessions.by_id.remove(&self.id);
+        for address in &self.addresses {
+            sessions.by_peer.remove(address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str) -> Vec<u8> {
+        let user = format!("{name}:them");
+        let padded = user.len().next_multiple_of(4);
+        let length = u16::try_from(4 + padded).unwrap().to_be_bytes();
+        let count = u16::try_from(user.len()).unwrap().to_be_bytes();
+        let mut all = [&[0, 1][..], &length, &[0x21, 0x12, 0xa4, 0x42], &[0; 12], &[0, 6], &count].concat();
+        all.extend_from_slice(user.as_bytes());
+        all.resize(20 + 4 + padded, 0);
+        all
+    }
+
+    #[test]
+    fn checks_go_by_name_and_all_else_by_who_was_answered() {
+        let table = Arc::new(Table::default());
+        let (mut one, mut of_one) = table.enter(Role::Viewer, "cam", "one");
+        let (mut two, mut of_two) = table.enter(Role::Viewer, "cam", "two");
+        let ours: SocketAddr = "192.0.2.1:8090".parse().unwrap();
+        let (here, there): (SocketAddr, SocketAddr) = ("192.0.2.2:1".parse().unwrap(), "192.0.2.3:1".parse().unwrap());
+        let send = |data: &[u8], from| {
+            table.deliver(data, || Came { to: ours, from, at: Instant::now(), data: data.into() });
+        };
+        send(&check("one"), here);
+        assert_eq!(of_one.try_recv().unwrap().from, here);
+        // Nobody's yet.
+        send(&[22, 1], here);
+        assert!(of_one.try_recv().is_err());
+        one.know(here);
+        // Who is known already is not another's.
+        two.know(here);
+        two.know(there);
+        send(&[22, 1], here);
+        send(&[22, 2], there);
+        assert_eq!(&*of_one.try_recv().unwrap().data, [22, 1]);
+        assert_eq!(&*of_two.try_recv().unwrap().data, [22, 2]);
+        assert!(!table.delete(Role::Publisher, "cam", &one.id) && !table.delete(Role::Viewer, "x", &one.id));
+        assert!(table.delete(Role::Viewer, "cam", &one.id));
+        drop(one);
+        send(&[22, 1], here);
+        send(&check("one"), here);
+        assert!(of_one.try_recv().is_err() && table.count() == 1);
+    }
+
+    #[test]
+    fn a_session_that_is_busy_has_no_more_than_so_many_waiting() {
+        let table = Arc::new(Table::default());
+        let (_seat, mut inbox) = table.enter(Role::Publisher, "cam", "one");
+        let peer: SocketAddr = "192.0.2.2:1".parse().unwrap();
+        for _ in 0..2 * MOST_WAITING {
+            let data = check("one");
+            table.deliver(&data, || Came { to: peer, from: peer, at: Instant::now(), data: data.clone().into() });
+        }
+        assert_eq!(std::iter::from_fn(|| inbox.try_recv().ok()).count(), MOST_WAITING);
+    }
+}
