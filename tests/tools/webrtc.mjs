@@ -2,6 +2,7 @@
 //
 //   NODE_MODULES=... node webrtc.mjs push http://127.0.0.1:8090/cam/whip h264|vp8 FILE.mjpeg
 //   NODE_MODULES=... node webrtc.mjs watch http://127.0.0.1:8090/cam/whep PICTURES [CODEC]
+//   NODE_MODULES=... node webrtc.mjs page http://127.0.0.1:8090/ NAME SHOT.png
 //
 // It pushes what is in FILE, again and again, until its input ends.
 import { createRequire } from "node:module";
@@ -22,8 +23,8 @@ try {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
-  await page.goto(new URL("/healthz", url).href);
-  let seen = await page.evaluate({ push, watch }[does], { url, rest });
+  await page.goto(does === "page" ? `${url}#${rest[0]}` : new URL("/healthz", url).href);
+  let seen = does === "page" ? await press(page, rest[1]) : await page.evaluate({ push, watch }[does], { url, rest });
   if (does === "push" && seen.status === 201) {
     for await (const _ of process.stdin);
     seen = await page.evaluate(stop);
@@ -31,6 +32,26 @@ try {
   console.log(JSON.stringify({ ...seen, errors }));
 } finally {
   await browser.close();
+}
+
+/** Watches on the page of the relay, by the button, and goes back. */
+async function press(page, shot) {
+  const card = page.locator(".card:not([hidden])");
+  await card.locator(".webrtc").click();
+  const video = card.locator("video");
+  await video.waitFor({ state: "visible" });
+  const [first, later] = await video.evaluate(async (video) => {
+    const shown = () => new Promise((done) => video.requestVideoFrameCallback((_, { presentedFrames }) => done(presentedFrames)));
+    const first = await shown();
+    let later = first;
+    while (later < first + 5) later = await shown();
+    return [first, later];
+  });
+  const width = await video.evaluate(({ videoWidth }) => videoWidth);
+  await page.screenshot({ path: shot });
+  await card.locator(".webrtc").click();
+  await card.locator("img").waitFor({ state: "visible" });
+  return { moves: later > first, width, video: await video.isVisible() };
 }
 
 /** Begins to send the picture and the sound of the pretended camera. */

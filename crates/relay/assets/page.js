@@ -5,6 +5,8 @@
 // connections. Pictures are asked for only where somebody can see them: the relay closes
 // cameras that nobody watches, and this page must not keep them open.
 
+import { watch } from "./webrtc.js";
+
 const MOST_STREAMS = 4;
 const MOST_REQUESTS = 3;
 const STATUS_EVERY_MS = 1000;
@@ -18,6 +20,8 @@ const FILTER_FROM = 9;
 /** Widest picture that is worth its bytes in a card, by how it is fetched. */
 const WIDTH = { stream: 640, picture: 480 };
 const STREAM_FPS = 12;
+/** In place of the address of a stream. */
+const WEBRTC = "webrtc";
 
 const parts = ["back", "count", "empty", "filter", "grid", "nothing", "said", "foot", "input", "template"];
 const page = Object.fromEntries(parts.map((name) => [name, document.querySelector(`.${name}`)]));
@@ -67,6 +71,7 @@ function arrange() {
 function direct(card, shown) {
   const visible = !document.hidden && card.inView && shown.includes(card);
   if (!visible) return stop(card);
+  if (alone() && card.byWebRtc) return watchByWebRtc(card);
   if (alone()) return stream(card, `/${card.key}.mjpeg?placeholder=1`);
   // The size decides what to ask a stream for. Until it is known, single pictures do.
   if (shown.length <= mostStreams && card.width > 0) return stream(card, `/${card.key}.mjpeg?${streamQuery(card)}`);
@@ -107,12 +112,41 @@ function saveConnections() {
 function stop(card) {
   clearTimeout(card.retry);
   card.request?.abort();
-  if (card.stream) card.image.removeAttribute("src");
-  card.stream = card.picture = null;
+  if (card.stream && card.stream !== WEBRTC) card.image.removeAttribute("src");
+  card.endWebRtc?.();
+  card.endWebRtc = card.stream = card.picture = null;
+  [card.image.hidden, card.video.hidden, card.part("sound").hidden] = [false, true, true];
+}
+
+// WebRTC, which is for one source at a time.
+
+function watchByWebRtc(card) {
+  if (card.stream === WEBRTC) return;
+  stop(card);
+  card.stream = WEBRTC;
+  [card.image.hidden, card.video.hidden, card.part("sound").hidden] = [true, false, false];
+  card.endWebRtc = watch(card.key, card.video, (why) => {
+    say(page.said, `WebRTC: ${why}`);
+    card.part("webrtc").title = `Not by WebRTC: ${why}`;
+    chooseWebRtc(card, false);
+  });
+}
+
+/** Goes over to WebRTC, or back. */
+function chooseWebRtc(card, wanted) {
+  card.byWebRtc = wanted;
+  card.part("webrtc").ariaPressed = String(wanted);
+  if (wanted && alone() !== card.key) location.hash = card.key;
+  arrange();
+}
+
+function switchSound(card) {
+  card.video.muted = !card.video.muted;
+  say(card.part("sound"), card.video.muted ? "Sound on" : "Sound off");
 }
 
 function streamFailed(card) {
-  if (!card.stream) return;
+  if (!card.stream || card.stream === WEBRTC) return;
   clearTimeout(card.retry);
   card.retry = setTimeout(startStream, delayAfter(++card.failures), card);
 }
@@ -183,7 +217,7 @@ function makeCard(key, source) {
   const part = (name) => element.querySelector(`.${name}`);
   const card = {
     key, source, element, part, image: element.querySelector("img"), width: 0, codec: null, inView: false,
-    stream: null, picture: null, request: null, tag: null, url: null, due: 0, failures: 0, retry: 0, told: null,
+    video: element.querySelector("video"), byWebRtc: false, endWebRtc: null, stream: null, picture: null, request: null, tag: null, url: null, due: 0, failures: 0, retry: 0, told: null,
   };
   element.dataset.key = key;
   part("name").textContent = part("name").title = source.name;
@@ -195,6 +229,8 @@ function makeCard(key, source) {
   part("fill").hidden = !document.fullscreenEnabled;
   part("fill").addEventListener("click", () => fillScreen(card));
   part("why").addEventListener("toggle", () => { card.told = null; explain(card); });
+  part("webrtc").addEventListener("click", () => chooseWebRtc(card, !card.byWebRtc));
+  part("sound").addEventListener("click", () => switchSound(card));
   part("copy").addEventListener("click", () => copyAddress(card));
   card.image.addEventListener("load", () => { clearTimeout(card.retry); card.failures = 0; });
   card.image.addEventListener("error", () => streamFailed(card));

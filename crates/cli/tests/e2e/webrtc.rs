@@ -8,9 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::harness::clips::{self, Clip, FRAMES, H264, MJPEG};
+use crate::harness::clips::{self, Clip, H264, MJPEG};
 use crate::harness::http::ask;
-use crate::harness::tools::{node_modules, root};
+use crate::harness::tools::{self, folder, node_modules, root};
 use crate::harness::{Answer, SOON, Server, eventually, number, run, tool};
 
 /// H.264 without pictures out of order, as cameras send it.
@@ -28,25 +28,41 @@ fn browser(does: &str, url: &str, rest: &[&str]) -> Command {
     node
 }
 
-/// A browser that pushes the numbered clip; ended by [`told`].
-fn pushing(server: &Server, codec: &str) -> Child {
-    // As Chromium's pretended camera takes it.
-    let file = clips::made("mjpeg.mjpeg", |out| {
-        let mut ffmpeg = tool("ffmpeg");
-        ffmpeg.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(MJPEG.path()).args(["-c", "copy", "-f", "mjpeg"]);
-        run(ffmpeg.arg(out)).succeeded();
-    });
-    let mut node = browser("push", &server.url("/cam/whip"), &[codec, file.to_str().unwrap()]);
-    node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+/// Frames of what is pushed: a machine that is busy leaves some out, but not a whole round.
+const PUSHED: u16 = 900;
+
+/// A browser that pushes numbered pictures. Ended when dropped, with all of its processes.
+struct Pushing(Child);
+
+impl Pushing {
+    fn start(server: &Server, codec: &str) -> Self {
+        // As Chromium's pretended camera takes it.
+        let file = clips::made("pushed.mjpeg", |out| {
+            clips::numbered(out, (320, 240), PUSHED, 30, &["-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg"]);
+        });
+        let mut node = browser("push", &server.url("/cam/whip"), &[codec, file.to_str().unwrap()]);
+        Self(node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// What it says at its end, to which it is told to come.
+    fn told(mut self) -> Value {
+        drop(self.0.stdin.take());
+        let mut text = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(self.0.wait().unwrap().success(), "{text}");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
 }
 
-/// What it says at its end, to which it is told to come.
-fn told(mut child: Child) -> Value {
-    drop(child.stdin.take());
-    let mut text = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-    assert!(child.wait().unwrap().success(), "{text}");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+impl Drop for Pushing {
+    fn drop(&mut self) {
+        // It closes its browser by itself when its input ends.
+        drop(self.0.stdin.take());
+        if tools::wait(&mut self.0, SOON).is_none() {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
 }
 
 fn request(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> Answer {
@@ -75,11 +91,11 @@ fn made(direction: &str, codecs: &[(u8, &str)]) -> String {
     )
 }
 
-/// Reads the numbers of a browser's pictures until the clip has gone around.
+/// Reads numbers of a browser's pictures.
 fn numbers_of(server: &Server) -> Vec<u16> {
     let mut stream = server.stream("/cam.mjpeg?placeholder=1");
     let (mut numbers, began) = (Vec::<u16>::new(), Instant::now());
-    while numbers.len() < usize::from(FRAMES) {
+    while numbers.len() < 30 {
         let part = stream.part().unwrap_or_else(|| panic!("ended after {numbers:?}"));
         numbers.extend(number(&part.data).filter(|number| numbers.last() != Some(number)));
         assert!(began.elapsed() < 3 * SOON, "{numbers:?}\n{}", server.log());
@@ -87,20 +103,19 @@ fn numbers_of(server: &Server) -> Vec<u16> {
     numbers
 }
 
-/// The pretended camera plays a clip faster or slower than it is, so that pictures may be left
-/// out; but they come in order, a clip after the other.
+/// Pictures may be left out; but they come in order, a round of the clip after the other.
 #[track_caller]
-fn assert_in_order(numbers: &[u16]) {
+fn assert_in_order(numbers: &[u16], rounds: usize) {
     let falls = numbers.windows(2).filter(|pair| pair[1] < pair[0]).count();
-    assert!(falls <= 2, "{numbers:?}");
-    assert!(numbers.iter().all(|number| *number < FRAMES), "{numbers:?}");
+    assert!(falls < rounds, "{numbers:?}");
+    assert!(numbers.iter().all(|number| *number < PUSHED), "{numbers:?}");
 }
 
 #[test]
 fn what_a_browser_pushes_is_seen_and_another_one_is_told_that_it_is_taken() {
     let server = Server::start(["cam=push:"]);
-    let child = pushing(&server, "h264");
-    assert_in_order(&numbers_of(&server));
+    let child = Pushing::start(&server, "h264");
+    assert_in_order(&numbers_of(&server), 2);
     let cam = server.source("cam");
     assert_eq!(
         (&cam["codec"], &cam["protocol"], &cam["width"]),
@@ -110,7 +125,7 @@ fn what_a_browser_pushes_is_seen_and_another_one_is_told_that_it_is_taken() {
     let second = offer(&server, "/cam/whip", &made("sendonly", &[(96, "VP8")]));
     assert_eq!(second.status, 409, "{}", second.text());
     assert!(second.text().contains("already being received, from 127.0.0.1"), "{}", second.text());
-    let seen = told(child);
+    let seen = child.told();
     assert_eq!((&seen["patched"], &seen["deleted"]), (&405.into(), &200.into()), "{seen}");
     assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
     server.wait_for_state("cam", "unfed");
@@ -125,8 +140,8 @@ fn what_a_browser_pushes_is_seen_and_another_one_is_told_that_it_is_taken() {
 #[test]
 fn vp8_of_a_browser_is_taken_with_its_sound() {
     let server = Server::start(["cam=push:"]);
-    let child = pushing(&server, "vp8");
-    assert_in_order(&numbers_of(&server));
+    let child = Pushing::start(&server, "vp8");
+    assert_in_order(&numbers_of(&server), 2);
     assert_eq!(server.source("cam")["codec"], "vp8");
     let mut ffprobe = tool("ffprobe");
     ffprobe.args([
@@ -141,7 +156,7 @@ fn vp8_of_a_browser_is_taken_with_its_sound() {
     ]);
     let found = run(ffprobe.arg(server.url("/cam.webm"))).succeeded();
     assert!(found.text().contains("vp8") && found.text().contains("opus,2"), "{}", found.text());
-    told(child);
+    child.told();
 }
 
 /// What a browser that watches shows, by its numbers, and what it says of itself.
@@ -177,12 +192,47 @@ fn a_browser_watches_what_it_can_decode_as_it_is_and_the_rest_coded_anew() {
         let (numbers, seen) = watched(&server, &format!("/{name}/whep"), codec);
         assert_eq!(seen["video"]["codec"], shown, "{name}: {seen}\n{}", server.log());
         assert!(numbers.len() >= 20, "{name}: {numbers:?} of {seen}");
-        assert_in_order(&numbers);
+        assert_in_order(&numbers, 3);
         assert_eq!((&seen["deleted"], &seen["errors"]), (&200.into(), &serde_json::json!([])), "{name}: {seen}");
     }
     // What is in order has passed, and only the rest had to be coded.
     assert!(server.log().contains("B-frames"), "{}", server.log());
     eventually("the viewers gone", || server.status()["clients"].as_array().is_none_or(Vec::is_empty).then_some(()));
+}
+
+#[test]
+fn the_page_shows_a_source_by_webrtc_and_goes_back() {
+    let server = Server::start(["well=pattern:?size=320x240&fps=10", "other=pattern:?size=160x120&fps=10"]);
+    let shot = folder("webrtc-page").join("page.png");
+    let output = run(&mut browser("page", &server.url("/"), &["well", shot.to_str().unwrap()])).succeeded();
+    println!("see {}", shot.display());
+    let seen: Value = serde_json::from_str(&output.text()).unwrap();
+    assert_eq!(
+        seen,
+        serde_json::json!({ "moves": true, "width": 320, "video": false, "errors": [] }),
+        "{}",
+        server.log()
+    );
+    eventually("no viewer by WebRTC", || {
+        let status = server.status();
+        status["clients"].as_array()?.iter().all(|client| client["format"] != "whep").then_some(())
+    });
+}
+
+#[test]
+fn a_browser_hears_what_is_no_opus() {
+    let clip = clips::made("h264-aac.mp4", |out| {
+        let mut ffmpeg = tool("ffmpeg");
+        ffmpeg.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(IN_ORDER.path());
+        ffmpeg.args(["-f", "lavfi", "-i", "sine=440:r=44100", "-shortest", "-c:v", "copy", "-c:a", "aac"]);
+        run(ffmpeg.arg(out)).succeeded();
+    });
+    let server = Server::start([format!("av={}", clip.display())]);
+    let (numbers, seen) = watched(&server, "/av/whep", &[]);
+    assert!(numbers.len() >= 20, "{numbers:?} of {seen}");
+    let audio = &seen["audio"];
+    // Nearly two seconds of it, at 48 kHz.
+    assert!(audio["codec"] == "audio/opus" && audio["samples"].as_u64() > Some(60_000), "{seen}");
 }
 
 #[test]

@@ -39,6 +39,11 @@ static ASSETS: &[Asset] = &[
         content_type: "text/javascript; charset=utf-8",
         text: include_str!("../../assets/page.js"),
     },
+    Asset {
+        path: "/assets/webrtc.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("../../assets/webrtc.js"),
+    },
     Asset { path: "/favicon.ico", content_type: "image/svg+xml", text: include_str!("../../assets/icon.svg") },
 ];
 
