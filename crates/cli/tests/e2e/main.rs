@@ -47,6 +47,7 @@ mod sharing;
 mod slow;
 mod snapshot;
 mod sound;
+mod srt;
 mod status_page;
 mod translation;
 mod variants;

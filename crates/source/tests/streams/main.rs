@@ -6,4 +6,5 @@
 mod dash;
 mod datagrams;
 mod listener;
+mod rtmps;
 mod support;
