@@ -2,7 +2,7 @@
 """An RTSP camera for tests: numbered pictures in several codecs.
 
 Needs, from apt: python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base
-gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly. Run with /usr/bin/python3, which sees them.
+gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav. Run with /usr/bin/python3, which sees them.
 
     rtsp_server.py [--fps 25] [--size 320x240] [--login USER:PASSWORD] [--udp-only] [--clock]
 
@@ -14,6 +14,7 @@ client gets an encoder of its own, and the numbers begin at 0:
     /refresh                          H.264 without keyframes after the first
     /sound                            H.264 and G.711
     /aac                              H.264 and AAC
+    /alaw /g722 /g726 /opus /latm     H.264 and that
     /resize                           H.264 that becomes half as wide and high after 40 pictures
 
 The number is drawn as samples/make_numbered.py and formats::osd do. With --clock it is
@@ -40,6 +41,12 @@ RESIZE_AT = 40
 X264 = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 bitrate=1000"
 PCMU = "audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0"
 AAC = "audiotestsrc is-live=true ! audio/x-raw,rate=44100,channels=2 ! voaacenc ! rtpmp4gpay name=pay1 pt=97"
+TONE = "audiotestsrc is-live=true ! audio/x-raw,rate={},channels={} ! "
+ALAW = TONE.format(8000, 1) + "alawenc ! rtppcmapay name=pay1 pt=8"
+G722 = TONE.format(16000, 1) + "avenc_g722 ! rtpg722pay name=pay1 pt=9"
+G726 = TONE.format(8000, 1) + "avenc_g726 bitrate=32000 ! rtpg726pay name=pay1 pt=97 force-aal2=false"
+OPUS = TONE.format(48000, 2) + "opusenc ! rtpopuspay name=pay1 pt=97"
+LATM = TONE.format(44100, 2) + "avenc_aac ! rtpmp4apay name=pay1 pt=97"
 H264_PAY = "rtph264pay name=pay0 pt=96 config-interval=0 aggregate-mode=zero-latency"
 MOUNTS = {
     "/h264": f"{X264} ! {H264_PAY}",
@@ -50,6 +57,11 @@ MOUNTS = {
     "/refresh": f"{X264} intra-refresh=true ! {H264_PAY}",
     "/sound": f"{X264} ! {H264_PAY} {PCMU}",
     "/aac": f"{X264} ! {H264_PAY} {AAC}",
+    "/alaw": f"{X264} ! {H264_PAY} {ALAW}",
+    "/g722": f"{X264} ! {H264_PAY} {G722}",
+    "/g726": f"{X264} ! {H264_PAY} {G726}",
+    "/opus": f"{X264} ! {H264_PAY} {OPUS}",
+    "/latm": f"{X264} ! {H264_PAY} {LATM}",
     "/resize": f"{X264} ! {H264_PAY}",
 }
 ELEMENTS = {
@@ -59,6 +71,8 @@ ELEMENTS = {
     "rtph264pay": "gstreamer1.0-plugins-good",
     "vp8enc": "gstreamer1.0-plugins-good",
     "mulawenc": "gstreamer1.0-plugins-good",
+    "opusenc": "gstreamer1.0-plugins-base",
+    "avenc_aac": "gstreamer1.0-libav",
 }
 
 

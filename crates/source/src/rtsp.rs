@@ -11,6 +11,7 @@ mod failure;
 mod gate;
 pub(crate) mod nal;
 mod player;
+mod sounds;
 mod tracks;
 
 use std::convert::Infallible;
@@ -35,7 +36,7 @@ use crate::{Error, Phase, Sink, Transport, libav, mms};
 pub(crate) use self::gate::fuzzed;
 use self::gate::{Carriage, Gate, Verdict};
 use self::player::Player;
-use self::tracks::Plan;
+use self::tracks::{Plan, name_of};
 
 /// The port of `rtsp`.
 const PORT: u16 = 554;
@@ -270,7 +271,7 @@ async fn play(
         return Err(End::WindowsMedia);
     }
     let mut session = described?;
-    let plan = Plan::of(session.streams(), request.options.sound_alone)?;
+    let plan = Plan::of(session.streams(), request.options.sound_alone, &gate.renamed())?;
     if plan.codec == Codec::MJPEG {
         gate.expect_jpeg();
     }
@@ -315,7 +316,8 @@ async fn describe(
         }
     };
     let tool = session.tool().map(|tool| format!("server {tool:?}; ")).unwrap_or_default();
-    let media = session.streams().iter().map(|stream| format!("{} {}", stream.media(), stream.encoding_name()));
+    let renamed = gate.renamed();
+    let media = session.streams().iter().map(|stream| format!("{} {}", stream.media(), name_of(stream, &renamed)));
     sink.note(Note::Fact(format!("{tool}it offers {}", media.collect::<Vec<_>>().join(", "))));
     Ok(session)
 }

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{interval_at, sleep_until, timeout};
 
 use self::ears::Ears;
 use self::jpeg::{Assembler, Whole};
@@ -37,6 +37,7 @@ use self::line::Line;
 use self::talk::{Deed, Talk};
 use crate::http::{Reach, Sender};
 use crate::location::Location;
+use crate::rtsp::sounds::Sound;
 use crate::{Error, Options, Sink, Transport, tls};
 
 pub(in crate::rtsp) use self::talk::Carriage;
@@ -45,6 +46,11 @@ pub(in crate::rtsp) use self::talk::Carriage;
 const SOON: Duration = Duration::from_secs(10);
 /// After so long without an answer to a sign of life, one is made up: the camera streams on.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How often a camera gets a receiver's report, which is a sign of life to many (RFC 3550 section 6.2).
+const REPORTS: Duration = Duration::from_secs(5);
+/// One without a block, and with a name that tells nobody anything (RFC 3550 sections 6.4.2 and 6.5).
+const REPORT: [u8; 24] =
+    [0x80, 201, 0, 1, 0, 0, 0, 0, 0x81, 202, 0, 3, 0, 0, 0, 0, 1, 5, b'g', b'u', b'e', b's', b't', 0];
 /// What is read at once.
 const READ: usize = 64 << 10;
 /// What may come beyond the largest picture before there is one.
@@ -86,6 +92,8 @@ struct Shared {
     /// Pictures that were put together here, whose stand-ins are on their way to the client, and
     /// whether one before was lost.
     pictures: Mutex<VecDeque<(Bytes, bool)>>,
+    /// What the client was told by another name.
+    renamed: Mutex<Vec<Sound>>,
     /// No picture could be put together of something that came.
     bad: AtomicBool,
 }
@@ -193,6 +201,11 @@ impl Gate {
         self.shared.pictures.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
+    /// What our client was told by another name.
+    pub(super) fn renamed(&self) -> Vec<Sound> {
+        self.shared.renamed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether something came that no picture could be put together of.
     pub(super) fn is_bad(&self) -> bool {
         self.shared.bad.load(Relaxed)
@@ -244,16 +257,20 @@ enum Event {
     Camera(io::Result<usize>),
     Datagrams,
     Late,
+    Report,
 }
 
 impl Pass {
     async fn run(&mut self, mut client: TcpStream) -> Result<(), Verdict> {
+        // libavformat knows more, and what it opens nobody counts.
+        self.talk.renames = !self.shared.uncounted.load(Relaxed);
         let mut asked = BytesMut::new();
         let mut came = std::mem::take(&mut self.line.came);
         if !came.is_empty() {
             self.talk.handle_camera(&mut came)?;
         }
         let mut waiting: Option<Instant> = None;
+        let mut reports = interval_at((Instant::now() + REPORTS).into(), REPORTS);
         loop {
             if self.talk.deeds.is_empty() && self.out.is_empty() {
                 asked.reserve(1 << 10);
@@ -266,13 +283,21 @@ impl Pass {
                     result = client.read_buf(&mut asked) => Event::Client(result),
                     () = self.ears.hear(&mut self.out), if is_playing => Event::Datagrams,
                     () = sleep_until(late.unwrap_or_else(Instant::now).into()), if late.is_some() => Event::Late,
+                    _ = reports.tick(), if self.talk.plays => Event::Report,
                 };
                 match event {
                     Event::Client(Ok(count)) if count > 0 => {
                         self.talk.handle_client(&asked.split())?;
                     }
                     Event::Client(_) => return Ok(()),
-                    Event::Camera(Ok(count)) if count > 0 => self.talk.handle_camera(&mut came)?,
+                    Event::Camera(Ok(count)) if count > 0 => {
+                        let verdict = self.talk.handle_camera(&mut came);
+                        if verdict.is_err() {
+                            // What came before is good.
+                            self.act(&mut client).await?;
+                        }
+                        verdict?;
+                    }
                     Event::Camera(end) => {
                         if matches!(self.talk.waits_for(), Some("GET_PARAMETER" | "SET_PARAMETER")) {
                             shy::remember(&self.place);
@@ -281,6 +306,7 @@ impl Pass {
                     }
                     Event::Datagrams => self.shared.heard.store(true, Relaxed),
                     Event::Late => self.talk.answer_ourselves(),
+                    Event::Report => self.report().await,
                 }
             }
             self.act(&mut client).await?;
@@ -289,8 +315,24 @@ impl Pass {
         }
     }
 
+    /// Reports to the camera that we are there; in the connection libavformat does so itself.
+    async fn report(&mut self) {
+        if self.talk.is_udp() {
+            self.ears.say(&REPORT).await;
+        } else if self.talk.renames {
+            for channel in &self.talk.controls {
+                let framed = [&[b'$', *channel, 0, REPORT.len() as u8], &REPORT[..]].concat();
+                self.talk.deeds.push_back(Deed::ToCamera(framed.into()));
+            }
+        }
+    }
+
     /// Does what is to be done.
     async fn act(&mut self, client: &mut TcpStream) -> Result<(), Verdict> {
+        if !self.talk.renamed.is_empty() {
+            let mut renamed = self.shared.renamed.lock().unwrap_or_else(PoisonError::into_inner);
+            *renamed = std::mem::take(&mut self.talk.renamed);
+        }
         while let Some(deed) = self.talk.deeds.pop_front() {
             match deed {
                 Deed::ToClient(bytes) => self.give(client, &bytes).await?,

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::clock::Clocks;
 use super::failure::{self, Fault};
 use super::gate::Gate;
+use super::sounds::Latm;
 use super::tracks::Plan;
 use super::{End, nal};
 use crate::location::Location;
@@ -51,6 +52,7 @@ pub(super) struct Player<'a> {
     tracks: Vec<Track>,
     /// Of JPEG, which is put together by the gate.
     size: Option<Size>,
+    latm: Option<Latm>,
     /// Something was lost that the next picture does not know of.
     lost: bool,
     damage: Option<Damage>,
@@ -65,6 +67,7 @@ pub(super) struct Player<'a> {
 
 impl<'a> Player<'a> {
     pub(super) fn new(location: &'a Location, plan: Plan, session: Demuxed, sink: &'a Sink, gate: &'a Gate) -> Self {
+        let latm = plan.unpacker();
         Self {
             location,
             plan,
@@ -74,6 +77,7 @@ impl<'a> Player<'a> {
             clocks: Clocks::default(),
             tracks: Vec::new(),
             size: None,
+            latm,
             lost: false,
             damage: None,
             pictures: 0,
@@ -227,12 +231,27 @@ impl<'a> Player<'a> {
         let stream = frame.stream_id();
         let Some(track) = self.plan.track(stream) else { return };
         let at = frame.timestamp();
-        let length = Timestamp::from_ticks(i64::from(frame.frame_length().get()), 1, at.clock_rate().get());
+        let ticks = |count: u32| Timestamp::from_ticks(count.into(), 1, at.clock_rate().get());
+        let since_zero = |time: Timestamp| time.saturating_since(Timestamp::ZERO);
+        let (pts, captured) = (self.clocks.place(stream, at, Instant::now()), self.clocks.captured(stream, at));
+        let mut is_lossy = frame.loss() > 0;
+        if let Some(latm) = &mut self.latm {
+            for (data, behind) in latm.take(frame.data(), is_lossy) {
+                self.sink.publish(Unit {
+                    pts: Some(pts + since_zero(ticks(behind))),
+                    captured: captured.and_then(|captured| captured.checked_add(since_zero(ticks(behind)))),
+                    discontinuity: std::mem::take(&mut is_lossy),
+                    ..Unit::picture(track, data)
+                });
+            }
+            return;
+        }
         self.sink.publish(Unit {
-            pts: Some(self.clocks.place(stream, at, Instant::now())),
-            duration: Some(length.saturating_since(Timestamp::ZERO)),
-            captured: self.clocks.captured(stream, at),
-            discontinuity: frame.loss() > 0,
+            pts: Some(pts),
+            // Of what goes under another name it is none.
+            duration: Some(since_zero(ticks(frame.frame_length().get()))).filter(|_| !self.plan.is_renamed()),
+            captured,
+            discontinuity: is_lossy,
             ..Unit::picture(track, Bytes::copy_from_slice(frame.data()))
         });
     }

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod dialogue;
 mod hostile;
 mod jpeg;
+mod mpeg4;
 mod odd;
 mod secure;
 mod support;

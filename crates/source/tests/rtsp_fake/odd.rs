@@ -29,7 +29,7 @@ fn with_parameters(number: u16) -> Vec<u8> {
     bytes
 }
 
-async fn plays(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Fake {
+pub async fn plays(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Fake {
     let fake = Fake::start(reply).await;
     let (source, mut cursor) = fake.open(Options::default());
     pictures(&mut cursor, 3).await;
@@ -147,7 +147,7 @@ async fn where_datagrams_never_come_tcp_is_taken() {
 }
 
 /// Sessions that end after two seconds: signs of life every second.
-fn short_lived(request: &str) -> Reply {
+pub fn short_lived(request: &str) -> Reply {
     match method(request) {
         "SETUP" => ok("Session: 7;timeout=2\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"),
         "OPTIONS" => ok("Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER\r\n"),
@@ -160,7 +160,7 @@ fn short_lived(request: &str) -> Reply {
     }
 }
 
-async fn until(what: &str, done: impl Fn() -> bool) {
+pub async fn until(what: &str, done: impl Fn() -> bool) {
     let waiting = async {
         while !done() {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -81,10 +81,15 @@ pub fn interleaved(packet: &[u8]) -> Vec<u8> {
     [&[b'$', 0], &length[..], packet].concat()
 }
 
+/// A channel and what came on it.
+pub type Interleaved = (u8, Vec<u8>);
+
 /// A fake and the requests it got, of all its connections.
 pub struct Fake {
     pub address: SocketAddr,
     pub requests: Arc<Mutex<Vec<String>>>,
+    /// Interleaved packets that came, with their channels.
+    pub reports: Arc<Mutex<Vec<Interleaved>>>,
 }
 
 impl Fake {
@@ -92,14 +97,15 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&requests);
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let (heard, seen) = (Arc::clone(&requests), Arc::clone(&reports));
         let reply = Arc::new(reply);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&reply), Arc::clone(&heard)));
+                tokio::spawn(serve(stream, Arc::clone(&reply), Arc::clone(&heard), Arc::clone(&seen)));
             }
         });
-        Self { address, requests }
+        Self { address, requests, reports }
     }
 
     pub fn open(&self, options: Options) -> (Supervisor, Cursor) {
@@ -111,9 +117,23 @@ impl Fake {
     }
 }
 
-async fn serve(mut stream: TcpStream, reply: Arc<impl Fn(&str) -> Reply>, heard: Arc<Mutex<Vec<String>>>) {
+async fn serve(
+    mut stream: TcpStream,
+    reply: Arc<impl Fn(&str) -> Reply>,
+    heard: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<Vec<Interleaved>>>,
+) {
     let mut bytes = Vec::new();
     while stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
+        while let [b'$', channel, high, low, rest @ ..] = bytes.as_slice()
+            && let Some(packet) = rest.get(..usize::from(u16::from_be_bytes([*high, *low])))
+        {
+            seen.lock().unwrap().push((*channel, packet.to_vec()));
+            bytes.drain(..4 + packet.len());
+        }
+        if bytes.first() == Some(&b'$') {
+            continue;
+        }
         while let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let request = String::from_utf8(bytes.drain(..end + 4).collect()).unwrap();
             heard.lock().unwrap().push(request.clone());

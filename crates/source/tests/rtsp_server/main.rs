@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod loss;
+mod sound;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -208,45 +209,21 @@ async fn a_change_of_size_is_declared_and_goes_on() {
     assert_eq!(source.status().borrow().reconnects, 0);
 }
 
-async fn sound_comes_beside_the_picture(path: &str, codec: &str) {
-    let server = Server::start(&[]);
-    let (_source, mut cursor) = open(&server.url(path), Options::default());
-    let (mut sound, mut pictures) = (Vec::new(), Vec::new());
-    while sound.len() < 20 || pictures.len() < 20 {
-        let entry = next(&mut cursor).await;
-        if entry.packet.track.0 == 0 { pictures.push(entry) } else { sound.push(entry) }
-    }
-    assert_eq!(sound[0].tracks[1].codec.name(), codec);
-    assert!(run_on(&numbers(&pictures)));
-    let (first, heard) = (&pictures[0].packet, &sound[0].packet);
-    let apart = heard.pts.as_nanos() - first.pts.as_nanos();
-    let arrived = heard.received.saturating_duration_since(first.received).as_nanos().cast_signed() as i64;
-    assert!((apart - arrived).abs() < 500_000_000, "{apart} ns apart, {arrived} ns when they arrived");
-}
-
-#[tokio::test]
-async fn telephone_sound_comes_beside_the_picture() {
-    sound_comes_beside_the_picture("sound", "pcm_mulaw").await;
-}
-
-#[tokio::test]
-async fn aac_comes_beside_the_picture() {
-    sound_comes_beside_the_picture("aac", "aac").await;
-}
-
 #[tokio::test]
 async fn the_camera_s_wall_clock_is_told_once_it_reports() {
     let server = Server::start(&[]);
-    let (_source, mut cursor) = open(&server.url("h264"), Options::default());
-    let deadline = Instant::now() + PATIENCE;
-    let captured = loop {
-        if let Some(captured) = next(&mut cursor).await.packet.captured {
-            break captured;
-        }
-        assert!(Instant::now() < deadline, "no sender report came");
-    };
-    let age = SystemTime::now().duration_since(captured).unwrap_or_default();
-    assert!(age < Duration::from_secs(2), "{age:?}");
+    for path in ["h264", "jpeg"] {
+        let (_source, mut cursor) = open(&server.url(path), Options::default());
+        let deadline = Instant::now() + PATIENCE;
+        let captured = loop {
+            if let Some(captured) = next(&mut cursor).await.packet.captured {
+                break captured;
+            }
+            assert!(Instant::now() < deadline, "no sender report came");
+        };
+        let age = SystemTime::now().duration_since(captured).unwrap_or_default();
+        assert!(age < Duration::from_secs(2), "{path}: {age:?}");
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ struct Ear {
     channels: (u8, u8),
     /// From where they have to come.
     source: IpAddr,
+    /// The camera's port for RTCP.
+    control: Option<u16>,
     reorder: Reorder,
 }
 
@@ -66,7 +68,14 @@ impl Ears {
             }
             let Ok(rtcp) = bind(port + 1) else { continue };
             self.pairs.retain(|ear| ear.channels != channels);
-            self.pairs.push(Ear { rtp, rtcp, channels, source: self.camera, reorder: Reorder::default() });
+            self.pairs.push(Ear {
+                rtp,
+                rtcp,
+                channels,
+                source: self.camera,
+                control: None,
+                reorder: Reorder::default(),
+            });
             return Ok((port, port + 1));
         }
         Err(io::Error::other("no pair of ports is free"))
@@ -77,10 +86,20 @@ impl Ears {
         let Some(ear) = self.pairs.iter_mut().find(|ear| ear.channels == channels) else { return };
         // Behind a translator of addresses a camera tells one that leads nowhere.
         ear.source = source.filter(|source| *source == self.camera).unwrap_or(self.camera);
+        ear.control = ports.map(|(_, rtcp)| rtcp);
         if let Some((rtp, rtcp)) = ports {
             // Not worth failing for: many need no such knock.
             let _ = ear.rtp.send_to(KNOCK[0], (ear.source, rtp)).await;
             let _ = ear.rtcp.send_to(KNOCK[1], (ear.source, rtcp)).await;
+        }
+    }
+
+    /// Sends a packet of RTCP to the camera's ports for it. As any datagram, it may be lost.
+    pub(super) async fn say(&mut self, packet: &[u8]) {
+        for ear in &self.pairs {
+            if let Some(port) = ear.control {
+                let _ = ear.rtcp.send_to(packet, (ear.source, port)).await;
+            }
         }
     }
 

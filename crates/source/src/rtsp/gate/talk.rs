@@ -14,6 +14,7 @@ use super::Verdict;
 use crate::Error;
 use crate::http::Auth;
 use crate::location::Location;
+use crate::rtsp::sounds::{self, Sound};
 
 /// The longest head of an answer, in bytes; its most lines.
 pub(super) const MOST_HEAD: usize = 64 << 10;
@@ -84,8 +85,15 @@ pub(super) struct Talk {
     shy: bool,
     /// The channel of the first track that was set up.
     video: Option<u8>,
+    /// Channels of RTCP in the connection; once it plays.
+    pub(super) controls: Vec<u8>,
+    pub(super) plays: bool,
     /// How large the session description says that pictures are.
     size: Option<(u16, u16)>,
+    /// The client is `retina`, which does not know all that we do.
+    pub(super) renames: bool,
+    /// What it was told by another name.
+    pub(super) renamed: Vec<Sound>,
     pub(super) deeds: VecDeque<Deed>,
 }
 
@@ -110,7 +118,11 @@ impl Talk {
             garbage: 0,
             shy,
             video: None,
+            controls: Vec::new(),
+            plays: false,
             size: None,
+            renames: false,
+            renamed: Vec::new(),
             deeds: VecDeque::new(),
         }
     }
@@ -322,7 +334,7 @@ impl Talk {
         Ok(())
     }
 
-    fn answer(&mut self, head: &Head, line: &str, body: Bytes) -> Result<(), Verdict> {
+    fn answer(&mut self, head: &Head, line: &str, mut body: Bytes) -> Result<(), Verdict> {
         self.answered = true;
         // One too many, or too late: whom it would be for has gone.
         let Some(pending) = self.pending.take() else { return Ok(()) };
@@ -353,8 +365,13 @@ impl Talk {
             return Err(Verdict::Moved { status: head.status, to: to.into() });
         }
         self.auth.told(head);
+        self.plays |= pending.method == "PLAY" && head.status == 200;
         if pending.method == "DESCRIBE" {
             self.size = size_of(&body);
+            if self.renames {
+                let (changed, renamed) = sounds::rename(&body);
+                (body, self.renamed) = (changed.into(), renamed);
+            }
         }
         let mut text = format!("{line}\r\nCSeq: {}\r\n", pending.number);
         for (name, value) in &head.headers {
@@ -375,10 +392,14 @@ impl Talk {
             let ssrc = parameter(transport, "ssrc").map(|ssrc| format!(";ssrc={ssrc}")).unwrap_or_default();
             text += &format!("Transport: RTP/AVP/TCP;unicast;interleaved={a}-{b}{ssrc}\r\n");
         }
-        if let Some((first, _)) = pending.channels.filter(|_| head.status == 200) {
+        if let Some((first, control)) = pending.channels.filter(|_| head.status == 200) {
             let given = head.header("transport").and_then(|text| parameter(text, "interleaved")).and_then(pair_or_one);
-            let given = given.and_then(|(first, _)| u8::try_from(first).ok()).filter(|_| !self.is_udp());
-            self.video.get_or_insert(given.unwrap_or(first));
+            let byte = |(rtp, rtcp)| Some((u8::try_from(rtp).ok()?, u8::try_from(rtcp).ok()?));
+            let (first, control) = given.and_then(byte).filter(|_| !self.is_udp()).unwrap_or((first, control));
+            self.video.get_or_insert(first);
+            if !self.controls.contains(&control) {
+                self.controls.push(control);
+            }
         }
         text += &format!("Content-Length: {}\r\n\r\n", body.len());
         self.deeds.push_back(Deed::ToClient([text.as_bytes(), &body].concat().into()));
