@@ -30,7 +30,7 @@ const CONFIG_EXAMPLES: &[&str] = &[
 const SERVE_PAGES: &str = "On the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.";
 
 /// What a configuration says itself, or has no place for: refused beside `--file`, and not without effect.
-const SAID_BY_FILE: [&str; 22] = [
+const SAID_BY_FILE: [&str; 23] = [
     "sources",
     "mms",
     "rtsp_timeout",
@@ -53,6 +53,7 @@ const SAID_BY_FILE: [&str; 22] = [
     "tls_ca",
     "tls_pin",
     "insecure",
+    "capture",
 ];
 
 const SERVE_EXAMPLES: &[&str] = &[
@@ -150,6 +151,13 @@ pub struct Opening {
     /// Trust any server: encrypted, but to whom nobody knows
     #[arg(long)]
     pub insecure: bool,
+    /// Keep what the camera sends, and when, without passwords, for replay:FILE. Of several
+    /// sources each has a file of its own, with its name where %s stands
+    #[arg(long, value_name = "FILE")]
+    pub capture: Option<PathBuf>,
+    /// Most bytes of a capture; then it ends, and the source goes on
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size, requires = "capture")]
+    pub capture_size: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -195,6 +203,7 @@ impl Opening {
             streams: self.streams.clone(),
             allow_exec: self.allow_exec,
             libav: self.libav.clone(),
+            capture: self.capture.clone().map(|path| source::Capture { path, bytes: self.capture_size }),
             repeat_files: false,
             ..source::Options::default()
         })

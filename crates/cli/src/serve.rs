@@ -57,6 +57,14 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         manners: source::Manners { connections: args.host_connections.map(usize::from), ..source::Manners::default() },
         ..args.opening.options()?
     };
+    let shared = args.opening.capture.as_ref().filter(|path| !path.to_string_lossy().contains("%s"));
+    if let Some(path) = shared.filter(|_| args.sources.len() > 1) {
+        return Err(crate::exit::Failure::Usage(format!(
+            "--capture {}: each of several sources needs a file of its own; put %s where its name is to stand, as \
+             captures/%s.hwc",
+            path.display()
+        )));
+    }
     let sources = args.sources.iter().map(|text| {
         let (name, url) = names::split(text, &taken);
         taken.insert(name.clone());
@@ -65,7 +73,8 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
             bytes: args.record_size,
             read_only: false,
         });
-        SourceConfig { name, url, options: source::Options { record, ..options.clone() } }
+        let capture = options.capture.clone().map(|capture| named(capture, &name));
+        SourceConfig { name, url, options: source::Options { record, capture, ..options.clone() } }
     });
     Ok(Config {
         sources: sources.collect(),
@@ -80,6 +89,14 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         ptz: args.ptz,
         ..Config::default()
     })
+}
+
+/// The capture of the source called `name`.
+fn named(capture: source::Capture, name: &str) -> source::Capture {
+    match capture.path.to_str().filter(|path| path.contains("%s")) {
+        Some(path) => source::Capture { path: path.replace("%s", name).into(), ..capture },
+        None => capture,
+    }
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

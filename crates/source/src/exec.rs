@@ -23,8 +23,10 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 
+use crate::line::{Line, Stream};
 use crate::push::{Ending, Hint, Piped};
 use crate::scheme::{Connection, Request, Scheme};
+use crate::wire::Wire;
 use crate::{Error, Phase, Sink, Stop, on_thread};
 
 use self::said::Said;
@@ -54,6 +56,10 @@ pub(crate) static SCHEME: Scheme = Scheme {
 const LOOKING: Duration = Duration::from_millis(20);
 /// How long it has to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(3);
+/// What a capture calls the ends of a program.
+const STDOUT: &str = "stdout";
+const STDERR: &str = "stderr";
+const EXIT: &str = "exit";
 /// Bytes read at a time.
 const READ: usize = 64 << 10;
 
@@ -80,6 +86,20 @@ async fn run(request: &Request, sink: Sink) -> Error {
     };
     sink.phase(Phase::Connect);
     let program = Redacted(words.first().map_or("", String::as_str)).to_string();
+    let line = sink.line().clone();
+    if let Line::Played(play) = line {
+        let ends = async { Ok((Stream::output(&play, STDOUT).await?, Stream::output(&play, STDERR).await?)) };
+        let (stdout, stderr) = match ends.await {
+            Ok(ends) => ends,
+            Err(error) => return error,
+        };
+        let exited = async move {
+            let (code, signal) = Stream::output(&play, EXIT).await.ok()?.exited().await;
+            // As wait(2) tells of it.
+            Some(ExitStatus::from_raw(code.map_or(signal.unwrap_or_default() & 0x7f, |code| (code & 0xff) << 8)))
+        };
+        return follow(&program, (Wire::played(stdout), Wire::played(stderr)), exited, request, sink).await;
+    }
     let (starting, started) = oneshot::channel();
     // A thread of its own, since a program lives as long as the thread that starts it.
     let mut child = Box::pin(on_thread("exec", move |stop| watch_over(&words, starting, &stop)));
@@ -90,7 +110,11 @@ async fn run(request: &Request, sink: Sink) -> Error {
     };
     let Started { stdout, stderr } = match started {
         Ok(Ok(started)) => started,
-        Ok(Err(error)) => return Error::from_io(&program, &error),
+        Ok(Err(error)) => {
+            let error = Error::from_io(&program, &error);
+            line.failed(STDOUT, &error);
+            return error;
+        }
         Err(_) => return crate::libav::died(),
     };
     let (stdout, stderr) =
@@ -98,8 +122,30 @@ async fn run(request: &Request, sink: Sink) -> Error {
             (Ok(stdout), Ok(stderr)) => (stdout, stderr),
             (Err(error), _) | (_, Err(error)) => return Error::from_io(&program, &error),
         };
-    let said = Arc::new(Mutex::new(Said::new(&program)));
-    let hint = Hint { by: program.clone(), ..Hint::default() };
+    let (stdout, stderr) = (line.output(STDOUT, stdout), line.output(STDERR, stderr));
+    let exited = async move {
+        let status = child.await.flatten();
+        if let Some(status) = status {
+            line.exited(EXIT, status.code(), status.signal());
+        }
+        status
+    };
+    follow(&program, (stdout, stderr), exited, request, sink).await
+}
+
+/// What the program writes, and what it says.
+type Ends = (Wire, Wire);
+
+/// Takes what a program writes to its end, which is told with how it `exited`.
+async fn follow(
+    program: &str,
+    (stdout, stderr): Ends,
+    exited: impl Future<Output = Option<ExitStatus>>,
+    request: &Request,
+    sink: Sink,
+) -> Error {
+    let said = Arc::new(Mutex::new(Said::new(program)));
+    let hint = Hint { by: program.to_owned(), ..Hint::default() };
     let piped = Piped::start("exec", hint, Arc::clone(&request.options), sink);
     let listening = listen(stderr, &said);
     let taking = async {
@@ -123,11 +169,11 @@ async fn run(request: &Request, sink: Sink) -> Error {
         if !heard_all {
             listening.await;
         }
-        child.await.flatten()
+        exited.await
     };
     let status = tokio::time::timeout(GRACE, last_words).await.ok().flatten();
     let last = said.lock().unwrap_or_else(PoisonError::into_inner).last();
-    how(&program, status, &last, result.err())
+    how(program, status, &last, result.err())
 }
 
 /// What it ended with, in a sentence.
@@ -147,7 +193,7 @@ fn how(program: &str, status: Option<ExitStatus>, last: &str, error: Option<Erro
 }
 
 /// Hands over what it writes, to its end; `false` if nothing more is wanted before.
-async fn pour(mut stdout: tokio::process::ChildStdout, piped: &Piped) -> bool {
+async fn pour(mut stdout: Wire, piped: &Piped) -> bool {
     let mut buffer = BytesMut::new();
     loop {
         buffer.reserve(READ);
@@ -165,7 +211,7 @@ async fn pour(mut stdout: tokio::process::ChildStdout, piped: &Piped) -> bool {
 }
 
 /// Puts what it says into the log.
-async fn listen(mut stderr: tokio::process::ChildStderr, said: &Mutex<Said>) {
+async fn listen(mut stderr: Wire, said: &Mutex<Said>) {
     let mut buffer = [0; 1 << 10];
     while let Ok(count) = stderr.read(&mut buffer).await
         && count > 0

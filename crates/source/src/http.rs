@@ -130,7 +130,10 @@ async fn elsewhere(location: Location, request: Request, sink: Sink) -> Error {
     let request = Request { url: location.to_url().into(), ..request };
     match scheme_of(&request.url) {
         Some(scheme) if !matches!(&*location.scheme, "http" | "https") => (scheme.connect)(request, sink).await,
-        _ => crate::libav::connect(request, sink).await,
+        _ => match sink.line().leaves_to(&location) {
+            Ok(()) => crate::libav::connect(request, sink).await,
+            Err(error) => error,
+        },
     }
 }
 

@@ -26,6 +26,7 @@ pub mod fuzz;
 mod http;
 mod journal;
 mod libav;
+mod line;
 mod listener;
 mod location;
 pub mod makers;
@@ -43,6 +44,7 @@ mod proxy;
 pub mod push;
 mod recode;
 mod recording;
+mod replay;
 mod rtsp;
 mod scheme;
 mod sink;
@@ -64,6 +66,7 @@ pub use backoff::Backoff;
 pub use decoding::{Decoded, Decoding, Wanted};
 pub use error::{Error, Phase};
 pub use journal::{Entry as JournalEntry, Note};
+pub use line::Capture;
 pub use manners::Manners;
 pub use mixed::{Fate, Mixed, Plan, Planner};
 pub use packets::Packets;
@@ -135,6 +138,8 @@ pub struct Options {
     pub truncate: bool,
     /// Record what it sends in files, without coding it anew; it is kept open for that.
     pub files: Option<record::Options>,
+    /// Keep what is said on its connections, for `replay:`.
+    pub capture: Option<Capture>,
 }
 
 impl Default for Options {
@@ -161,6 +166,7 @@ impl Default for Options {
             record: None,
             truncate: false,
             files: None,
+            capture: None,
         }
     }
 }

@@ -82,6 +82,9 @@ async fn run(request: Request, location: Location, sink: Sink) -> Error {
         // The time for an attempt begins anew: it may have played for hours.
         found = Opening::new(options, &sink).go_on(&location, urls, &trail).await;
     };
+    if let Err(error) = sink.line().leaves_to(&elsewhere) {
+        return error;
+    }
     let request = Request { url: elsewhere.to_url().into(), options: request.options.clone() };
     crate::libav::connect(request, sink).await
 }

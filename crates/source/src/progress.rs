@@ -50,6 +50,8 @@ pub(crate) struct Progress {
     recent: Mutex<Recent>,
     /// What the newest attempt did.
     journal: Mutex<Journal>,
+    /// How often it was opened.
+    attempts: AtomicU64,
     /// Where the last attempt was lost, for the next one.
     bookmark: Mutex<Option<Bookmark>>,
     /// Wakes the supervisor at the first picture of an attempt.
@@ -103,6 +105,7 @@ impl Progress {
             bytes: AtomicU64::new(0),
             recent: Mutex::default(),
             journal: Mutex::new(Journal::new(Instant::now())),
+            attempts: AtomicU64::new(0),
             bookmark: Mutex::default(),
             live: Notify::new(),
         }
@@ -114,6 +117,7 @@ impl Progress {
 
     /// Starts an attempt.
     pub(crate) fn opening(&self) {
+        self.attempts.fetch_add(1, Relaxed);
         let mut recent = self.recent();
         recent.monitor.restart();
         recent.forget();
@@ -130,7 +134,18 @@ impl Progress {
         });
     }
 
-    pub(crate) fn phase(&self, phase: Phase) {
+    /// How often it was opened.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.attempts.load(Relaxed)
+    }
+
+    /// What it brings is no live stream but ends.
+    pub(crate) fn has_an_end(&self) {
+        self.status.send_modify(|status| status.about.live = false);
+    }
+
+    /// It waits for something else; whether it did not before.
+    pub(crate) fn phase(&self, phase: Phase) -> bool {
         let changed = self.status.send_if_modified(|status| match status.state {
             State::Opening(ref mut now) if *now != phase => {
                 *now = phase;
@@ -142,6 +157,7 @@ impl Progress {
         if changed {
             self.note(Note::Phase(phase));
         }
+        changed
     }
 
     /// Writes down what an attempt did.

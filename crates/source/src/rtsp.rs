@@ -189,6 +189,14 @@ fn by_name(mut request: Request) -> Request {
     request
 }
 
+/// Has libavformat open it without a gate.
+async fn directly(location: &Location, request: Request, sink: Sink) -> Error {
+    match sink.line().leaves_to(location) {
+        Ok(()) => libav::connect(request, sink).await,
+        Err(error) => error,
+    }
+}
+
 /// Has libavformat open it, by a gate of ours.
 async fn elsewhere(
     mut request: Request,
@@ -201,7 +209,7 @@ async fn elsewhere(
     if is_given && location.scheme == "rtsp" {
         let in_http = (request.options.transport == Transport::Http).then_some(HTTP_PORT);
         request.url = Location { port: location.port.or(in_http), ..location.clone() }.to_url().into();
-        return libav::connect(request, sink).await;
+        return directly(location, request, sink).await;
     }
     let gate = match Gate::open(location, &request.options, carriage, sent_by, &sink).await {
         Ok(gate) => gate,
@@ -266,7 +274,7 @@ async fn play(
         && location.scheme == "rtsp"
         && !gate.in_http
         && gate.verdict().is_none()
-        && failure::is_windows_media(location).await
+        && failure::is_windows_media(location, sink).await
     {
         return Err(End::WindowsMedia);
     }
@@ -310,7 +318,7 @@ async fn describe(
                 sink.phase(Phase::Handshake);
             }
             return Err(match failure::is_gibberish(&error) && !gate.in_http {
-                true => failure::look_closer(location, &error).await,
+                true => failure::look_closer(location, &error, sink).await,
                 false => failure::of_request(&error, location),
             });
         }

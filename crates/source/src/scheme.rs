@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::location::Location;
-use crate::{Error, Options, Sink, exec, file, http, libav, makers, mms, onvif, pattern, push, rtsp, webcam};
+use crate::{Error, Options, Sink, exec, file, http, libav, makers, mms, onvif, pattern, push, replay, rtsp, webcam};
 
 /// What to open.
 #[derive(Clone)]
@@ -73,6 +73,7 @@ pub static SCHEMES: &[&Scheme] = &[
     &makers::SCHEME,
     &exec::SCHEME,
     &pattern::SCHEME,
+    &replay::SCHEME,
     &push::SCHEME,
     &webcam::SCHEME,
     &libav::SCREEN,

@@ -8,6 +8,7 @@ use media::{Kind, Packet, Track, Tracks, Unit};
 
 use crate::bookmark::Bookmark;
 use crate::journal::Note;
+use crate::line::Line;
 use crate::progress::{Held, Progress};
 use crate::status::About;
 use crate::timeline::Timeline;
@@ -23,7 +24,10 @@ const LOOK: Duration = Duration::from_millis(50);
 /// supervisor gives an attempt up, its sink is cut, so that a thread that comes back
 /// late from a blocking call can do no harm.
 #[derive(Clone)]
-pub struct Sink(Arc<Mutex<Option<Door>>>);
+pub struct Sink {
+    door: Arc<Mutex<Option<Door>>>,
+    line: Line,
+}
 
 /// The supervisor's hold on the sink of the running attempt: dropping it cuts the sink.
 pub(crate) struct Cut(Arc<Mutex<Option<Door>>>);
@@ -84,17 +88,44 @@ impl Sink {
         let anew = timeline.lock().unwrap_or_else(PoisonError::into_inner).has_begun();
         let door = Door { publisher, timeline, progress, carry, most, sound_alone, keyed: false, anew, too_large: 0 };
         let shared = Arc::new(Mutex::new(Some(door)));
-        (Self(Arc::clone(&shared)), Cut(shared))
+        (Self { door: Arc::clone(&shared), line: Line::Direct }, Cut(shared))
     }
 
     /// One that leads nowhere, for what is asked of a camera besides its pictures.
     pub(crate) fn nowhere() -> Self {
-        Self(Arc::new(Mutex::new(None)))
+        Self { door: Arc::new(Mutex::new(None)), line: Line::Direct }
+    }
+
+    /// The same for a connection over another line.
+    pub(crate) fn over(self, line: Line) -> Self {
+        Self { line, ..self }
+    }
+
+    /// The way to the camera.
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// How many attempts of the source there were before this one.
+    pub(crate) fn attempts_before(&self) -> u64 {
+        self.with(|door| door.progress.attempts()).unwrap_or_default().saturating_sub(1)
+    }
+
+    /// Another handle, for whoever watches over the connection that has this one.
+    pub(crate) fn ending(&self) -> Self {
+        Self { door: Arc::clone(&self.door), line: Line::Direct }
+    }
+
+    /// Tells that what comes has an end after all, as that of a recording.
+    pub(crate) fn has_an_end(&self) {
+        self.with(|door| door.progress.has_an_end());
     }
 
     /// Tells what the attempt is waiting for now.
     pub fn phase(&self, phase: Phase) {
-        self.with(|door| door.progress.phase(phase));
+        if self.with(|door| door.progress.phase(phase)) == Some(true) {
+            self.line.note(&Note::Phase(phase));
+        }
     }
 
     /// Lets no deadline run and tells that nobody is sending, until the guard is dropped; then the
@@ -107,6 +138,7 @@ impl Sink {
 
     /// Writes down what the attempt does, for [`crate::doctor`].
     pub(crate) fn note(&self, note: Note) {
+        self.line.note(&note);
         self.with(|door| door.progress.note(note));
     }
 
@@ -165,7 +197,7 @@ impl Sink {
     /// Publishes a unit that has just arrived. Units before the first keyframe, of tracks
     /// not declared, and empty ones are left out.
     pub fn publish(&self, unit: Unit) {
-        let received = Instant::now();
+        let received = self.line.now();
         self.with(|door| door.publish(unit, received));
     }
 
@@ -215,7 +247,7 @@ impl Sink {
     }
 
     fn with<T>(&self, enter: impl FnOnce(&mut Door) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(enter)
+        self.door.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(enter)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::archive::Archive;
 use crate::deadlines::overdue;
 use crate::files::Files;
 use crate::journal::{Entry, Note};
+use crate::line::{Line, Recorder};
 use crate::location::Location;
 use crate::manners::{Host, LOCKED, Login, NOT_AGAIN, Verdict, sign_of_life};
 use crate::progress::{Counters, Progress};
@@ -29,7 +30,7 @@ use crate::status::Status;
 use crate::timeline::Timeline;
 use crate::variants::Variants;
 use crate::vitals::Vitals;
-use crate::{Error, Options, Phase, Trust, listener, makers, webcam};
+use crate::{Error, Options, Phase, Trust, line, listener, makers, webcam};
 
 /// The wait until the next encoder may come.
 const AT_ONCE: Duration = Duration::from_millis(50);
@@ -48,6 +49,7 @@ struct Inner {
     poke: Arc<Notify>,
     variants: Arc<Variants>,
     files: Option<Files>,
+    capture: Option<Arc<Recorder>>,
     task: Work,
 }
 
@@ -62,6 +64,9 @@ enum Work {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.end();
+        if let Some(capture) = &self.capture {
+            capture.flush();
+        }
     }
 }
 
@@ -102,6 +107,9 @@ fn understand(url: &str, options: &Options) -> Result<Understood, Error> {
     (scheme.check)(&url)?;
     if scheme.names == webcam::SCHEME.names {
         webcam::Wish::of(&url, options)?;
+    }
+    if options.capture.is_some() && !line::is_captured(scheme) {
+        return Err(line::not_captured(&url));
     }
     Ok(Understood { scheme, url, guessed, by_maker })
 }
@@ -155,6 +163,10 @@ impl Supervisor {
                 "certificates are not checked: what answers may be anybody, and gets the password"
             );
         }
+        let capture = match &options.capture {
+            Some(capture) => Some(Arc::new(Recorder::start(name, &url, &options, capture)?)),
+            None => None,
+        };
         let request = Request { url: url.into(), options: Arc::new(options) };
         let (publisher, feed) = Feed::new(request.options.limits);
         let progress = Arc::new(Progress::new());
@@ -186,6 +198,7 @@ impl Supervisor {
                 poke,
                 variants,
                 files,
+                capture,
                 task,
             })));
         }
@@ -198,11 +211,23 @@ impl Supervisor {
             timeline: Arc::new(Mutex::new(Timeline::new(Instant::now()))),
             progress: Arc::clone(&progress),
             poke: Arc::clone(&poke),
+            capture: capture.clone(),
             failures: 0,
         };
         let span = tracing::info_span!(parent: None, "source", of = name);
         let task = Work::Pulled(tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle());
-        Ok(Self(Arc::new(Inner { id, name: name.into(), request, feed, progress, poke, variants, files, task })))
+        Ok(Self(Arc::new(Inner {
+            id,
+            name: name.into(),
+            request,
+            feed,
+            progress,
+            poke,
+            variants,
+            files,
+            capture,
+            task,
+        })))
     }
 
     /// Supervises a feed, called `name` in logs, that opens nothing but is fed, see
@@ -369,6 +394,7 @@ struct Task {
     timeline: Arc<Mutex<Timeline>>,
     progress: Arc<Progress>,
     poke: Arc<Notify>,
+    capture: Option<Arc<Recorder>>,
     failures: u32,
 }
 
@@ -393,7 +419,14 @@ impl Task {
                     return;
                 }
             }
-            match self.attempt().await {
+            let outcome = self.attempt().await;
+            if let Some(capture) = &self.capture {
+                capture.over(match &outcome {
+                    Outcome::Unwanted => None,
+                    Outcome::Failed(error, _) => Some(error),
+                });
+            }
+            match outcome {
                 Outcome::Unwanted => self.close(),
                 Outcome::Failed(error, verdict) => {
                     if !self.after(error, verdict).await {
@@ -420,6 +453,13 @@ impl Task {
         }
         let (sink, _cut_at_end) =
             Sink::new(Arc::clone(&self.publisher), Arc::clone(&self.timeline), Arc::clone(&self.progress), &options);
+        let sink = match &self.capture {
+            Some(capture) => {
+                capture.attempt();
+                sink.over(Line::Tapped(Arc::clone(capture)))
+            }
+            None => sink,
+        };
         let mut place = None;
         if let Some((host, login)) = self.host.clone() {
             let turn = host.enter(login, &options.manners, |why| {

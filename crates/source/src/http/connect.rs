@@ -6,14 +6,12 @@ use base64::Engine as _;
 use bytes::BytesMut;
 use formats::http::HeadParser;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::port_of;
-use crate::dial::{connect, resolve};
 use crate::journal::{Note, shown};
 use crate::location::Location;
 use crate::wire::Wire;
-use crate::{Access, Error, Phase, Sink, proxy, tls};
+use crate::{Access, Error, Phase, Sink, proxy};
 
 /// What is read of a proxy's answer at once, in bytes.
 const READ: usize = 1 << 10;
@@ -123,7 +121,7 @@ pub(super) async fn open(
             _ => Error::Unreachable { what },
         }
     };
-    let addresses = resolve(host, port).await.map_err(in_between)?;
+    let addresses = sink.line().resolve(host, port).await.map_err(in_between)?;
     if let Some(from) = sent_by {
         // Where a proxy goes is for the proxy to say, unless it stands there.
         from.may_send(there, if by.is_none() { &addresses } else { &[] })?;
@@ -133,29 +131,28 @@ pub(super) async fn open(
         sink.note(Note::Fact(format!("through the proxy {proxy}")));
     }
     sink.phase(Phase::Connect);
-    let mut stream = connect(host, addresses).await.map_err(in_between)?;
+    let mut wire = sink.line().connect(host, addresses).await.map_err(in_between)?;
     let reach = match &by {
         // It goes elsewhere for us; how far, an address tells.
         Some(_) => Reach::of_name(&there.host).unwrap_or_default().max(Reach::Near),
-        None => stream.peer_addr().map_or(Reach::Far, |peer| Reach::of(peer.ip())),
+        None => wire.peer_addr().map_or(Reach::Far, |peer| Reach::of(peer.ip())),
     };
     let is_tls = there.scheme == "https" || there.scheme == "wss";
     let way = |wire| Way { wire, proxy: None, keeps: false };
     let way = match (&by, is_tls) {
-        (None, false) => way(Wire::Plain(stream)),
+        (None, false) => way(wire),
         (Some(proxy), false) if there.scheme == "ws" => {
-            tunnel(&mut stream, proxy, there).await?;
-            way(Wire::Plain(stream))
+            tunnel(&mut wire, proxy, there).await?;
+            way(wire)
         }
-        (Some(proxy), false) => Way { wire: Wire::Plain(stream), proxy: Some(credentials(proxy)), keeps: false },
+        (Some(proxy), false) => Way { wire, proxy: Some(credentials(proxy)), keeps: false },
         (by, true) => {
             if let Some(proxy) = by {
-                tunnel(&mut stream, proxy, there).await?;
+                tunnel(&mut wire, proxy, there).await?;
             }
             sink.phase(Phase::Tls);
             let place = format!("{}:{port}", there.authority(port), port = port_of(there));
-            let stream = tls::secure(stream, &there.host, &access.trust, &place).await?;
-            way(Wire::Tls(Box::new(stream)))
+            way(wire.secure(&there.host, &access.trust, &place).await?)
         }
     };
     sink.phase(Phase::Handshake);
@@ -183,13 +180,14 @@ fn credentials(proxy: &Location) -> String {
 }
 
 /// Has `proxy` connect to where `there` is (RFC 9110 section 9.3.6).
-async fn tunnel(stream: &mut TcpStream, proxy: &Location, there: &Location) -> Result<(), Error> {
+async fn tunnel(stream: &mut Wire, proxy: &Location, there: &Location) -> Result<(), Error> {
     let place = format!("the proxy {proxy}");
     let lost = |error: &std::io::Error| Error::from_io(&place, error);
     // With its port always, and IPv6 in brackets.
     let to = format!("{}:{port}", there.authority(port_of(there)), port = port_of(there));
     let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{}\r\n", credentials(proxy));
     stream.write_all(request.as_bytes()).await.map_err(|error| lost(&error))?;
+    stream.flush().await.map_err(|error| lost(&error))?;
     let mut raw = BytesMut::new();
     let mut parser = HeadParser::new();
     loop {

@@ -12,7 +12,6 @@ use super::auth::Auth;
 use super::body::Answer;
 use super::connect::{self, Reach, Sender, Way};
 use super::port_of;
-use crate::dial::resolve;
 use crate::journal::{Note, without_secrets};
 use crate::location::Location;
 use crate::{Access, Error, Sink, tls};
@@ -138,7 +137,7 @@ impl Session {
                 301 | 302 | 303 | 307 | 308 => {
                     let there = self.redirected(&answer)?;
                     if OTHERS.contains(&&*there.scheme) {
-                        self.looked_up(&there).await?;
+                        self.looked_up(&there, sink).await?;
                         return Ok(Fetched::Elsewhere(there));
                     }
                     if visited.contains(&there) || visited.len() > MAX_REDIRECTS {
@@ -204,11 +203,11 @@ impl Session {
     }
 
     /// Whether another protocol may be led to `there`, whose name only its own client would look up.
-    async fn looked_up(&self, there: &Location) -> Result<(), Error> {
+    async fn looked_up(&self, there: &Location, sink: &Sink) -> Result<(), Error> {
         if self.reach == Reach::Here {
             return Ok(());
         }
-        let addresses = resolve(&there.host, there.port.unwrap_or_default()).await?;
+        let addresses = sink.line().resolve(&there.host, there.port.unwrap_or_default()).await?;
         Sender { at: self.location.clone(), reach: self.reach }.may_send(there, &addresses)
     }
 

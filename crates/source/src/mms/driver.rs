@@ -5,21 +5,23 @@
 //! of it; dropping it tells the server that we go.
 
 use std::collections::VecDeque;
-use std::future::{self, Future};
+use std::future::{self, Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use mms::{Event, Play, Session, Transmit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
 use tokio::runtime::Handle;
 use tokio::time::{sleep_until, timeout};
 
 use super::failure;
-use crate::{Error, dial};
+use crate::Error;
+use crate::line::{Datagrams, Line};
+use crate::wire::Wire;
 
 /// What is read of the connection at once, in bytes.
 const READ: usize = 64 << 10;
@@ -36,7 +38,7 @@ const RESUMPTION: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection that is being made.
-type Dialing = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+type Dialing = Pin<Box<dyn Future<Output = Result<Wire, Error>> + Send>>;
 
 /// One session and its sockets.
 pub(super) struct Driver {
@@ -46,10 +48,12 @@ pub(super) struct Driver {
     /// Every connection goes there: of a host with several addresses, only one knows us.
     server: SocketAddr,
     /// An open connection that the session has not asked for yet.
-    ready: Option<TcpStream>,
-    tcp: Option<TcpStream>,
+    ready: Option<Wire>,
+    tcp: Option<Wire>,
     dialing: Option<Dialing>,
-    udp: Option<UdpSocket>,
+    /// The way there.
+    line: Line,
+    udp: Option<Datagrams>,
     output: BytesMut,
     datagrams: VecDeque<(SocketAddr, Bytes)>,
     input: BytesMut,
@@ -65,7 +69,7 @@ pub(super) struct Driver {
 
 /// What the sockets did.
 enum Happened {
-    Dialed(io::Result<TcpStream>),
+    Dialed(Result<Wire, Error>),
     /// So many bytes came into the input.
     Read(io::Result<usize>),
     Wrote(io::Result<usize>),
@@ -83,8 +87,9 @@ impl Driver {
     pub(super) fn new(
         session: Box<dyn Session>,
         place: String,
-        tcp: TcpStream,
-        udp: Option<UdpSocket>,
+        line: Line,
+        tcp: Wire,
+        udp: Option<Datagrams>,
     ) -> Result<Self, Error> {
         let server = tcp.peer_addr().map_err(|error| Error::from_io(&place, &error))?;
         let datagram = if udp.is_some() { vec![0; DATAGRAM].into() } else { Box::default() };
@@ -95,6 +100,7 @@ impl Driver {
             ready: Some(tcp),
             tcp: None,
             dialing: None,
+            line,
             udp,
             output: BytesMut::new(),
             datagrams: VecDeque::new(),
@@ -166,7 +172,8 @@ impl Driver {
                         Some(stream) => self.connected(stream),
                         None => {
                             tracing::debug!(server = %self.server, "connecting again");
-                            self.dialing = Some(Box::pin(dial::connect_to(self.server)));
+                            let (line, server) = (self.line.clone(), self.server);
+                            self.dialing = Some(Box::pin(async move { line.connect_to(server).await }));
                         }
                     }
                 }
@@ -217,7 +224,7 @@ impl Driver {
                 match result {
                     Ok(stream) => self.connected(stream),
                     Err(error) => {
-                        self.failure.get_or_insert(Error::from_io(&self.server.to_string(), &error));
+                        self.failure.get_or_insert(error);
                     }
                 }
             }
@@ -263,7 +270,7 @@ impl Driver {
         }
     }
 
-    fn connected(&mut self, stream: TcpStream) {
+    fn connected(&mut self, stream: Wire) {
         match stream.local_addr() {
             Ok(local) => {
                 self.tcp = Some(stream);
@@ -296,10 +303,11 @@ impl Drop for Driver {
 }
 
 /// Sends the last of a connection and closes it, in the background.
-fn part(mut tcp: TcpStream, last: Bytes) {
+fn part(mut tcp: Wire, last: Bytes) {
     let Ok(runtime) = Handle::try_current() else { return };
     runtime.spawn(timeout(FAREWELL, async move {
         tcp.write_all(&last).await?;
+        tcp.flush().await?;
         tcp.shutdown().await?;
         // A socket that is closed with bytes unread takes those back that it has sent.
         let mut rest = [0; 4096];
@@ -309,20 +317,27 @@ fn part(mut tcp: TcpStream, last: Bytes) {
 }
 
 /// Reads and writes the connection, if there is one.
-async fn exchange(tcp: Option<&mut TcpStream>, room: bool, input: &mut BytesMut, output: &mut BytesMut) -> Happened {
+async fn exchange(tcp: Option<&mut Wire>, room: bool, input: &mut BytesMut, output: &mut BytesMut) -> Happened {
     let Some(tcp) = tcp else { return future::pending().await };
-    let (mut reader, mut writer) = tcp.split();
     input.reserve(READ);
-    let pending = !output.is_empty();
-    tokio::select! {
-        count = reader.read_buf(input), if room => Happened::Read(count),
-        count = writer.write_buf(output), if pending => Happened::Wrote(count),
-        else => future::pending().await,
-    }
+    // Both at once on one connection: each is begun anew whenever it is looked at, which loses
+    // nothing of either.
+    poll_fn(|context| {
+        if !output.is_empty()
+            && let Poll::Ready(count) = pin!(tcp.write_buf(output)).poll(context)
+        {
+            return Poll::Ready(Happened::Wrote(count));
+        }
+        match room {
+            true => pin!(tcp.read_buf(input)).poll(context).map(Happened::Read),
+            false => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Reads the socket for datagrams, if there is one, and sends the next one.
-async fn mail(udp: Option<&UdpSocket>, next: Option<&(SocketAddr, Bytes)>, buffer: &mut [u8]) -> Happened {
+async fn mail(udp: Option<&Datagrams>, next: Option<&(SocketAddr, Bytes)>, buffer: &mut [u8]) -> Happened {
     let Some(udp) = udp else { return future::pending().await };
     let send = async {
         match next {

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use mms::Event;
-use socket2::SockRef;
 use std::net::SocketAddr;
-use tokio::net::UdpSocket;
 use tokio::time::{sleep, sleep_until};
 
 use super::driver::Driver;
@@ -20,7 +18,7 @@ use super::failure;
 use super::way::Way;
 use crate::journal::{Note, shown};
 use crate::location::Location;
-use crate::{Error, Options, Phase, Sink, Transport, dial};
+use crate::{Error, Options, Phase, Sink, Transport};
 
 /// How long each way has before the next is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(400);
@@ -161,7 +159,7 @@ impl<'a> Opening<'a> {
     async fn roll_over(&self, location: Location, trail: Trail) -> Result<Found, Error> {
         let trail = &trail.with(&location.to_string())?;
         self.sink.phase(raise(&self.furthest, Phase::Resolve));
-        let addresses = &*dial::resolve(&location.host, 0).await?;
+        let addresses = &*self.sink.line().resolve(&location.host, 0).await?;
         let ways = Way::candidates(&location.host, location.port);
         let stages: Vec<_> = ways.iter().map(|_| self.stage()).collect();
         let attempt = async |place: usize| {
@@ -251,28 +249,28 @@ impl<'a> Opening<'a> {
         stage.reach(Phase::Resolve);
         let mut addresses = match addresses {
             Some(addresses) => addresses.to_vec(),
-            None => dial::resolve(&location.host, port).await?,
+            None => self.sink.line().resolve(&location.host, port).await?,
         };
         addresses.iter_mut().for_each(|address| address.set_port(port));
         self.sink.note(Note::Fact(format!("{}: {}", way.name(), shown(addresses.iter().copied()))));
         stage.reach(Phase::Connect);
-        let tcp = dial::connect(&location.host, addresses).await?;
+        let line = self.sink.line();
+        let tcp = line.connect(&location.host, addresses).await?;
         stage.reach(Phase::Handshake);
         let udp = match way.is_udp() {
             true => {
-                let bound = async {
-                    let udp = UdpSocket::bind((tcp.local_addr()?.ip(), 0)).await?;
-                    // As much as the system gives: a keyframe comes in one burst.
-                    let _ = SockRef::from(&udp).set_recv_buffer_size(DATAGRAMS);
-                    Ok((udp.local_addr()?.port(), udp))
+                let bound = || {
+                    let local = SocketAddr::new(tcp.local_addr()?.ip(), 0);
+                    let udp = line.datagrams("mms", local, DATAGRAMS)?;
+                    Ok((udp.port()?, udp))
                 };
-                Some(bound.await.map_err(|error| Error::from_io("a port for datagrams", &error))?)
+                Some(bound().map_err(|error| Error::from_io("a port for datagrams", &error))?)
             }
             false => None,
         };
         let session = way.session(location, udp.as_ref().map(|(port, _)| *port), self.options);
         tracing::debug!(%location, way = way.name(), "connected");
-        Driver::new(session, location.to_string(), tcp, udp.map(|(_, udp)| udp))
+        Driver::new(session, location.to_string(), line.clone(), tcp, udp.map(|(_, udp)| udp))
     }
 
     /// Opens the first of `urls` that can be opened.

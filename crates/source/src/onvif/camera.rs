@@ -218,7 +218,7 @@ impl Camera {
                 }
                 there
             }
-            Settled::Other(there) if answers(&there).await => {
+            Settled::Other(there) if answers(&there, sink).await => {
                 // Passwords go to the host that they were given for, and to no other.
                 let told = format!("the stream is on another host, {}, which gets no password", there.host);
                 sink.note(Note::Fact(format!("{MARK}{told}")));
@@ -235,10 +235,11 @@ impl Camera {
 }
 
 /// Whether something takes connections there.
-async fn answers(there: &Location) -> bool {
+async fn answers(there: &Location, sink: &Sink) -> bool {
     let port = there.port.or_else(|| crate::scheme_of(&there.to_url())?.port).unwrap_or(554);
-    let connected = timeout(KNOCK, tokio::net::TcpStream::connect((&*there.host, port))).await;
-    connected.is_ok_and(|stream| stream.is_ok())
+    let line = sink.line();
+    let connected = async { line.connect(&there.host, line.resolve(&there.host, port).await?).await };
+    timeout(KNOCK, connected).await.is_ok_and(|stream| stream.is_ok())
 }
 
 fn known_by(services: &Services) -> String {

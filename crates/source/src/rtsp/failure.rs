@@ -7,12 +7,11 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{End, PORT};
-use crate::Error;
 use crate::location::Location;
+use crate::{Error, Sink};
 
 /// How long a server that does not speak RTSP has to show what it speaks instead.
 const CLOSER_LOOK: Duration = Duration::from_secs(2);
@@ -97,8 +96,8 @@ pub(super) fn is_gibberish(error: &retina::Error) -> bool {
 }
 
 /// Asks a server that sent gibberish once more, and reads for ourselves what it says.
-pub(super) async fn look_closer(location: &Location, error: &retina::Error) -> End {
-    let said = timeout(CLOSER_LOOK, first_words(location)).await.ok().and_then(Result::ok).unwrap_or_default();
+pub(super) async fn look_closer(location: &Location, error: &retina::Error, sink: &Sink) -> End {
+    let said = timeout(CLOSER_LOOK, first_words(location, sink)).await.ok().flatten().unwrap_or_default();
     if said.starts_with("RTSP/") || said.is_empty() {
         return End::Elsewhere(first_line(&error.to_string()));
     }
@@ -112,8 +111,8 @@ pub(super) async fn look_closer(location: &Location, error: &retina::Error) -> E
 }
 
 /// Whether the server says that it is one for Windows Media.
-pub(super) async fn is_windows_media(location: &Location) -> bool {
-    let head = timeout(CLOSER_LOOK, ask(location, b"\r\n\r\n", MOST_HEAD)).await.ok().and_then(Result::ok);
+pub(super) async fn is_windows_media(location: &Location, sink: &Sink) -> bool {
+    let head = timeout(CLOSER_LOOK, ask(location, b"\r\n\r\n", MOST_HEAD, sink)).await.ok().flatten();
     let is_server = |line: &str| {
         let (name, value) = line.split_once(':').unwrap_or_default();
         name.trim().eq_ignore_ascii_case("server") && value.trim_start().starts_with("WMServer/")
@@ -121,16 +120,19 @@ pub(super) async fn is_windows_media(location: &Location) -> bool {
     head.is_some_and(|head| String::from_utf8_lossy(&head).lines().any(is_server))
 }
 
-async fn first_words(location: &Location) -> io::Result<String> {
-    let words = ask(location, b"\n", SHOWN).await?;
+async fn first_words(location: &Location, sink: &Sink) -> Option<String> {
+    let words = ask(location, b"\n", SHOWN, sink).await?;
     let line = words.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    Ok(String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).into_owned())
+    Some(String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).into_owned())
 }
 
-/// What the server answers to OPTIONS, up to `end` or `most` bytes.
-async fn ask(location: &Location, end: &[u8], most: usize) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect((&*location.host, location.port.unwrap_or(PORT))).await?;
-    stream.write_all(format!("OPTIONS {location} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes()).await?;
+/// What the server answers to OPTIONS, up to `end` or `most` bytes; nothing without a connection.
+async fn ask(location: &Location, end: &[u8], most: usize, sink: &Sink) -> Option<Vec<u8>> {
+    let line = sink.line();
+    let addresses = line.resolve(&location.host, location.port.unwrap_or(PORT)).await.ok()?;
+    let mut stream = line.connect(&location.host, addresses).await.ok()?;
+    stream.write_all(format!("OPTIONS {location} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes()).await.ok()?;
+    stream.flush().await.ok()?;
     let mut words = Vec::new();
     let mut buffer = [0; 1024];
     while words.len() < most && !words.windows(end.len()).any(|window| window == end) {
@@ -139,7 +141,7 @@ async fn ask(location: &Location, end: &[u8], most: usize) -> io::Result<Vec<u8>
             _ => break,
         }
     }
-    Ok(words)
+    Some(words)
 }
 
 fn kind(error: &retina::Error) -> String {

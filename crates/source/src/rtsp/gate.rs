@@ -138,7 +138,7 @@ impl Gate {
         // What is in HTTP is encrypted around it.
         let scheme = if in_http { "rtsp".into() } else { there.scheme.clone() };
         let talk = Talk::new(Location { scheme, ..there.clone() }, here.clone(), carriage, shy::is_known(&place));
-        let (ears, reach) = (Ears::new(line.local, line.peer), line.reach);
+        let (ears, reach) = (Ears::new(line.local, line.peer, sink.line().clone()), line.reach);
         let pass = Pass {
             line,
             talk,

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use mms::Packet;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::*;
 
@@ -107,7 +107,14 @@ async fn pair(udp: Option<UdpSocket>) -> Pair {
     let transmits = VecDeque::from([Transmit::Connect]);
     let session = Echo { transmits, ..Echo::default() };
     let log = Arc::clone(&session.log);
-    let driver = Driver::new(Box::new(session), "mmst://cam/x".into(), client, udp).unwrap();
+    let driver = Driver::new(
+        Box::new(session),
+        "mmst://cam/x".into(),
+        Line::Direct,
+        Wire::plain(client, None),
+        udp.map(|udp| Datagrams::Real(udp, None)),
+    )
+    .unwrap();
     Pair { driver, listener, server, log }
 }
 

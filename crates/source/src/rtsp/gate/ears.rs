@@ -6,12 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use socket2::SockRef;
 use tokio::io::ReadBuf;
-use tokio::net::UdpSocket;
 use tokio::time::sleep_until;
 
 use super::reorder::Reorder;
+use crate::line::{Datagrams, Line};
 
 /// What the system keeps of datagrams while we are busy: half a second of 60 Mbit/s.
 const ROOM: usize = 4 << 20;
@@ -29,6 +28,7 @@ const KNOCK: [&[u8]; 2] = [&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[0x80, 201
 pub(super) struct Ears {
     local: IpAddr,
     camera: IpAddr,
+    line: Line,
     pairs: Vec<Ear>,
     buffer: Vec<u8>,
     ordered: Vec<Vec<u8>>,
@@ -36,8 +36,8 @@ pub(super) struct Ears {
 
 /// Those of one track.
 struct Ear {
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    rtp: Datagrams,
+    rtcp: Datagrams,
     channels: (u8, u8),
     /// From where they have to come.
     source: IpAddr,
@@ -47,26 +47,24 @@ struct Ear {
 }
 
 impl Ears {
-    pub(super) fn new(local: IpAddr, camera: IpAddr) -> Self {
-        Self { local, camera, pairs: Vec::new(), buffer: vec![0; MOST], ordered: Vec::new() }
+    pub(super) fn new(local: IpAddr, camera: IpAddr, line: Line) -> Self {
+        Self { local, camera, line, pairs: Vec::new(), buffer: vec![0; MOST], ordered: Vec::new() }
     }
 
     /// Opens a pair of sockets for a track (RFC 3550 section 11: an even port and the next one).
     pub(super) fn open(&mut self, channels: (u8, u8)) -> io::Result<(u16, u16)> {
         for _ in 0..TRIES {
-            let bind = |port| {
-                let socket = std::net::UdpSocket::bind(SocketAddr::new(self.local, port))?;
-                socket.set_nonblocking(true)?;
-                // The system may give less.
-                let _ = SockRef::from(&socket).set_recv_buffer_size(ROOM);
-                UdpSocket::from_std(socket)
+            let (of, and) = channels;
+            let bind = |what: &str, port| {
+                let role = format!("{what} {of}-{and}");
+                self.line.datagrams(&role, SocketAddr::new(self.local, port), ROOM)
             };
-            let rtp = bind(0)?;
-            let port = rtp.local_addr()?.port();
+            let rtp = bind("rtp", 0)?;
+            let port = rtp.port()?;
             if port % 2 != 0 || port == u16::MAX {
                 continue;
             }
-            let Ok(rtcp) = bind(port + 1) else { continue };
+            let Ok(rtcp) = bind("rtcp", port + 1) else { continue };
             self.pairs.retain(|ear| ear.channels != channels);
             self.pairs.push(Ear {
                 rtp,
@@ -89,8 +87,8 @@ impl Ears {
         ear.control = ports.map(|(_, rtcp)| rtcp);
         if let Some((rtp, rtcp)) = ports {
             // Not worth failing for: many need no such knock.
-            let _ = ear.rtp.send_to(KNOCK[0], (ear.source, rtp)).await;
-            let _ = ear.rtcp.send_to(KNOCK[1], (ear.source, rtcp)).await;
+            let _ = ear.rtp.send_to(KNOCK[0], SocketAddr::new(ear.source, rtp)).await;
+            let _ = ear.rtcp.send_to(KNOCK[1], SocketAddr::new(ear.source, rtcp)).await;
         }
     }
 

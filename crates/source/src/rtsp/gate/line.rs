@@ -17,7 +17,7 @@ use crate::http::{AGENT, Auth, Reach, Sender, duplex, random};
 use crate::journal::{Note, shown, without_secrets};
 use crate::location::Location;
 use crate::wire::Wire;
-use crate::{Access, Error, Phase, Sink, dial, tls};
+use crate::{Access, Error, Phase, Sink};
 
 /// The ports of RTSP in HTTP, without TLS and with it.
 const HTTP_PORT: u16 = 80;
@@ -67,23 +67,23 @@ impl Line {
     ) -> Result<Self, Error> {
         let port = port_of(there, false);
         sink.phase(Phase::Resolve);
-        let addresses = dial::resolve(&there.host, port).await?;
+        let addresses = sink.line().resolve(&there.host, port).await?;
         if let Some(from) = sent_by {
             from.may_send(there, &addresses)?;
         }
         sink.note(Note::Fact(shown(addresses.iter().copied())));
         sink.phase(Phase::Connect);
-        let stream = dial::connect(&there.host, addresses).await?;
+        let wire = sink.line().connect(&there.host, addresses).await?;
         let place = format!("{}:{port}", there.authority(port));
-        let (peer, local) = match (stream.peer_addr(), stream.local_addr()) {
+        let (peer, local) = match (wire.peer_addr(), wire.local_addr()) {
             (Ok(peer), Ok(local)) => (peer.ip(), local.ip()),
             (Err(error), _) | (_, Err(error)) => return Err(Error::from_io(&place, &error)),
         };
         let wire = match there.scheme == "rtsps" {
-            false => Wire::Plain(stream),
+            false => wire,
             true => {
                 sink.phase(Phase::Tls);
-                Wire::Tls(Box::new(tls::secure(stream, &there.host, &access.trust, &place).await?))
+                wire.secure(&there.host, &access.trust, &place).await?
             }
         };
         sink.phase(Phase::Handshake);

@@ -1,0 +1,7 @@
+//! What cameras sent, captured and played again: the same pictures with the same marks, the same
+//! errors, and no secret in the file.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod http;
+mod support;
