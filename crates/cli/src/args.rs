@@ -38,6 +38,7 @@ const SAID_BY_FILE: [&str; 23] = [
     "always_on",
     "linger",
     "host_connections",
+    "host_rate",
     "once",
     "max_connections",
     "timeout",
@@ -263,6 +264,9 @@ pub struct Serve {
     /// until one has gone. Without it any number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub host_connections: Option<u16>,
+    /// Most attempts and requests for single pictures a second to one host, of all sources together
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub host_rate: u16,
     /// Play files once instead of for ever
     #[arg(long)]
     pub once: bool,

@@ -26,14 +26,14 @@ pub struct Doctor {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Print what was sent and answered, without passwords
+    /// Print what was sent and answered, without passwords; -v does so too
     #[arg(long)]
     pub dialogue: bool,
     #[command(flatten)]
     pub opening: Opening,
 }
 
-pub fn run(args: &Doctor) -> anyhow::Result<()> {
+pub fn run(args: &Doctor, is_verbose: bool) -> anyhow::Result<()> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let spinner = Spinner::start("examining");
     let report = runtime.block_on(examine(&args.url, args.opening.options()?, args.watch));
@@ -42,7 +42,7 @@ pub fn run(args: &Doctor) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     match args.json {
         true => writeln!(out, "{:#}", report.json())?,
-        false => write!(out, "{}", as_text(&report, args.dialogue))?,
+        false => write!(out, "{}", as_text(&report, args.dialogue || is_verbose))?,
     }
     out.flush()?;
     match report.outcome() {

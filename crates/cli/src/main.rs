@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(serve),
         Command::Grab(grab) => grab::run(grab),
         Command::Record(args) => record::run(args),
-        Command::Doctor(doctor) => doctor::run(doctor),
+        Command::Doctor(doctor) => doctor::run(doctor, args.log.is_verbose()),
         Command::Discover(discover) => discover::run(discover),
         Command::Ptz(ptz) => ptz::run(ptz),
         Command::Probe(probe) => probe::run(probe, args.log.is_verbose()),

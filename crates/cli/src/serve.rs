@@ -54,7 +54,11 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         linger: args.linger,
         always_on: args.always_on,
         repeat_files: !args.once,
-        manners: source::Manners { connections: args.host_connections.map(usize::from), ..source::Manners::default() },
+        manners: source::Manners {
+            connections: args.host_connections.map(usize::from),
+            apart: std::time::Duration::from_secs(1) / u32::from(args.host_rate.max(1)),
+            ..source::Manners::default()
+        },
         ..args.opening.options()?
     };
     let shared = args.opening.capture.as_ref().filter(|path| !path.to_string_lossy().contains("%s"));

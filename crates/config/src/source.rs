@@ -30,6 +30,22 @@ pub struct Source {
     pub allow_exec: bool,
     /// Most connections to its host at a time, of all sources together.
     pub host_connections: Option<u16>,
+    /// Most attempts and requests for single pictures a second to its host, of all sources together.
+    pub host_rate: Option<u16>,
+    /// Shortest time from one request for a single picture to the next.
+    pub poll: Option<Duration>,
+    /// Headers of HTTP requests, each as `NAME: VALUE`; they may be secret.
+    pub headers: Vec<String>,
+    /// What to be called in HTTP requests.
+    pub user_agent: Option<String>,
+    /// An HTTP proxy, or `none`; its URL may hold a password.
+    pub proxy: Option<String>,
+    /// Whose certificates are trusted.
+    pub tls_ca: Option<PathBuf>,
+    /// The SHA-256 of the certificate that is trusted.
+    pub tls_pin: Option<String>,
+    /// Any server is trusted.
+    pub insecure: bool,
     /// Which streams of Windows Media are taken.
     pub streams: Option<String>,
     /// Format, size, rate and controls of a webcam.

@@ -16,7 +16,7 @@ async function update() {
 }
 
 function replaceBodies(fresh) {
-  for (const part of ["tbody", "footer"]) {
+  for (const part of ["tbody", "footer", ".count"]) {
     const now = document.querySelectorAll(part);
     fresh.querySelectorAll(part).forEach((body, place) => now[place]?.replaceWith(body));
   }

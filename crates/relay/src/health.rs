@@ -43,8 +43,7 @@ pub(crate) fn trouble(source: &SourceStatus) -> Vec<String> {
     say(age >= SILENT_MS, &|| format!("silent for {} s", age / 1000));
     say(health.frozen_s.is_some(), &|| format!("frozen for {:.0} s", health.frozen_s.unwrap_or_default()));
     // A file that begins anew jumps, and nothing is amiss.
-    let gaps = if source.protocol == "file" { 0 } else { health.gaps };
-    let part = (source.corrupt + gaps) as f64 / source.pictures.max(1) as f64;
+    let part = if source.protocol == "file" { 0.0 } else { health.loss };
     say(part > LOSS, &|| format!("{:.1} % of its pictures damaged or missing", part * 100.0));
     let declared = source.fps_declared.unwrap_or_default();
     say(source.fps > 0.0 && source.fps < declared * SLOW, &|| {
@@ -80,10 +79,36 @@ enum Key {
 impl Key {
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Text(one), Self::Text(two)) => one.cmp(two),
+            (Self::Text(one), Self::Text(two)) => by_numbers(one, two),
             (Self::Number(one), Self::Number(two)) => two.total_cmp(one),
             (Self::Text(_), Self::Number(_)) => Ordering::Less,
             (Self::Number(_), Self::Text(_)) => Ordering::Greater,
+        }
+    }
+}
+
+/// Names in the order of the numbers in them: `cam2` before `cam10`.
+fn by_numbers(one: &str, two: &str) -> Ordering {
+    let (mut one, mut two) = (one, two);
+    loop {
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let number = |text: &str, end: usize| text[..end].trim_start_matches('0').to_owned();
+        let order = match (digits(one), digits(two)) {
+            (0, _) | (_, 0) => match (one.chars().next(), two.chars().next()) {
+                (Some(a), Some(b)) if a == b => {
+                    (one, two) = (&one[a.len_utf8()..], &two[b.len_utf8()..]);
+                    continue;
+                }
+                (a, b) => return a.cmp(&b),
+            },
+            (a, b) => {
+                let (x, y) = (number(one, a), number(two, b));
+                (one, two) = (&one[a..], &two[b..]);
+                x.len().cmp(&y.len()).then_with(|| x.cmp(&y))
+            }
+        };
+        if order.is_ne() {
+            return order;
         }
     }
 }
@@ -207,7 +232,7 @@ pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> 
     rows.sort_by(|one, two| {
         let order = (wish.sort.key)(one).order(&(wish.sort.key)(two));
         let order = if wish.reversed { order.reverse() } else { order };
-        order.then_with(|| one.name.cmp(&two.name))
+        order.then_with(|| by_numbers(&one.name, &two.name)).then_with(|| one.name.cmp(&two.name))
     });
     let mut html = String::with_capacity(4096 + rows.len() * 400);
     html.push_str(HEAD);
@@ -230,7 +255,11 @@ pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> 
     for source in rows {
         html.push_str(if source.health.trouble.is_empty() { "<tr>" } else { "<tr class=\"trouble\">" });
         for column in COLUMNS {
-            html.push_str(&format!("<td>{}</td>", escape(&(column.cell)(source))));
+            let cell = escape(&(column.cell)(source));
+            // A name leads to its pictures, and to what was tried where there are none.
+            let is_name = column.name == "name";
+            let cell = if is_name { format!("<a href=\"/#{cell}\">{cell}</a>") } else { cell };
+            html.push_str(&format!("<td>{cell}</td>"));
         }
         html.push_str("</tr>");
     }
@@ -267,7 +296,7 @@ mod tests {
         assert_eq!(told(|_| ()), "");
         assert_eq!(told(|s| s.age_ms = Some(7900)), "silent for 7 s");
         assert_eq!(told(|s| s.health.frozen_s = Some(61.2)), "frozen for 61 s");
-        assert_eq!(told(|s| s.corrupt = 100), "1.0 % of its pictures damaged or missing");
+        assert_eq!(told(|s| s.health.loss = 0.01), "1.0 % of its pictures damaged or missing");
         assert_eq!(told(|s| s.fps_declared = Some(60.0)), "25.0 pictures a second where it declares 60");
         assert_eq!(told(|s| s.health.keyframe_interval_s = Some(12.0)), "a keyframe every 12 s only");
         assert_eq!(told(|s| s.health.jitter_ms = 240.0), "uneven, 240 ms of jitter");
@@ -292,7 +321,7 @@ mod tests {
     }
 
     fn names(html: &str) -> Vec<&str> {
-        html.split("<tr").skip(2).filter_map(|row| row.split("<td>").nth(1)?.split('<').next()).collect()
+        html.split("<tr").skip(2).filter_map(|row| row.split("<td>").nth(1)?.split(['<', '>']).nth(2)).collect()
     }
 
     #[test]
@@ -307,6 +336,13 @@ mod tests {
         let some = page(&city, "sort=jitter&only=trouble").ok().unwrap();
         assert_eq!(names(&some).len(), 1000);
         assert!(some.contains("/health?sort=-jitter&amp;only=trouble"));
+    }
+
+    #[test]
+    fn names_are_sorted_by_the_numbers_in_them() {
+        let mut names = ["cam10", "cam2", "b", "cam2b", "cam02", "cam", "cam2a10", "cam2a9", "ü1", ""];
+        names.sort_by(|one, two| by_numbers(one, two));
+        assert_eq!(names, ["", "b", "cam", "cam2", "cam02", "cam2a9", "cam2a10", "cam2b", "cam10", "ü1"]);
     }
 
     #[test]

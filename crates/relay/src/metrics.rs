@@ -76,6 +76,13 @@ fn health(sheet: &mut Sheet, snapshot: &Snapshot) {
     let interval = sources().filter_map(|(l, h)| Some((l, h.keyframe_interval_s?)));
     sheet.gauge("source_keyframe_interval", "From one keyframe to the next", Some(Unit::Seconds), interval);
     sheet.counter("source_gaps", "Pictures before which something is missing", sources().map(|(l, h)| (l, h.gaps)));
+    let loss = sources().map(|(l, h)| (l, h.loss));
+    sheet.gauge(
+        "source_loss",
+        "Part of the pictures of ten minutes that were damaged or missing",
+        Some(Unit::Other("ratio".into())),
+        loss,
+    );
     let jitter = sources().map(|(l, h)| (l, h.jitter_ms / 1000.0));
     sheet.gauge("source_jitter", "How unevenly pictures arrive", Some(Unit::Seconds), jitter);
     let lost = sources().map(|(l, h)| (l, h.lost_a_day as f64));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use source::Supervisor;
 
@@ -119,6 +120,31 @@ fn wrong(source: &::config::Source, message: String) -> Problem {
     Problem { line: source.line, severity: ::config::Severity::Error, message }
 }
 
+/// As whom and in what words its server is asked, and whom it has to prove to be.
+///
+/// # Errors
+/// When it can never be.
+fn access(source: &::config::Source) -> Result<source::Access, Problem> {
+    let bad = |key: &'static str| {
+        move |error: source::Error| wrong(source, format!("{}: {key}: {}", source.name, error.what()))
+    };
+    let mut access = source::Access { user_agent: source.user_agent.clone(), ..source::Access::default() };
+    for header in &source.headers {
+        let (name, value) = header.split_once(':').unwrap_or((header, ""));
+        access.headers.add(name.trim(), value).map_err(bad("headers"))?;
+    }
+    if let Some(proxy) = &source.proxy {
+        access.proxy = proxy.parse().map_err(bad("proxy"))?;
+    }
+    access.trust = match (&source.tls_pin, &source.tls_ca, source.insecure) {
+        (Some(pin), ..) => source::Trust::Pin(pin.parse().map_err(bad("tls_pin"))?),
+        (_, Some(file), _) => source::Trust::File(file.clone()),
+        (_, _, true) => source::Trust::Anybody,
+        _ => source::Trust::System,
+    };
+    Ok(access)
+}
+
 /// How a source of a configuration is opened.
 ///
 /// # Errors
@@ -129,7 +155,10 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
         Some(rule) => rule.parse().map_err(|error| wrong(source, format!("{}: streams: {error}", source.name)))?,
         None => usual.streams.clone(),
     };
+    let access = access(source)?;
     let options = source::Options {
+        access,
+        poll: source.poll.unwrap_or(usual.poll),
         open_timeout: source.timeout.unwrap_or(usual.open_timeout),
         gap_timeout: source.gap_timeout.unwrap_or(usual.gap_timeout),
         linger: source.linger.unwrap_or(usual.linger),
@@ -142,7 +171,11 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
             _ => source::Transport::Auto,
         },
         streams,
-        manners: source::Manners { connections: source.host_connections.map(usize::from), ..usual.manners.clone() },
+        manners: source::Manners {
+            connections: source.host_connections.map(usize::from),
+            apart: source.host_rate.map_or(usual.manners.apart, |rate| Duration::from_secs(1) / u32::from(rate.max(1))),
+            ..usual.manners.clone()
+        },
         allow_exec: source.allow_exec,
         webcam: source.webcam.clone(),
         libav: source.ffmpeg.clone(),
@@ -160,4 +193,47 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
     check_name(&source.name).map_err(|error| wrong(source, error.to_string()))?;
     Supervisor::check(&source.url, &options).map_err(|error| of_source(source, &error))?;
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(change: impl FnOnce(&mut ::config::Source)) -> Result<source::Options, String> {
+        let mut said =
+            ::config::Source { name: "front".into(), url: "https://10.0.0.5/a.jpg".into(), ..Default::default() };
+        change(&mut said);
+        options(&said).map_err(|problem| problem.message)
+    }
+
+    #[test]
+    fn what_is_said_of_a_server_reaches_its_source() {
+        let pin = "6f1ed002ab5595859014ebf0951522d96f1ed002ab5595859014ebf0951522d9";
+        let options = of(|said| {
+            said.headers = vec!["X-Key: 1234".into(), "X-Two:2".into()];
+            (said.user_agent, said.proxy) = (Some("viewer".into()), Some("none".into()));
+            (said.tls_pin, said.insecure) = (Some(pin.into()), true);
+            (said.poll, said.host_rate) = (Some(Duration::from_secs(1)), Some(10));
+        })
+        .unwrap();
+        let headers: Vec<_> = options.access.headers.iter().collect();
+        assert_eq!(headers, [("X-Key", "1234"), ("X-Two", "2")]);
+        assert_eq!(options.access.user_agent.as_deref(), Some("viewer"));
+        assert!(matches!(options.access.trust, source::Trust::Pin(_)));
+        assert_eq!((options.poll, options.manners.apart), (Duration::from_secs(1), Duration::from_millis(100)));
+        assert!(matches!(of(|said| said.insecure = true).unwrap().access.trust, source::Trust::Anybody));
+        assert!(matches!(of(|_| ()).unwrap().access.trust, source::Trust::System));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_with_the_name_and_the_key() {
+        for (change, part) in [
+            ((|said| said.headers = vec!["Content-Length: 5".into()]) as fn(&mut ::config::Source), "front: headers: "),
+            (|said| said.tls_pin = Some("abc".into()), "front: tls_pin: "),
+            (|said| said.proxy = Some("ftp://user:secret@x".into()), "front: proxy: "),
+        ] {
+            let told = of(change).unwrap_err();
+            assert!(told.starts_with(part) && !told.contains("secret"), "{told}");
+        }
+    }
 }

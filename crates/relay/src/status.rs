@@ -103,11 +103,13 @@ pub struct HealthStatus {
     pub keyframe_interval_s: Option<f64>,
     /// Pictures before which something is missing.
     pub gaps: u64,
+    /// The part of the pictures of the last ten minutes that were damaged, or had a gap before them.
+    pub loss: f64,
     /// How unevenly pictures arrive (RFC 3550 section 6.4.1).
     pub jitter_ms: f64,
     /// Times it was lost in the last 24 hours.
     pub lost_a_day: usize,
-    /// Seconds by which the camera's clock is ahead of ours, where its protocol tells the time.
+    /// Seconds by which the camera's clock is ahead of ours, where its protocol or ONVIF tells the time.
     pub clock_ahead_s: Option<f64>,
     /// kbit/s that come in.
     pub kbit_s: f64,
@@ -275,6 +277,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
             frozen_s: vitals.frozen.map(|frozen| frozen.as_secs_f64()),
             keyframe_interval_s: vitals.keyframe_interval.map(|interval| interval.as_secs_f64()),
             gaps: vitals.gaps,
+            loss: vitals.loss,
             jitter_ms: vitals.jitter.as_secs_f64() * 1000.0,
             lost_a_day: vitals.lost_a_day,
             clock_ahead_s: vitals.clock_ahead_s,

@@ -154,7 +154,7 @@ async fn run(request: &Request, sink: &Sink) -> Result<Elsewhere, Error> {
     let is_list = request.options.libav.is_empty() && hls_begins(reader.buffer()) && answer.head.status != 101;
     // Where others go on, our own socket is closed first: some cameras serve only one client.
     match verdict {
-        Verdict::Mjpeg => Err(pictures::run(session, answer, reader, request.options.poll, sink).await),
+        Verdict::Mjpeg => Err(pictures::run(session, answer, reader, request, sink).await),
         Verdict::Asf => Err(asf::run(session, answer, reader.buffer().split(), request, sink).await),
         Verdict::WindowsMedia => Ok(Elsewhere::At(Location { scheme: "mmsh".into(), ..session.location().clone() })),
         Verdict::Other if is_list => {

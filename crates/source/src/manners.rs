@@ -34,7 +34,8 @@ pub struct Manners {
     pub connections: Option<usize>,
     /// Attempts at a time that have not got as far as its answer.
     pub opening: usize,
-    /// The shortest time from the begin of one attempt to that of the next.
+    /// The shortest time from the begin of one attempt to that of the next, and from one request for
+    /// a single picture to the next.
     pub apart: Duration,
 }
 
@@ -61,6 +62,8 @@ static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 pub(crate) struct Host {
     name: String,
     ledger: Mutex<Ledger>,
+    /// When the next single picture may be asked for.
+    next: Mutex<Option<Instant>>,
     /// A place has become free, or a login was judged.
     changed: Notify,
     /// A connection has ended that it had granted.
@@ -94,6 +97,7 @@ impl Host {
         let host = Arc::new(Self {
             name: name.clone(),
             ledger: Mutex::default(),
+            next: Mutex::default(),
             changed: Notify::new(),
             gone: Notify::new(),
             back: Notify::new(),
@@ -142,6 +146,12 @@ impl Host {
         }
     }
 
+    /// Waits until a single picture may be asked for; those of all sources come one after the other.
+    pub(crate) async fn turn(&self, manners: &Manners) {
+        let at = place_in(&self.next, manners.apart);
+        sleep_until(at.into()).await;
+    }
+
     /// Ends when one of its connections has ended that had been granted.
     pub(crate) async fn gone(&self) {
         self.gone.notified().await;
@@ -174,9 +184,14 @@ fn is_this_machine(host: &str) -> bool {
 /// When the next attempt of this process may begin, whatever its host.
 fn place_in_the_crowd() -> Instant {
     static NEXT: Mutex<Option<Instant>> = Mutex::new(None);
-    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    place_in(&NEXT, APART)
+}
+
+/// The next place of a row of which each is `apart` from the one before.
+fn place_in(next: &Mutex<Option<Instant>>, apart: Duration) -> Instant {
+    let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
     let at = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
-    *next = Some(at + APART);
+    *next = Some(at + apart);
     at
 }
 

@@ -162,6 +162,9 @@ impl Progress {
 
     /// Writes down what an attempt did.
     pub(crate) fn note(&self, note: Note) {
+        if let Note::Clock { ahead_s } = note {
+            self.recent().monitor.clock(ahead_s as f64);
+        }
         self.journal().add(Instant::now(), note);
     }
 
@@ -252,7 +255,9 @@ impl Progress {
 
     /// The newest picture is still the newest.
     pub(crate) fn unchanged(&self, now: Instant) {
-        if let Some(newest) = &mut self.recent().newest {
+        let mut recent = self.recent();
+        recent.monitor.is_unchanged(now);
+        if let Some(newest) = &mut recent.newest {
             *newest = now;
         }
     }

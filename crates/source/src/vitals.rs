@@ -10,6 +10,9 @@ use media::{Packet, Timestamp};
 
 /// The same picture for so long is a frozen one.
 const FROZEN: Duration = Duration::from_secs(10);
+/// The same of a camera that is asked for single pictures: many have another one every few minutes
+/// only.
+const FROZEN_STILL: Duration = Duration::from_secs(600);
 /// Of so many pictures that could have been another one, at least.
 const MOST_ALIKE: u32 = 3;
 /// Places of a picture that are compared, and bytes of each.
@@ -19,6 +22,9 @@ const SAMPLE: usize = 8;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Returns of a day that are counted.
 const MOST_RETURNS: usize = 1000;
+/// How far back loss is told, in steps.
+const LOSS_STEP: Duration = Duration::from_secs(60);
+const LOSS_STEPS: usize = 10;
 /// How far back the bit rate looks, in steps of a second.
 const WINDOW: Duration = Duration::from_secs(6);
 const RATE_SECONDS: usize = 5;
@@ -34,12 +40,14 @@ pub struct Vitals {
     /// Pictures before which something is missing: packets that were lost, a jump of the clock.
     /// The first one after a reconnect does not count.
     pub gaps: u64,
+    /// The part of the pictures of the last ten minutes that were damaged, or had a gap before them.
+    pub loss: f64,
     /// How unevenly pictures arrive (RFC 3550 section 6.4.1, smoothed as there).
     pub jitter: Duration,
     /// Times that it was lost in the last 24 hours, up to 1,000.
     pub lost_a_day: usize,
     /// How far the camera's clock is ahead of ours (negative: behind), in seconds, where its
-    /// protocol tells the time. The way from the camera counts as behind.
+    /// protocol or ONVIF tells the time. The way from the camera counts as behind.
     pub clock_ahead_s: Option<f64>,
     /// bit/s of all that came in the last seconds.
     pub bit_rate: f64,
@@ -57,6 +65,10 @@ pub(crate) struct Monitor {
     key: Option<Timestamp>,
     keyframe_interval: Option<Duration>,
     gaps: u64,
+    /// Pictures, and those that were damaged or had a gap before them, each with the begin.
+    losses: VecDeque<(Instant, u32, u32)>,
+    /// When it said that it had no other picture, where it is asked for single ones.
+    unchanged: Option<Instant>,
     /// Seconds.
     jitter: f64,
     lost: VecDeque<Instant>,
@@ -68,8 +80,8 @@ pub(crate) struct Monitor {
 impl Monitor {
     /// An attempt begins.
     pub(crate) fn restart(&mut self) {
-        let (lost, gaps) = (std::mem::take(&mut self.lost), self.gaps);
-        *self = Self { lost, gaps, ..Self::default() };
+        let (lost, losses) = (std::mem::take(&mut self.lost), std::mem::take(&mut self.losses));
+        *self = Self { lost, losses, gaps: self.gaps, ..Self::default() };
     }
 
     /// It was lost, having been live.
@@ -78,6 +90,17 @@ impl Monitor {
             self.lost.pop_front();
         }
         self.lost.push_back(now);
+    }
+
+    /// It was asked for a picture, and has no other one.
+    pub(crate) fn is_unchanged(&mut self, now: Instant) {
+        self.unchanged = Some(now);
+        self.alike = self.alike.saturating_add(1);
+    }
+
+    /// It told its time by itself.
+    pub(crate) fn clock(&mut self, ahead_s: f64) {
+        self.clock_ahead_s = Some(ahead_s);
     }
 
     /// Bytes have come.
@@ -97,6 +120,8 @@ impl Monitor {
 
     /// A picture has come.
     pub(crate) fn picture(&mut self, packet: &Packet) {
+        let is_gap = self.last.is_some() && packet.discontinuity;
+        self.count(packet.received, packet.corrupt || is_gap);
         if let Some((arrived, dts)) = self.last {
             self.gaps += u64::from(packet.discontinuity);
             // They come in the order in which they are decoded, whenever they are shown.
@@ -123,16 +148,41 @@ impl Monitor {
         self.prints = [self.prints[1], print];
     }
 
+    fn count(&mut self, now: Instant, is_bad: bool) {
+        match self.losses.back_mut() {
+            Some((begun, all, bad)) if now.saturating_duration_since(*begun) < LOSS_STEP => {
+                (*all, *bad) = (all.saturating_add(1), bad.saturating_add(u32::from(is_bad)));
+            }
+            _ => {
+                if self.losses.len() > LOSS_STEPS {
+                    self.losses.pop_front();
+                }
+                self.losses.push_back((now, 1, u32::from(is_bad)));
+            }
+        }
+    }
+
+    fn loss(&self, now: Instant) -> f64 {
+        let window = LOSS_STEP * LOSS_STEPS as u32;
+        let fresh = self.losses.iter().filter(|(begun, ..)| now.saturating_duration_since(*begun) <= window);
+        let (all, bad) =
+            fresh.fold((0, 0), |(all, bad), (_, more, worse)| (all + u64::from(*more), bad + u64::from(*worse)));
+        if all == 0 { 0.0 } else { bad as f64 / all as f64 }
+    }
+
     pub(crate) fn vitals(&self, now: Instant) -> Vitals {
-        let same = self.last.zip(self.alike_since).map(|((last, _), since)| last.saturating_duration_since(since));
+        let seen = self.unchanged.max(self.last.map(|(last, _)| last));
+        let same = seen.zip(self.alike_since).map(|(seen, since)| seen.saturating_duration_since(since));
+        let frozen = if self.unchanged.is_some() { FROZEN_STILL } else { FROZEN };
         let fresh = self.seconds.iter().filter(|(begun, _)| now.saturating_duration_since(*begun) <= WINDOW);
         let (bits, first) =
             fresh.fold((0, None), |(sum, first), (begun, bytes)| (sum + bytes * 8, first.or(Some(*begun))));
         let span = first.map_or(0.0, |first| now.saturating_duration_since(first).as_secs_f64());
         Vitals {
-            frozen: same.filter(|same| *same >= FROZEN && self.alike >= MOST_ALIKE),
+            frozen: same.filter(|same| *same >= frozen && self.alike >= MOST_ALIKE),
             keyframe_interval: self.keyframe_interval,
             gaps: self.gaps,
+            loss: self.loss(now),
             jitter: Duration::from_secs_f64(self.jitter),
             lost_a_day: self.lost.iter().filter(|at| now.saturating_duration_since(**at) < DAY).count(),
             clock_ahead_s: self.clock_ahead_s,
@@ -235,6 +285,33 @@ mod tests {
         // A keyframe every 8 seconds: two that are alike may be chance.
         let (monitor, now) = camera(500, |_| vec![7; 400], |at| at % 200 == 0);
         assert_eq!(monitor.vitals(now).frozen, None);
+    }
+
+    #[test]
+    fn a_camera_that_says_for_minutes_that_it_has_no_other_picture_is_frozen() {
+        let start = Instant::now();
+        let mut monitor = Monitor::default();
+        monitor.picture(&picture(start, 0, true, vec![7; 4000]));
+        (1..=500).for_each(|at| monitor.is_unchanged(start + Duration::from_secs(at)));
+        assert_eq!(monitor.vitals(start).frozen, None, "it may have one every ten minutes");
+        (500..=700).for_each(|at| monitor.is_unchanged(start + Duration::from_secs(at)));
+        assert_eq!(monitor.vitals(start).frozen, Some(Duration::from_secs(700)));
+        monitor.picture(&picture(start, 701_000, true, vec![8; 4000]));
+        assert_eq!(monitor.vitals(start).frozen, None);
+    }
+
+    #[test]
+    fn loss_is_that_of_the_last_minutes_and_stays_over_attempts() {
+        let start = Instant::now();
+        let mut monitor = Monitor::default();
+        for at in 0..1000 {
+            let mut packet = picture(start, at * 40, true, vec![at as u8; 90]);
+            (packet.corrupt, packet.discontinuity) = (at % 20 == 0, at % 50 == 7);
+            monitor.picture(&packet);
+        }
+        monitor.restart();
+        assert!((monitor.vitals(start + Duration::from_secs(41)).loss - 0.07).abs() < 1e-9);
+        assert_eq!(monitor.vitals(start + Duration::from_secs(700)).loss, 0.0);
     }
 
     #[test]

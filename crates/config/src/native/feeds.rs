@@ -68,6 +68,41 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         "Most connections to its host at a time, of all sources there together; a further source waits until one has gone. Default: any number.",
         |source, given| { source.host_connections = Some(given.int(1, 1000)?); Ok(()) },
         |source| source.host_connections.map(|most| i64::from(most).into());
+    "host_rate" / "": Kind::Integer(1, 1000), "a number from 1 to 1000", "host_rate = 10",
+        "Most attempts and requests for single pictures a second to its host, of all sources there together. Default: 50.",
+        |source, given| { source.host_rate = Some(given.int(1, 1000)?); Ok(()) },
+        |source| source.host_rate.map(|most| i64::from(most).into());
+    "poll" / "": Kind::Text, "a time such as 200ms", r#"poll = "1s""#,
+        "Shortest time from one request for a single picture to the next. Default: 200ms.",
+        |source, given| { source.poll = Some(given.time()?); Ok(()) },
+        |source| source.poll.map(tell_time);
+    "headers" / "": Kind::List, "a list of NAME: VALUE", r#"headers = ["X-Key: 1234"]"#,
+        "Headers for HTTP requests; they go to the host of the url alone.",
+        |source, given| {
+            source.headers = given.list()?;
+            if source.headers.iter().all(|header| header.contains(':')) { Ok(()) } else { Err(String::new()) }
+        },
+        |source| texts(source.headers.iter().cloned());
+    "user_agent" / "": Kind::Text, "a name", r#"user_agent = "viewer""#,
+        "What to be called in HTTP requests. Default: headwater with its version.",
+        |source, given| { source.user_agent = Some(given.owned()?); Ok(()) },
+        |source| source.user_agent.as_deref().map(Into::into);
+    "proxy" / "": Kind::Text, "http://HOST:PORT, or none", r#"proxy = "http://user:password@10.0.0.1:3128""#,
+        "An HTTP proxy. Default: what http_proxy, https_proxy and no_proxy of the environment say.",
+        |source, given| { source.proxy = Some(given.owned()?); Ok(()) },
+        |source| source.proxy.as_deref().map(Into::into);
+    "tls_ca" / "": Kind::Text, "a path", r#"tls_ca = "/etc/headwater/cameras.pem""#,
+        "Trust servers whose certificates are in this PEM file, or signed by one in it, and no other. Default: the system's authorities.",
+        |source, given| { source.tls_ca = Some(given.path()?); Ok(()) },
+        |source| source.tls_ca.as_deref().map(path);
+    "tls_pin" / "": Kind::Text, "64 hexadecimal digits", r#"tls_pin = "6f1ed002ab5595859014ebf0951522d96f1ed002ab5595859014ebf0951522d9""#,
+        "Trust the server whose certificate has this SHA-256, and no other; goes before tls_ca.",
+        |source, given| { source.tls_pin = Some(given.owned()?); Ok(()) },
+        |source| source.tls_pin.as_deref().map(Into::into);
+    "insecure" / "": Kind::Switch, "true or false", "insecure = true",
+        "Trust any server, where neither tls_ca nor tls_pin is given; told in the log and in the status. Default: false.",
+        |source, given| { source.insecure = given.switch()?; Ok(()) },
+        |source| source.insecure.then_some(true.into());
     "streams" / "": Kind::Text, "best, smallest, max=300k (bit/s), or numbers as 1,3", r#"streams = "max=300k""#,
         "Which streams of Windows Media to take. Default: best.",
         |source, given| { source.streams = Some(given.owned()?); Ok(()) },

@@ -1,5 +1,6 @@
 //! From the body of an answer to the feed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,9 @@ use tokio::time::{Instant, sleep_until};
 use super::ask::Known;
 use super::body::Answer;
 use super::session::{Fetched, Session};
-use crate::{About, Error, Sink};
+use crate::manners::Host;
+use crate::scheme::{Request, scheme_of};
+use crate::{About, Error, Manners, Sink};
 
 /// Publishes the pictures of `answer`, of which `reader` already has the first bytes.
 /// If it was only one, asks for the next, and so on.
@@ -19,9 +22,10 @@ pub(super) async fn run(
     mut session: Session,
     mut answer: Answer,
     mut reader: Reader,
-    poll: Duration,
+    request: &Request,
     sink: &Sink,
 ) -> Error {
+    let pace = Pace::of(request);
     let mut door = Door::new(&session, &answer, sink);
     let mut asked = Instant::now();
     loop {
@@ -43,7 +47,7 @@ pub(super) async fn run(
         let known = Known::of(&answer);
         // Kept, or closed before the next one is opened: some cameras serve only one client.
         session.keep(answer);
-        (answer, asked) = match again(&mut session, &known, asked + poll, poll, sink).await {
+        (answer, asked) = match again(&mut session, &known, asked + pace.poll, &pace, sink).await {
             Ok(next) => next,
             Err(error) => return error,
         };
@@ -52,18 +56,41 @@ pub(super) async fn run(
     }
 }
 
+/// How often single pictures are asked for.
+struct Pace<'a> {
+    poll: Duration,
+    /// Where it was asked first: other sources of that host know it by this name.
+    host: Option<Arc<Host>>,
+    manners: &'a Manners,
+}
+
+impl<'a> Pace<'a> {
+    fn of(request: &'a Request) -> Self {
+        let host = scheme_of(&request.url).and_then(|scheme| Host::of(&request.url, scheme));
+        Self { poll: request.options.poll, host: host.map(|(host, _)| host), manners: &request.options.manners }
+    }
+
+    /// Waits until the host may be asked again, by whomever.
+    async fn turn(&self) {
+        if let Some(host) = &self.host {
+            host.turn(self.manners).await;
+        }
+    }
+}
+
 /// Asks for a snapshot until there is another one than the known.
 async fn again(
     session: &mut Session,
     known: &Known,
     mut due: Instant,
-    poll: Duration,
+    pace: &Pace<'_>,
     sink: &Sink,
 ) -> Result<(Answer, Instant), Error> {
     loop {
         sleep_until(due).await;
+        pace.turn().await;
         let asked = Instant::now();
-        due = asked + poll;
+        due = asked + pace.poll;
         match session.get(sink, Some(known)).await? {
             Fetched::Answer(answer) if answer.head.status == 304 => {
                 sink.unchanged();

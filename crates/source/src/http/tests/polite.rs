@@ -170,3 +170,33 @@ async fn headers_stay_with_the_host_of_the_url() {
     let (_, error) = open_with(&format!("http://me:pw@{address}/"), access).run().await;
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn single_pictures_of_one_host_are_asked_for_one_after_the_other() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&times);
+    let address = serve_on(move |_, number, _| {
+        asked.lock().unwrap().push(Instant::now());
+        let picture = if number % 2 == 0 { C420 } else { SMALL };
+        Some(snapshot(picture, ""))
+    })
+    .await;
+    let manners = crate::Manners { apart: Duration::from_millis(30), ..crate::Manners::default() };
+    let options = Options { poll: Duration::from_millis(1), manners, ..Options::default() };
+    let sources: Vec<_> = (0..4)
+        .map(|at| {
+            let source = Supervisor::new("cam", &format!("http://{address}/{at}.jpg"), options.clone()).unwrap();
+            let cursor = source.feed().cursor(Start::Live);
+            (source, cursor)
+        })
+        .collect();
+    while times.lock().unwrap().len() < 24 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(sources);
+    let times = times.lock().unwrap().clone();
+    // Attempts have a row of their own, so that a source that comes later does not wait for pictures.
+    let (requests, took) = (times.len() as u32, times[times.len() - 1] - times[0]);
+    let least = Duration::from_millis(30) * (requests - 4 - 1) - Duration::from_millis(30);
+    assert!(took >= least, "{requests} requests in {took:?}");
+}
