@@ -269,7 +269,8 @@ impl Datagrams {
     ///
     /// # Errors
     /// Of the system.
-    pub(crate) async fn send_to(&self, data: &[u8], to: SocketAddr) -> io::Result<()> {
+    pub(crate) async fn send_to(&self, data: &[u8], to: impl Into<SocketAddr>) -> io::Result<()> {
+        let to = to.into();
         let Self::Real(socket, tap) = self else { return Ok(()) };
         if let Some(tap) = tap {
             tap.passed(Side::Us, to, data);
