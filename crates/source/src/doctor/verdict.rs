@@ -263,7 +263,7 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::NotVideo { .. } if has(&["html", "page"]) => "is-a-page",
         Error::NotVideo { .. } => "is-a-text",
         Error::Unsupported { .. } if has(&["drm", "encrypted"]) => "encrypted",
-        Error::Unsupported { .. } if has(&["decoder"]) => "no-decoder",
+        Error::Unsupported { .. } if has(&["decoder", "codec that ffmpeg"]) => "no-decoder",
         Error::Unsupported { .. } if has(&["protocol"]) => "no-protocol",
         Error::Unsupported { .. } => "unsupported",
         Error::Tls { .. } => tls_code(has),
@@ -403,6 +403,25 @@ mod tests {
         assert_eq!(code(Error::Unauthorized { status: 0, what }), "login-forbidden");
         let what = "http://device/tls/page: connection reset".to_owned();
         assert_eq!(code(Error::Unreachable { what }), "hung-up");
+    }
+
+    #[test]
+    fn what_no_server_brings_about_has_verdicts_of_its_own() {
+        let what = |text: &str| text.to_owned();
+        for (error, expected) in [
+            (Error::Timeout { phase: Phase::Resolve, after: Duration::from_secs(1), tried: None }, "name-silent"),
+            (Error::Unsupported { what: what("this build of FFmpeg lacks the protocol of that URL") }, "no-protocol"),
+            (Error::from_io("/tmp/x.mp4", &std::io::ErrorKind::PermissionDenied.into()), "file-rights"),
+            (Error::from_io("/dev/video0", &std::io::ErrorKind::PermissionDenied.into()), "device-rights"),
+            (Error::Unreachable { what: what("/dev/video0: the webcam is in use by another program") }, "device-busy"),
+            (Error::Unplugged { what: what("/dev/video0: the webcam has been unplugged") }, "device-unplugged"),
+            (Error::NotRecorded, "not-recorded"),
+            (Error::TooMany { what: what("16 variants of cam are being made") }, "too-much"),
+        ] {
+            let verdict = of_error(&error);
+            assert_eq!((verdict.code, verdict.outcome), (expected, Outcome::Bad), "{error}");
+            assert!(!verdict.advice.is_empty(), "{error}");
+        }
     }
 
     #[test]
