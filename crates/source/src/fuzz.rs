@@ -101,6 +101,8 @@ pub fn url(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (url, reference) = text.split_once('\n').unwrap_or((&text, ""));
     let _ = (Redacted(url).to_string(), Location::guessed(url), exec::words(url));
+    let refused = Location::parse(url).err().map(|error| error.to_string());
+    assert!(!refused.is_some_and(|told| told.contains(char::is_control)), "{url:?}");
     if let Ok(location) = Location::parse(url) {
         let written = location.to_url();
         let again = Location::parse(&written);

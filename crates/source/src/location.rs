@@ -35,11 +35,17 @@ impl Location {
     /// # Errors
     /// [`Error::BadUrl`] when there is no host in it, or no port where one should be.
     pub(crate) fn parse(url: &str) -> Result<Self, Error> {
-        let bad =
-            |what: &str, hint: &str| Error::BadUrl { what: format!("{}: {what}", Redacted(url)), hint: hint.into() };
+        // Whoever redirects may have put anything into it.
+        let shown = || Redacted(url).to_string().replace(char::is_control, "");
+        let bad = |what: &str, hint: &str| Error::BadUrl { what: format!("{}: {what}", shown()), hint: hint.into() };
         let Some((scheme, rest)) = url.trim().split_once("://") else {
             return Err(bad("no ://", "expected something like http://host/path"));
         };
+        // RFC 3986 section 3.1.
+        let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        if !scheme.bytes().all(is_scheme) {
+            return Err(bad("no protocol before ://", "expected something like http://host/path"));
+        }
         let (userinfo, host_and_path) = split(rest);
         let end = host_and_path.find(['/', '?', '#']).unwrap_or(host_and_path.len());
         let (authority, path) = host_and_path.split_at(end);
@@ -208,6 +214,10 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str>
         let (host, port) = rest.split_once(']').ok_or("no ] after the IPv6 address")?;
         let (address, zone) = host.split_once("%25").or_else(|| host.split_once('%')).unwrap_or((host, ""));
         address.parse::<Ipv6Addr>().map_err(|_| "no IPv6 address between [ and ]")?;
+        // The name of an interface (RFC 6874 section 2).
+        if !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte)) {
+            return Err("no interface behind the % of the IPv6 address");
+        }
         let host = if zone.is_empty() { address.to_owned() } else { format!("{address}%{zone}") };
         (host, port)
     } else {

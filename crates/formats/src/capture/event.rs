@@ -260,9 +260,9 @@ impl Event {
         }
         let mut fields = text.split('\n');
         let mut field = || fields.next().unwrap_or_default();
-        let mut owned = || field().to_owned();
+        let mut owned = || one_line(field());
         Some(Some(match kind {
-            kind::ABOUT => Self::About(text.lines().filter_map(pair).collect()),
+            kind::ABOUT => Self::About(text.lines().filter_map(|line| pair(&one_line(line))).collect()),
             kind::ATTEMPT => Self::Attempt,
             kind::OVER => Self::Over(Failure::read(&mut owned)?),
             kind::RESOLVED => {
