@@ -144,6 +144,8 @@ async fn answers(cases: &mut Cases) {
         let address = says(format!("{protocol} {digest}"), true).await;
         cases.add("login-refused", format!("{scheme}://admin:hunter2@{address}/x"));
     }
+    let other = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\r\nno source is called \"x\"; there is front\n";
+    cases.add("name-not-served", format!("http://{}/x.mjpeg", says(other, false).await));
     let circle = "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n";
     cases.add("redirects-on", format!("http://{}/x", says(circle, false).await));
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><title>Login</title></html>";
