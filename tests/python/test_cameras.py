@@ -217,6 +217,7 @@ def test_what_is_not_there_is_told_in_one_line(tmp_path, clips, capfd):
         (empty, "NotVideo", "empty.mp4"),
         (cut, "NotVideo", "cut.mp4"),
         (codec, "Unsupported", "in a codec that FFmpeg does not know"),
+        ("127.0.0.1:8090/cam.mjpeg", "NotFound", "its protocol is missing in front"),
         ("nope://x", "BadUrl", "there is no protocol nope"),
         ("htp://cam/x", "BadUrl", "did you mean http://?"),
         ("http://", "BadUrl", "no host"),

@@ -134,8 +134,11 @@ impl Live {
     pub(crate) fn state(&self, newest: Option<Instant>) -> State {
         let status = self.status.borrow();
         let stalled = newest.is_some_and(|newest| newest.elapsed() > STALL_SEEN);
+        // Just open again, and the first picture is being decoded.
+        let fresh = status.since.elapsed().is_ok_and(|since| since <= STALL_SEEN);
         match status.state {
             SourceState::Ended => State::Ended,
+            SourceState::Live if stalled && fresh => State::Reconnecting,
             SourceState::Live if stalled => State::Stalled,
             SourceState::Live if newest.is_some() => State::Open,
             _ if newest.is_some() => State::Reconnecting,

@@ -27,21 +27,21 @@ pub(crate) struct Capture {
 const FORKED: &str = "the capture is not open in this process, which was forked from the one that opened it; \
                       open it here, or have multiprocessing start processes by \"spawn\"";
 
-/// A time-out that may be left to the capture.
-#[derive(FromPyObject)]
+/// A time-out that may be left to the capture, by Python's `...`.
 enum Wait {
     Seconds(Option<f64>),
-    Default(Ellipsis),
+    Default,
 }
 
-/// Python's `...`.
-struct Ellipsis;
-
-impl FromPyObject<'_, '_> for Ellipsis {
+impl FromPyObject<'_, '_> for Wait {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        if value.is(value.py().Ellipsis()) { Ok(Self) } else { Err(PyTypeError::new_err("expected seconds or None")) }
+        if value.is(value.py().Ellipsis()) {
+            return Ok(Self::Default);
+        }
+        let expected = || PyTypeError::new_err("expected seconds, or None to wait for ever");
+        value.extract().map(Self::Seconds).map_err(|_| expected())
     }
 }
 
@@ -83,7 +83,7 @@ impl Capture {
 
     /// The next frame, waiting up to `timeout` seconds (by default, what `open` was told). Its pixels are written
     /// into the array `out`, if one is given.
-    #[pyo3(signature = (out=None, timeout=Wait::Default(Ellipsis)))]
+    #[pyo3(signature = (out=None, timeout=Wait::Default))]
     fn read(&self, py: Python<'_>, out: Option<Bound<'_, PyAny>>, timeout: Wait) -> PyResult<Frame> {
         let capture = self.here(py)?;
         let timeout = wait(capture, &timeout)?;
@@ -134,7 +134,7 @@ impl Capture {
 
     /// How many frames a recording has, by looking at all of it once, which takes no longer than `timeout` seconds
     /// (by default, what `open` was told) at a time and then goes on by itself, for a later call.
-    #[pyo3(signature = (timeout=Wait::Default(Ellipsis)))]
+    #[pyo3(signature = (timeout=Wait::Default))]
     fn count_frames(&self, py: Python<'_>, timeout: Wait) -> PyResult<u64> {
         let capture = self.here(py)?;
         within(py, capture, wait(capture, &timeout)?, |slice| capture.counted(slice))
@@ -260,7 +260,7 @@ fn first(py: Python<'_>, capture: &capture::Capture, timeout: Option<Duration>, 
 
 fn wait(capture: &capture::Capture, timeout: &Wait) -> PyResult<Option<Duration>> {
     match timeout {
-        Wait::Default(_) => Ok(capture.timeout()),
+        Wait::Default => Ok(capture.timeout()),
         Wait::Seconds(value) => seconds(*value, "timeout"),
     }
 }

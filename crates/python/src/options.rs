@@ -48,12 +48,19 @@ fn auto(option: &str, value: &Bound<'_, PyAny>) -> PyResult<Auto<bool>> {
     }
 }
 
+/// What was `expected` in place of a value of another kind; any other error as it is.
+fn kind(value: &Bound<'_, PyAny>, error: PyErr, expected: &'static str) -> PyErr {
+    if error.is_instance_of::<PyTypeError>(value.py()) { PyTypeError::new_err(expected) } else { error }
+}
+
 /// One time-out for both, or one for opening and one for each gap.
 fn timeouts(value: &Bound<'_, PyAny>) -> PyResult<(Option<Duration>, Option<Duration>)> {
     if let Ok((open, read)) = value.extract::<(Option<f64>, Option<f64>)>() {
         return Ok((seconds(open, "timeout")?, seconds(read, "timeout")?));
     }
-    let one = seconds(value.extract()?, "timeout")?;
+    let expected = "timeout: expected seconds, None to wait for ever, or a pair of them for opening and reading";
+    let one = value.extract().map_err(|error| kind(value, error, expected))?;
+    let one = seconds(one, "timeout")?;
     Ok((one, one))
 }
 
@@ -123,12 +130,14 @@ fn take(options: &mut Options, waits: &mut Wait, key: &str, value: &Bound<'_, Py
         "format" => options.format = format(&value.extract::<String>()?)?,
         "size" if absent => (),
         "size" => {
-            let (width, height): (u32, u32) = value.extract()?;
+            let expected = "size: expected (width, height), one of them 0 to follow the other";
+            let (width, height): (u32, u32) = value.extract().map_err(|error| kind(value, error, expected))?;
             options.size = media::Size::new(width, height);
         }
         "crop" if absent => (),
         "crop" => {
-            let (left, top, width, height) = value.extract()?;
+            let expected = "crop: expected (left, top, width, height)";
+            let (left, top, width, height) = value.extract().map_err(|error| kind(value, error, expected))?;
             options.crop = Some(Crop { left, top, size: media::Size::new(width, height) });
         }
         "every" if absent => (),

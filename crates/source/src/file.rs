@@ -8,6 +8,7 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use asf::{Header, Item, Reader};
+use media::Redacted;
 
 use crate::libav::{self, known_protocol};
 use crate::mms::show::{Show, failure, shown};
@@ -47,12 +48,30 @@ fn connect(request: Request, sink: Sink) -> Connection {
                         what: format!("{path} is a directory; name one of the files in it"),
                         page: false,
                     },
+                    None if names_a_host(&request.url) => Error::NotFound {
+                        status: 0,
+                        what: format!(
+                            "{}: there is no such file, and of a URL its protocol is missing in front, as http or rtsp",
+                            Redacted(&request.url)
+                        ),
+                    },
                     None => libav::play(&request, &sink, &stop),
                 },
             }
         });
         thread.await.unwrap_or_else(libav::died)
     })
+}
+
+/// Whether `path` is no file that is there, and begins as a URL does behind its scheme: with
+/// `localhost`, an address or a name with a port.
+fn names_a_host(path: &str) -> bool {
+    let place = path.split('/').next().unwrap_or_default();
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    let (host, port) = place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
+    let has_port = port.is_some_and(|port| port.parse::<u16>().is_ok()) && !host.is_empty();
+    let is_host = host == "localhost" || host.parse::<std::net::Ipv4Addr>().is_ok();
+    (has_port || is_host) && !Path::new(path).exists()
 }
 
 /// The path, if `url` is that of a file.
@@ -149,6 +168,17 @@ mod tests {
             ("ftp://host/clip.wmv", None),
         ] {
             assert_eq!(path(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_lacks_its_protocol_is_told_from_files() {
+        for host in ["10.0.0.5/stream", "10.0.0.5:554/h264", "localhost", "localhost:8090/cam.mjpeg", "me:pw@cam:80/x"]
+        {
+            assert!(names_a_host(host), "{host}");
+        }
+        for file in ["clip.mp4", "odd:name.wmv", "/no/such:80/x", "a/b:80", ":80", "Cargo.toml"] {
+            assert!(!names_a_host(file), "{file}");
         }
     }
 }
