@@ -230,7 +230,7 @@ fn a_viewer_gets_the_packets_with_their_parameter_sets() {
         let track = Track { codec: Codec::H264, extradata, kind, ..Track::mjpeg(Size::default()) };
         let begun = world.now;
         for number in 0..100_u32 {
-            let key = number % 25 == 0;
+            let key = number.is_multiple_of(25);
             // The sets stand beside it, as in MP4.
             let data = picture(number, key)[if key { SETS.len() } else { 0 }..].to_vec();
             let pts = Timestamp::from_nanos(i64::from(number) * 40_000_000);
@@ -255,7 +255,7 @@ fn a_viewer_gets_the_packets_with_their_parameter_sets() {
         assert!(came.len() > if loss == 0 { 99 } else { 90 } && came.is_sorted(), "{came:?}");
         for data in world.came.iter().filter(|data| data.contiguous) {
             let number = number_in(&data.data);
-            assert_eq!(data.data[..], picture(number, number % 25 == 0)[..], "picture {number}");
+            assert_eq!(data.data[..], picture(number, number.is_multiple_of(25))[..], "picture {number}");
         }
     }
 }
