@@ -158,9 +158,12 @@ impl<'a> Player<'a> {
         let (mut lost, mut jpeg) = (frame.loss() > 0, None);
         if self.plan.codec == Codec::MJPEG {
             let Some((data, is_lost)) = self.gate.take_picture() else { return Ok(()) };
-            let size = formats::jpeg::info(&data).ok().map(|info| info.size);
-            has_new_size = size != self.size;
-            (self.size, lost, jpeg) = (size, is_lost, Some(data));
+            let Ok(info) = formats::jpeg::info(&data) else {
+                self.lost = true;
+                return Ok(());
+            };
+            has_new_size = Some(info.size) != self.size;
+            (self.size, lost, jpeg) = (Some(info.size), is_lost, Some(data));
         }
         if has_new_size || frame.has_new_parameters() || self.tracks.is_empty() {
             self.declare()?;

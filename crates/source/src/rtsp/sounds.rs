@@ -13,6 +13,8 @@ const AS_IT_IS: &str = "u8";
 const ORIGIN: &[u8] = b"o=- 0 0 IN IP4 0.0.0.0\r\n";
 /// Of LATM, the longest frame: six times what AAC allows for two channels.
 const MOST_FRAME: usize = 8 << 10;
+/// With the length in front of it.
+pub(super) const MOST_KEPT: usize = MOST_FRAME + MOST_FRAME / 255 + 1;
 /// Samples of a frame of AAC.
 const SAMPLES: u32 = 1024;
 
@@ -32,6 +34,7 @@ const NAMES: &[&str] = &["opus", "mp4a-latm", "aal2-g726-16", "aal2-g726-24", "a
 pub(super) fn rename(description: &[u8]) -> (Vec<u8>, Vec<Sound>) {
     let mut sounds: Vec<Sound> = Vec::new();
     let mut renamed = Vec::with_capacity(description.len());
+    let mut has_origin = false;
     for line in description.split_inclusive(|byte| *byte == b'\n') {
         let text = String::from_utf8_lossy(line);
         match mapping(&text) {
@@ -44,7 +47,7 @@ pub(super) fn rename(description: &[u8]) -> (Vec<u8>, Vec<Sound>) {
                     Some(tidied) => renamed.extend_from_slice(tidied.as_bytes()),
                     None => renamed.extend_from_slice(line),
                 },
-                [b'o', b'=', ..] => renamed.extend_from_slice(ORIGIN),
+                [b'o', b'=', ..] if !std::mem::replace(&mut has_origin, true) => renamed.extend_from_slice(ORIGIN),
                 // Bandwidths, addresses, times: nothing in them is needed, and much is written wrongly.
                 _ => {}
             },
@@ -173,6 +176,11 @@ pub(super) struct Latm {
 }
 
 impl Latm {
+    /// What it keeps, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes a payload; gives each frame that is whole, and by how many samples it comes behind the first.
     pub(super) fn take(&mut self, payload: &[u8], is_lossy: bool) -> Vec<(Bytes, u32)> {
         if is_lossy {
@@ -194,8 +202,7 @@ impl Latm {
             }
             rest = after;
         }
-        let kept = if rest.len() > MOST_FRAME + MOST_FRAME / 255 + 1 { Vec::new() } else { rest.to_vec() };
-        self.waiting = kept;
+        self.waiting = if rest.len() > MOST_KEPT { Vec::new() } else { rest.to_vec() };
         frames
     }
 }
@@ -269,6 +276,6 @@ mod tests {
         assert_eq!(latm.take(&[1, 9], true), [(Bytes::from_static(&[9]), 0)]);
         // Nothing grows.
         (0..1000).for_each(|_| assert!(latm.take(&[255; 1400], false).is_empty()));
-        assert!(latm.waiting.len() <= MOST_FRAME + 1400);
+        assert!(latm.kept() <= MOST_KEPT);
     }
 }

@@ -9,6 +9,7 @@ use super::jpeg::Assembler;
 use super::reorder::{LONGEST, Reorder};
 use super::talk::{Deed, MOST_BODY, MOST_HEAD, Talk};
 use crate::location::Location;
+use crate::rtsp::sounds::{Latm, MOST_KEPT};
 
 const HERE: &str = "rtsp://127.0.0.1:4000/00ff";
 /// What a client asks in turn.
@@ -25,6 +26,7 @@ pub(crate) fn talk(choice: u8, size: usize, said: &[u8]) {
     let there = Location::parse("rtsp://admin:secret@cam.example/live").expect("it is one");
     let carriage = if choice & 1 == 0 { Carriage::Tcp { or_udp: true } } else { Carriage::Udp };
     let mut talk = Talk::new(there, HERE.into(), carriage, choice & 2 != 0);
+    talk.renames = choice & 4 != 0;
     let mut requests = REQUESTS.iter();
     let mut buffer = BytesMut::new();
     let (mut given, mut answers) = (0, 0);
@@ -54,6 +56,7 @@ pub(crate) fn talk(choice: u8, size: usize, said: &[u8]) {
             }
         }
         // Lines of ours stand for some that are left out; bytes that are no UTF-8 become three.
+        assert!(talk.renamed.len() <= 256 && talk.controls.len() <= 256);
         assert!(given <= 3 * said.len() + answers * 128);
         assert!(buffer.len() <= MOST_HEAD + MOST_BODY + size, "{} bytes wait", buffer.len());
         if heard.is_err() {
@@ -78,6 +81,11 @@ pub(crate) fn datagrams(now: Instant, sent: &[&[u8]]) {
     }
     for datagram in &out {
         assert!(sent.contains(&&**datagram));
+    }
+    let mut latm = Latm::default();
+    for (at, datagram) in sent.iter().enumerate() {
+        let frames = latm.take(datagram, at % 5 == 4);
+        assert!(frames.iter().all(|(frame, _)| !frame.is_empty()) && latm.kept() <= MOST_KEPT);
     }
     for datagram in out.iter().map(Vec::as_slice).chain(sent.iter().copied()) {
         if let Some(whole) = assembler.handle(datagram) {

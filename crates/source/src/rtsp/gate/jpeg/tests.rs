@@ -176,3 +176,39 @@ fn onvif_s_header_extension_brings_the_size_and_goes_before_the_rest() {
         assembler.handle(&extended(4, [0xFF, 0xD8], &[0xFF, 0xC0, 9, 9], &[0, 0, 0, 0, 1, 50, 2, 2], b"")).is_none()
     );
 }
+
+/// Whatever comes, what comes out is a picture or nothing, and nothing grows without bound.
+#[test]
+fn changed_packets_do_no_harm() {
+    let frame = [0xFF, 0xC0, 0, 17, 8, 0, 96, 9, 0, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1, 0xFF];
+    let mut extended = packet(1, true, &[], &[]);
+    extended[0] |= 0x10;
+    let extended = [&extended, &[0xFF, 0xD8, 0, 5][..], &frame, &[0, 0, 0, 0, 1, 50, 0, 0], b"xy"].concat();
+    let script = [extended, fragment(2, 0, false), fragment(3, 10, true), fragment(4, 0, true)];
+    let mut seed = 1_u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    let mut came = 0;
+    for _ in 0..3000 {
+        let mut assembler = Assembler::new(1 << 12);
+        for packet in &script {
+            let mut packet = packet.clone();
+            for _ in 0..random(4) {
+                let at = random(packet.len());
+                match random(4) {
+                    0 => packet.truncate(at + 1),
+                    1 => packet[at] = [0, 1, 0x7F, 0x80, 0xFF][random(5)],
+                    _ => packet[at] = random(256) as u8,
+                }
+            }
+            if let Some(whole) = assembler.handle(&packet) {
+                assert!(whole.data.starts_with(&[0xFF, 0xD8]) && whole.data.ends_with(&END));
+                came += 1;
+            }
+            assert!(assembler.tables.len() <= 127);
+        }
+    }
+    assert!(came > 1000, "{came}");
+}
