@@ -47,9 +47,11 @@ pub(super) struct Session {
     pub(super) access: Access,
     pub(super) auth: Auth,
     /// Who sent us here.
-    sent_by: Option<Sender>,
+    pub(super) sent_by: Option<Sender>,
     /// How far away the farthest is that was asked.
-    reach: Reach,
+    pub(super) reach: Reach,
+    /// The same of the list whose pieces are asked for.
+    base: Option<Reach>,
     /// The connection of the last request, for the next one.
     idle: Option<Way>,
     /// Connections are not kept: the server leaves second requests on them unanswered.
@@ -81,6 +83,7 @@ impl Session {
             auth: Auth::default(),
             sent_by: None,
             reach: Reach::Here,
+            base: None,
             idle: None,
             one_each: false,
             body: None,
@@ -164,12 +167,14 @@ impl Session {
         self.idle = None;
     }
 
-    /// Goes to another place of the user's own, mostly on the same server: then the connection that
+    /// Goes to what a list names, or back to it, mostly on the same server: then the connection that
     /// is kept will do.
     pub(super) fn go(&mut self, there: Location) {
         let idle = self.idle.take();
         let here = &self.location;
         let same = here.scheme == there.scheme && here.host == there.host && port_of(here) == port_of(&there);
+        // It is the list that sends us, wherever its last piece was: back from there, too.
+        self.reach = *self.base.get_or_insert(self.reach);
         self.move_to(there);
         self.idle = idle.filter(|_| same);
     }

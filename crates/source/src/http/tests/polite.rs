@@ -200,3 +200,20 @@ async fn single_pictures_of_one_host_are_asked_for_one_after_the_other() {
     let least = Duration::from_millis(30) * (requests - 4 - 1) - Duration::from_millis(30);
     assert!(took >= least, "{requests} requests in {took:?}");
 }
+
+#[test]
+fn a_list_at_home_may_have_its_pieces_outside_and_none_outside_has_them_at_home() {
+    let at = |url: &str| Location::parse(url).unwrap();
+    let refused = |reach: Reach, farthest: Reach, to: &str| {
+        let mut session = Session::new(at("http://list.example/"), Access::default());
+        session.reach = reach;
+        session.go(at("http://203.0.113.7/piece.ts"));
+        session.reach = session.reach.max(farthest);
+        session.go(at(to));
+        session.sent_by.as_ref().unwrap().may_send(&session.location, &[]).is_err()
+    };
+    // Back at the list, whose piece was far away.
+    assert!(!refused(Reach::Near, Reach::Far, "http://10.0.0.7/list.m3u8"));
+    assert!(refused(Reach::Far, Reach::Far, "http://10.0.0.7/piece.ts"));
+    assert!(refused(Reach::Near, Reach::Far, "http://127.0.0.1/piece.ts"));
+}
