@@ -30,7 +30,7 @@ const CONFIG_EXAMPLES: &[&str] = &[
 const SERVE_PAGES: &str = "On the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.";
 
 /// What a configuration says itself, or has no place for: refused beside `--file`, and not without effect.
-const SAID_BY_FILE: [&str; 23] = [
+const SAID_BY_FILE: [&str; 24] = [
     "sources",
     "mms",
     "rtsp_timeout",
