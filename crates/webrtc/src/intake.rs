@@ -18,6 +18,8 @@ const ASKING: Duration = Duration::from_millis(500);
 const MOST_OLD: Duration = Duration::from_secs(4);
 /// Most bytes that may come of which nothing comes out: pictures that never end.
 const MOST_SWALLOWED: u64 = 64 << 20;
+/// Bytes around the payload of a packet: headers, extensions, the tag of SRTP, and a share of RTCP.
+const AROUND: u64 = 96;
 /// Clocks of senders that say an earlier time than this, in seconds since 1970, are not set.
 const EARLIEST_SECS: u64 = 1_000_000_000;
 
@@ -72,8 +74,10 @@ impl Intake {
 
     /// Takes what came, in the order of its medium.
     pub(crate) fn take(&mut self, data: &MediaData, events: &mut VecDeque<Event>) {
-        // What comes out is a little more than what went in, so that nothing is left of the sum.
-        self.swallowed = self.swallowed.saturating_sub(2 * data.data.len() as u64);
+        // What went in is what comes out and what was around it, and a little is lost or comes twice.
+        let (bytes, packets) = (data.data.len() as u64, data.seq_range.end().wrapping_sub(**data.seq_range.start()));
+        let accounted = bytes + bytes / 8 + AROUND * (packets + 1);
+        self.swallowed = self.swallowed.saturating_sub(accounted);
         let Some(codec) = negotiate::named(data.params.spec().codec).filter(|_| !data.data.is_empty()) else {
             return;
         };
