@@ -314,13 +314,15 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
         );
         return Error::Unsupported { what };
     }
+    // The header of a piece of a broadcast may tell how long the piece is.
+    let duration = input.duration().filter(|_| !way.bursts);
     let about = About {
         protocol,
         container: input.container(),
         server: None,
         title: input.title(),
-        duration: input.duration(),
-        live: !way.paced && input.duration().is_none(),
+        duration,
+        live: !way.paced && duration.is_none(),
     };
     // What can be read as fast as the line allows is held to real time: recordings, and
     // playlists, whose pieces come in bursts.

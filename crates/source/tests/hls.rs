@@ -101,7 +101,8 @@ async fn numbers(url: &str, options: Options, last: u16) -> (Supervisor, Vec<u16
         }
     }
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
-    assert_eq!(source.status().borrow().reconnects, 0);
+    let status = source.status().borrow().clone();
+    assert_eq!((status.reconnects, status.about.live, status.about.duration), (0, true, None));
     (source, numbers)
 }
 
