@@ -80,9 +80,17 @@ impl Line {
     /// # Errors
     /// When none does.
     pub(crate) async fn connect(&self, host: &str, addresses: Vec<SocketAddr>) -> Result<Wire, Error> {
+        self.connect_for("", host, addresses).await
+    }
+
+    /// The same for one of several connections side by side, which a capture tells apart by what is
+    /// put in front of the place.
+    ///
+    /// # Errors
+    /// When none answers.
+    pub(crate) async fn connect_for(&self, what: &str, host: &str, addresses: Vec<SocketAddr>) -> Result<Wire, Error> {
         let port = addresses.first().map_or(0, SocketAddr::port);
-        let place = format!("{host}:{port}");
-        self.dialed(place, dial::connect(host, addresses)).await
+        self.dialed(format!("{what}{host}:{port}"), dial::connect(host, addresses)).await
     }
 
     /// Connects to one address.
@@ -185,6 +193,13 @@ impl Line {
                 let what = format!("{}: FFmpeg opened {there} by itself then, which is not captured", play.name());
                 Err(Error::Unsupported { what })
             }
+        }
+    }
+
+    /// Something came of what was heard.
+    pub(crate) fn used(&self) {
+        if let Self::Played(play) = self {
+            play.used();
         }
     }
 

@@ -198,6 +198,7 @@ impl Sink {
     /// not declared, and empty ones are left out.
     pub fn publish(&self, unit: Unit) {
         let received = self.line.now();
+        self.line.used();
         self.with(|door| door.publish(unit, received));
     }
 

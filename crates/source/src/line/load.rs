@@ -16,7 +16,7 @@ const MOST_LINES: usize = 1 << 16;
 /// What is read of the file at once, in bytes.
 const READ: usize = 256 << 10;
 /// Requests that nobody waits for in the middle of a stream.
-const ASIDE: &[&[u8]] = &[b"$", b"GET_PARAMETER ", b"SET_PARAMETER ", b"TEARDOWN "];
+const ASIDE: &[&[u8]] = &[b"$", b"GET_PARAMETER ", b"SET_PARAMETER "];
 
 /// What a capture holds.
 pub(crate) struct Contents {

@@ -235,6 +235,11 @@ impl Play {
         state.wake_others(line);
     }
 
+    /// Something came of what was heard, if late: whoever plays a recording takes its time.
+    pub(super) fn used(&self) {
+        self.state().active = Instant::now();
+    }
+
     /// We have said something.
     pub(super) fn said(&self, line: u32) {
         let mut state = self.state();

@@ -255,7 +255,9 @@ impl<'a> Opening<'a> {
         self.sink.note(Note::Fact(format!("{}: {}", way.name(), shown(addresses.iter().copied()))));
         stage.reach(Phase::Connect);
         let line = self.sink.line();
-        let tcp = line.connect(&location.host, addresses).await?;
+        // They are tried side by side, in an order that depends on what worked last time.
+        let what = format!("{} ", way.scheme());
+        let tcp = line.connect_for(&what, &location.host, addresses).await?;
         stage.reach(Phase::Handshake);
         let udp = match way.is_udp() {
             true => {

@@ -70,7 +70,7 @@ const CHALLENGE: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic 
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// A camera that wants a password, and then sends all pictures, with pauses, and hangs up.
-async fn mjpeg(pause: Duration) -> SocketAddr {
+pub async fn mjpeg(pause: Duration) -> SocketAddr {
     let pictures = pictures().await;
     serve(move |request, _, mut stream| async move {
         if !request.contains("Authorization: ") {
@@ -94,7 +94,7 @@ async fn mjpeg(pause: Duration) -> SocketAddr {
     .await
 }
 
-fn url(address: SocketAddr) -> String {
+pub fn url(address: SocketAddr) -> String {
     format!("http://admin:{PASSWORD}@{address}/video?token=tok-en-123")
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod captured;
 mod elsewhere;
 mod exact;
 mod goes_on;

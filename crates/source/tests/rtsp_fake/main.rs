@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod captured;
+#[path = "../capture/support.rs"]
+#[allow(dead_code, reason = "not all of it is wanted here")]
+mod captures;
 mod dialogue;
 mod hostile;
 mod jpeg;
