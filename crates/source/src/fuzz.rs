@@ -80,7 +80,8 @@ pub fn http_login(input: &[u8]) {
             _ => auth.told(&head),
         }
         if let Some(line) = auth.header("admin", "4711-secret", "GET", "/a?b", b"body") {
-            assert!(!line.chars().any(char::is_control), "{line:?}");
+            // A tab may stand in a realm (RFC 9110 section 5.6.4).
+            assert!(!line.chars().any(|c| c.is_control() && c != '\t'), "{line:?}");
             assert!(!line.contains("4711-secret"), "{line:?}");
             let written = without_secrets(&format!("GET / HTTP/1.1\r\nAuthorization: {line}\r\n\r\n"));
             assert!(written.ends_with("Authorization: …"), "{written:?}");
