@@ -31,7 +31,7 @@ fn every_reason_has_its_kind() {
     assert_eq!((error.kind(), camera.connections() > 0), (Kind::Unauthorized, true), "{error}");
     assert!(error.hint().unwrap().starts_with("check user and password"), "{error}");
     for (manner, kind, status) in [
-        (says("404 Not Found"), Kind::NotFound, None),
+        (says("404 Not Found"), Kind::NotFound, Some(404)),
         (says("503 Busy"), Kind::Server, Some(503)),
         (says("200 OK\r\nContent-Type: text/html"), Kind::NotVideo, None),
         (Manner::Says(Vec::new()), Kind::Unreachable, None),

@@ -421,7 +421,6 @@ fn credentials_are_given_when_asked_for() {
     let mut script = Script::new(config());
     script.options();
     script.status(401, challenges, "").unwrap();
-    script.status(401, challenges, "").unwrap();
     let error = script.status(401, challenges, "").unwrap_err();
     assert!(matches!(&error, Error::Unauthorized { status: 401, what } if what.contains("refuses user")), "{error}");
     assert!(!error.to_string().contains(PASSWORD));
