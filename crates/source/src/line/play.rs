@@ -97,12 +97,14 @@ impl Strand {
         Self { place, local, ..Self::default() }
     }
 
-    /// When the next that is to be heard came; nothing behind a closed gate.
+    /// When the next that is to be heard came.
     fn due(&self) -> Option<u64> {
-        match self.events.front()? {
-            (_, What::Said { awaited: true }) if !self.said => None,
-            _ => self.events.iter().find(|(_, what)| !matches!(what, What::Said { .. })).map(|(at, _)| *at),
-        }
+        self.events.iter().find(|(_, what)| !matches!(what, What::Said { .. })).map(|(at, _)| *at)
+    }
+
+    /// Whether that waits for something that we have not said, and somebody waits for it.
+    fn is_gated(&self) -> bool {
+        matches!(self.events.front(), Some((_, What::Said { awaited: true }))) && !self.said && self.waker.is_some()
     }
 
     pub(super) fn has_said(&self) -> bool {
@@ -298,19 +300,22 @@ impl Play {
             return Err(Some(due));
         }
         let strand = state.attempt.strands.get_mut(&line).ok_or(None)?;
-        if self.speed == Speed::Max && others.is_some_and(|other| other < at) {
-            let patience = *strand.held.get_or_insert(now) + ORDER;
-            if now < patience {
-                return Err(Some(patience));
-            }
+        let (gated, others) = others;
+        let patience = match gated.is_some_and(|other| other < at) {
+            // What came after an answer comes after it.
+            true => GRACE,
+            false if self.speed == Speed::Max && others.is_some_and(|other| other < at) => ORDER,
+            false => Duration::ZERO,
+        };
+        let patience = *strand.held.get_or_insert(now) + patience;
+        if now < patience {
+            return Err(Some(patience));
         }
         strand.held = None;
         let Some((_, what)) = strand.events.pop_front() else { return Err(None) };
         state.newest_us = state.newest_us.max(at);
         state.active = now;
-        if self.speed == Speed::Max {
-            state.wake_others(line);
-        }
+        state.wake_others(line);
         Ok(what)
     }
 
@@ -372,11 +377,14 @@ impl Play {
 }
 
 impl State {
-    /// When the next came that is to be heard on any other line.
-    fn others(&self, line: u32) -> Option<u64> {
-        let others =
-            self.attempt.strands.iter().filter(|(other, strand)| **other != line && strand.taken && !strand.gone);
-        others.filter_map(|(_, strand)| strand.due()).min()
+    /// When the next came that is to be heard on any other line: behind gates, and without.
+    fn others(&self, line: u32) -> (Option<u64>, Option<u64>) {
+        let is_other = |(other, strand): &(&u32, &Strand)| **other != line && strand.taken && !strand.gone;
+        let next = |gated| {
+            let others = self.attempt.strands.iter().filter(is_other);
+            others.filter(|(_, strand)| strand.is_gated() == gated).filter_map(|(_, strand)| strand.due()).min()
+        };
+        (next(true), next(false))
     }
 
     fn wake_others(&mut self, line: u32) {

@@ -90,6 +90,8 @@ async fn datagrams_are_played_as_they_came() {
     let played = watch(&folder.url(""), Options::default(), 100).await;
     assert_eq!(played.seen, came.seen);
     assert_eq!(played.error, came.error);
+    let fast = watch(&folder.url("?speed=max"), Options::default(), 100).await;
+    assert_eq!(fast.untimed(), came.untimed(), "{:?}", fast.error);
 }
 
 /// How a camera answers.
