@@ -13,7 +13,9 @@ async fn what_was_captured_is_played_packet_by_packet() {
     let http = servers::mmsh(folder.path().to_owned());
     let tcp = servers::mmst(Mmst { folder: folder.path().to_owned(), ..Mmst::default() });
     let clip = &clips()[0];
-    let ways = [("mmsh", http, "?speed=max"), ("mms", tcp, "?speed=max")];
+    let udp = servers::mmst(Mmst { folder: folder.path().to_owned(), speed: Some(1.0), ..Mmst::default() });
+    // Datagrams that come faster than they are shown would be lost, as they would on a network.
+    let ways = [("mmsh", http, "?speed=max"), ("mms", tcp, "?speed=max"), ("mmsu", udp, "")];
     join_all(ways.map(async |(scheme, address, speed)| {
         let path = captures.path().join(scheme);
         let capture = Some(Capture { path: path.clone(), bytes: Capture::BYTES });
