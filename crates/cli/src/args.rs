@@ -246,6 +246,13 @@ pub struct Serve {
     pub rtmp: Vec<SocketAddr>,
     #[command(flatten)]
     pub webrtc: crate::webrtc::Args,
+    /// Take streams that encoders send by SRT (srt://HOST:PORT?streamid=NAME) for the feeds push: on
+    /// this address. May be repeated
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    pub srt: Vec<SocketAddr>,
+    /// What encoders have to know that send by SRT, 10 to 79 characters; it encrypts, too
+    #[arg(long, value_name = "PASSPHRASE", requires = "srt", env = "HEADWATER_SRT_PASSPHRASE", hide_env_values = true)]
+    pub srt_passphrase: Option<relay::SrtPassphrase>,
     /// How long an RTSP client may be silent, which gets its packets by UDP or multicast
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub rtsp_timeout: Duration,

@@ -25,6 +25,8 @@ pub struct Call {
     pub rtmp: Vec<SocketAddr>,
     /// How WebRTC is reached.
     pub webrtc: relay::WebRtcConfig,
+    /// The same by SRT, and what they have to know.
+    pub srt: (Vec<SocketAddr>, Option<relay::SrtPassphrase>),
     pub no_launch: bool,
     /// ffserver's `-d`: requests are logged to standard output, whatever the file says.
     pub is_debugging: bool,
@@ -87,6 +89,8 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         listen,
         mms: all_addresses(&config.mms)?,
         rtsp: if call.rtsp.is_empty() { all_addresses(&config.rtsp)? } else { call.rtsp.clone() },
+        srt: call.srt.0.clone(),
+        srt_passphrase: call.srt.1.clone(),
         rtmp: if call.rtmp.is_empty() { all_addresses(&config.rtmp)? } else { call.rtmp.clone() },
         rtsp_timeout: config.rtsp_timeout.unwrap_or(relay::Config::RTSP_TIMEOUT),
         webrtc: call.webrtc.clone(),
@@ -101,6 +105,9 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
     }
     for address in server.webrtc_addresses() {
         anstream::println!("By WebRTC to and from udp://{address}");
+    }
+    for address in server.srt_addresses() {
+        anstream::println!("Encoders may send by SRT to srt://{address}?streamid=NAME, where NAME is a feed");
     }
     let mut orders = Orders::new().context("cannot watch for signals")?;
     let stop = async {

@@ -106,6 +106,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
                 listen: Vec::new(),
                 rtsp: Vec::new(),
                 rtmp: Vec::new(),
+                srt: (Vec::new(), None),
                 webrtc: relay::WebRtcConfig::default(),
                 no_launch,
                 is_debugging,

@@ -21,6 +21,7 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
             listen: args.listen.clone(),
             rtsp: args.rtsp.clone(),
             rtmp: args.rtmp.clone(),
+            srt: (args.srt.clone(), args.srt_passphrase.clone()),
             webrtc: args.webrtc.config(),
             no_launch: args.no_launch,
             is_debugging: false,
@@ -86,6 +87,8 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         mms: args.mms.clone(),
         rtsp: args.rtsp.clone(),
         rtmp: args.rtmp.clone(),
+        srt: args.srt.clone(),
+        srt_passphrase: args.srt_passphrase.clone(),
         webrtc: args.webrtc.config(),
         rtsp_timeout: args.rtsp_timeout,
         multicast: args.multicast.clone(),
@@ -158,6 +161,10 @@ fn announce(config: &Config, server: &Server) {
     for address in server.rtmp_addresses() {
         let name = feed.map_or("NAME", |feed| &feed.name);
         anstream::println!("Encoders may send by RTMP to rtmp://{address}/live/{name}");
+    }
+    for address in server.srt_addresses() {
+        let name = feed.map_or("NAME", |feed| &feed.name);
+        anstream::println!("Encoders may send by SRT to srt://{address}?streamid={name}");
     }
     for address in server.webrtc_addresses() {
         anstream::println!("By WebRTC to and from udp://{address}");

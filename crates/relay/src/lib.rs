@@ -27,6 +27,7 @@ mod server;
 mod session;
 mod shelf;
 mod sources;
+mod srt;
 mod status;
 mod webrtc;
 
@@ -44,6 +45,7 @@ pub use ::rtsp::sdp::Group;
 pub use name::{NameError, check_name};
 pub use rtsp::{RtspNames, RtspStream};
 pub use server::{Server, ServerError};
+pub use srt::SrtPassphrase;
 pub use status::Snapshot;
 pub use webrtc::WebRtcConfig;
 
@@ -80,6 +82,10 @@ pub struct Config {
     pub rtsp: Vec<SocketAddr>,
     /// Where encoders may send to feeds by RTMP.
     pub rtmp: Vec<SocketAddr>,
+    /// Where encoders may send to feeds by SRT.
+    pub srt: Vec<SocketAddr>,
+    /// What they have to know for that; nothing: anybody may, and nothing is encrypted.
+    pub srt_passphrase: Option<SrtPassphrase>,
     /// How WebRTC is reached.
     pub webrtc: WebRtcConfig,
     /// What there is by RTSP.
@@ -104,6 +110,8 @@ impl Default for Config {
             mms: Vec::new(),
             rtsp: Vec::new(),
             rtmp: Vec::new(),
+            srt: Vec::new(),
+            srt_passphrase: None,
             webrtc: WebRtcConfig::default(),
             rtsp_names: RtspNames::default(),
             rtsp_timeout: Self::RTSP_TIMEOUT,

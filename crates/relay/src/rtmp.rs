@@ -165,13 +165,18 @@ async fn send(socket: &mut TcpStream, bytes: &Bytes) -> Result<(), String> {
 
 /// The feed called `name`, for who asks from `peer`.
 async fn feeder(relay: &Relay, peer: SocketAddr, name: &str, agent: Option<String>) -> Result<Feeder, String> {
+    let feed = feed(relay, peer, name)?;
+    let content_type = Some("video/x-flv".into());
+    let hint = Hint { by: peer.to_string(), protocol: "RTMP", agent, content_type };
+    feed.feeder(hint).await.map_err(|error| error.to_string())
+}
+
+/// The feed called `name`, for who asks from `peer`; the same words where nothing is and where it
+/// may not send, so that it cannot tell.
+pub(crate) fn feed(relay: &Relay, peer: SocketAddr, name: &str) -> Result<source::Supervisor, String> {
     let feed = match relay.paths() {
         Some(paths) => paths.feed_at(peer.ip().to_canonical(), name),
         None => crate::feeds::at(relay, name),
     };
-    // The same words where nothing is and where it may not send, so that it cannot tell.
-    let feed = feed.ok_or_else(|| format!("there is no feed {name:?} here"))?;
-    let content_type = Some("video/x-flv".into());
-    let hint = Hint { by: peer.to_string(), protocol: "RTMP", agent, content_type };
-    feed.feeder(hint).await.map_err(|error| error.to_string())
+    feed.ok_or_else(|| format!("there is no feed {name:?} here"))
 }

@@ -93,6 +93,7 @@ pub struct Server {
     mms: Vec<crate::mms::Listener>,
     rtsp: Vec<crate::rtsp::Listener>,
     rtmp: Vec<crate::rtmp::Listener>,
+    srt: Vec<crate::srt::Listener>,
     groups: Vec<(crate::rtsp::Sender, RtspStream)>,
     /// What a configuration has sent to groups, and the interface by which.
     configured: (Groups, IpAddr),
@@ -166,6 +167,11 @@ impl Server {
             crate::rtmp::Listener::bind(*address).map_err(|source| refused(*address, "--rtmp", source))
         };
         let rtmp = config.rtmp.iter().map(bound).collect::<Result<_, _>>()?;
+        let bound = |address: &SocketAddr| {
+            let listener = crate::srt::Listener::bind(*address, config.srt_passphrase.clone());
+            listener.map_err(|source| refused(*address, "--srt", source))
+        };
+        let srt = config.srt.iter().map(bound).collect::<Result<_, _>>()?;
         // Groups are sent to through the interface that RTSP is served on.
         let interface = config.rtsp.first().or(config.listen.first()).map_or([0; 4].into(), SocketAddr::ip);
         let bound = |(name, group): &(String, Group)| {
@@ -197,7 +203,7 @@ impl Server {
         let exchange = crate::webrtc::Exchange::new(&config.webrtc, &http, &shared);
         // What the first server of a relay says counts.
         let _ = relay.webrtc.set(exchange.map_err(|(address, source)| refused(address, "--webrtc", source))?);
-        Ok(Self { relay, listeners, mms, rtsp, rtmp, groups, configured: (configured, interface), shared })
+        Ok(Self { relay, listeners, mms, rtsp, rtmp, srt, groups, configured: (configured, interface), shared })
     }
 
     /// The addresses it listens on, with the ports the system chose for port 0.
@@ -222,6 +228,12 @@ impl Server {
     #[must_use]
     pub fn rtmp_addresses(&self) -> Vec<SocketAddr> {
         self.rtmp.iter().filter_map(crate::rtmp::Listener::address).collect()
+    }
+
+    /// The addresses it takes SRT on, with the ports the system chose for port 0.
+    #[must_use]
+    pub fn srt_addresses(&self) -> Vec<SocketAddr> {
+        self.srt.iter().filter_map(crate::srt::Listener::address).collect()
     }
 
     /// The addresses that peers of WebRTC are told, with the ports the system chose for port 0;
@@ -249,6 +261,9 @@ impl Server {
             accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
         }
         for listener in self.rtmp {
+            accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
+        }
+        for listener in self.srt {
             accepting.spawn(listener.run(Arc::clone(&self.relay), Arc::clone(&self.shared)));
         }
         for (sender, stream) in self.groups {

@@ -1,9 +1,9 @@
 //! Encoders that come by SRT.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Stdio};
 
-use crate::harness::clips::MJPEG;
+use crate::harness::clips::{FRAMES, MJPEG};
 use crate::harness::tools::folder;
 use crate::harness::{Server, eventually, number, tool};
 
@@ -38,4 +38,45 @@ fn a_source_that_listens_is_fed_by_one_encoder_after_the_other() {
         server.wait_for_state("cam", "unfed");
     }
     assert!(!server.get("/status").text().contains("hunter2") && !server.log().contains("hunter2"));
+}
+
+/// The address that SRT is taken on for feeds.
+fn srt(server: &Server) -> SocketAddr {
+    eventually("the address for SRT", || {
+        let log = server.log();
+        let line = log.lines().find_map(|line| line.split_once("srt://"));
+        line.and_then(|(_, rest)| rest.split('?').next()?.parse().ok())
+    })
+}
+
+#[test]
+fn encoders_share_a_port_and_feed_what_their_stream_ids_name() {
+    let args = ["--srt=127.0.0.1:0", "--srt-passphrase=hunter2hunter2", "one=push:", "two=push:"];
+    let server = Server::start(args);
+    let address = srt(&server);
+    let to = |id: &str| format!("srt://{address}?passphrase=hunter2hunter2&streamid={id}");
+    let mut encoders = [sender(&to("one")), sender(&to("%23!::r=two,m=publish"))];
+    for name in ["one", "two"] {
+        let mut stream = server.stream(&format!("/{name}.mjpeg?placeholder=1"));
+        eventually("a picture", || stream.part().filter(|part| number(&part.data).is_some()));
+        let numbers: Vec<_> = stream.parts(12).iter().map(|part| number(&part.data).expect("a number")).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == (pair[0] + 1) % FRAMES), "{name}: {numbers:?}");
+    }
+    // Nobody else is let in beside them, nor where no feed is, nor with another passphrase.
+    let bad = format!("srt://{address}?passphrase=hunter3hunter3&streamid=two");
+    encoders[1].kill().unwrap();
+    encoders[1].wait().unwrap();
+    server.wait_for_state("two", "unfed");
+    for url in [to("one"), to("nope"), to("%23!::r=two,m=request"), bad] {
+        assert!(!sender(&url).wait().unwrap().success(), "{url}");
+    }
+    // The next one is.
+    let mut next = sender(&to("publish:two"));
+    server.wait_for_state("two", "live");
+    server.wait_for_state("one", "live");
+    for encoder in encoders.iter_mut().chain([&mut next]) {
+        let _ = encoder.kill();
+        let _ = encoder.wait();
+    }
+    assert!(!server.log().contains("hunter"), "{}", server.log());
 }
