@@ -79,7 +79,7 @@ pub struct Args {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Serve sources over HTTP: /NAME.mjpeg, /NAME.jpg, a page with all of them at /
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Show a source in a window; q or Esc quits, f full screen, s snapshot, i facts
     View(View),
     /// Say what is inside a source
