@@ -9,6 +9,8 @@ use super::{Media, Piece, Segment};
 const HOLD_BACK: u32 = 3;
 /// The shortest time from one look at a list to the next.
 const SHORTEST: Duration = Duration::from_millis(100);
+/// The same where the server waits until there is something new: no part is shorter.
+const SHORTEST_WAITED: Duration = Duration::from_millis(20);
 /// A list that ends so many segments before what was played of it is another one; one that is a
 /// little older has been kept by a cache.
 const MOST_BEHIND: u64 = 3;
@@ -135,15 +137,16 @@ impl Follower {
     fn reload(&self) -> Next {
         let parts = self.media.part_target;
         let wait_for = self.place.filter(|_| self.media.can_block).map(|(number, part)| (number, parts.map(|_| part)));
-        let step = parts.unwrap_or(self.media.target);
+        let last = self.media.segments.last().map_or(Duration::ZERO, |segment| segment.duration);
+        // Some lists do not say how long their segments are at most, or say 0.
+        let step = [parts.unwrap_or(self.media.target), last].into_iter().find(|step| !step.is_zero());
+        let step = step.unwrap_or(SHORTEST);
         let after = match (wait_for.is_some(), self.stale) {
-            // A server that does not wait though it says so is not to be asked on and on.
-            (true, true) => step / 2,
-            (true, false) => Duration::ZERO,
-            (false, true) => step / 2,
-            (false, false) => step,
+            (true, false) => SHORTEST_WAITED,
+            // Nor is a server to be asked on and on that does not wait though it says so.
+            (_, true) => (step / 2).max(SHORTEST),
+            (false, false) => step.max(SHORTEST),
         };
-        let after = if after.is_zero() { after } else { after.max(SHORTEST) };
         Next::Reload { after, wait_for }
     }
 

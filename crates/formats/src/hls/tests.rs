@@ -108,12 +108,12 @@ fn with_parts_one_begins_at_a_keyframe_and_asks_for_the_next_part() {
     follower.handle(live(10, 4, 1));
     // 1.5 s from the end is part 2 of 13; the keyframe before it is part 0, which is there as a whole.
     assert_eq!(names(&mut follower), ["13.mp4", "14.0.mp4"]);
-    assert_eq!(follower.poll(), Next::Reload { after: Duration::ZERO, wait_for: Some((14, Some(1))) });
+    assert_eq!(follower.poll(), Next::Reload { after: Duration::from_millis(20), wait_for: Some((14, Some(1))) });
     follower.handle(live(10, 4, 3));
     assert_eq!(names(&mut follower), ["14.1.mp4", "14.2.mp4"]);
     follower.handle(live(11, 4, 0));
     assert_eq!(names(&mut follower), ["14.3.mp4"]);
-    assert_eq!(follower.poll(), Next::Reload { after: Duration::ZERO, wait_for: Some((15, Some(0))) });
+    assert_eq!(follower.poll(), Next::Reload { after: Duration::from_millis(20), wait_for: Some((15, Some(0))) });
     // The server did not wait.
     follower.handle(live(11, 4, 0));
     assert_eq!(follower.poll(), Next::Reload { after: Duration::from_millis(250), wait_for: Some((15, Some(0))) });
@@ -169,4 +169,23 @@ fn another_header_begins_anew_and_an_end_ends() {
     let expected = [(true, false, "a"), (false, false, "a"), (true, false, "b")];
     assert_eq!(anew, expected.map(|(anew, broken, map)| (anew, broken, map.to_owned())));
     assert_eq!(follower.poll(), Next::End);
+}
+
+#[test]
+fn a_list_that_does_not_say_how_long_its_segments_are_is_not_asked_on_and_on() {
+    for (said, expected) in [("", 2000), ("#EXT-X-TARGETDURATION:0\n", 2000), ("#EXT-X-TARGETDURATION:4\n", 4000)] {
+        let text = format!("#EXTM3U\n{said}#EXTINF:2,\na.ts\n");
+        let Ok(Playlist::Media(media)) = Playlist::parse(&text) else { panic!("{text}") };
+        let mut follower = Follower::new();
+        follower.handle(media.clone());
+        assert!(matches!(follower.poll(), Next::Fetch(_)));
+        let after = Duration::from_millis(expected);
+        assert_eq!(follower.poll(), Next::Reload { after, wait_for: None }, "{text}");
+        follower.handle(media);
+        assert_eq!(follower.poll(), Next::Reload { after: after / 2, wait_for: None }, "{text}");
+    }
+    // Nothing in it at all.
+    let mut follower = Follower::new();
+    follower.handle(Media::default());
+    assert_eq!(follower.poll(), Next::Reload { after: Duration::from_millis(100), wait_for: None });
 }
