@@ -294,6 +294,9 @@ fn is_value_end(byte: &u8) -> bool {
 /// Whether what is before `at` is text, where it has to be.
 fn is_text(bytes: &[u8], at: usize, side: Side) -> bool {
     let context = &bytes[at.saturating_sub(TEXT)..at];
+    // What follows a picture on the same connection is text from the begin of its first line on.
+    let answer = [&b"HTTP/1."[..], b"RTSP/1."].iter().filter_map(|begin| memmem::rfind(context, begin)).max();
+    let context = &context[answer.unwrap_or(0)..];
     let is_control = |byte: &u8| *byte < b' ' && !byte.is_ascii_whitespace() || *byte == 0x7f;
     side == Side::Us
         || !context.iter().any(is_control) && context.iter().filter(|byte| !byte.is_ascii()).count() <= MOST_FOREIGN
@@ -304,7 +307,8 @@ fn is_secret_key(bytes: &[u8], at: usize) -> bool {
     let window = &bytes[at.saturating_sub(MOST_KEY)..at];
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.%".contains(byte);
     let key = window.len() - window.iter().rev().take_while(|byte| is_part(byte)).count();
-    let begins = key.checked_sub(1).is_some_and(|before| b"?&/".contains(&window[before]));
+    // Some makers have no other bounds than these: `/user=me_password=xyz_channel=1`.
+    let begins = key.checked_sub(1).is_some_and(|before| b"?&/=;".contains(&window[before]));
     begins && std::str::from_utf8(&window[key..]).is_ok_and(media::is_secret_name)
 }
 
@@ -395,6 +399,11 @@ mod tests {
         let out = scrubbed(Side::Us, text, text.len());
         let expected = "DESCRIBE rtsp://cam/user=me&password=***&channel=1?token=**&a=b RTSP/1.0\r\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
+        let text = b"DESCRIBE rtsp://cam/user=me_password=xyz_channel=1_stream=0.sdp RTSP/1.0\r\n";
+        let expected = "DESCRIBE rtsp://cam/user=me_password=************************** RTSP/1.0\r\n";
+        for size in 1..=text.len() {
+            assert_eq!(String::from_utf8_lossy(&scrubbed(Side::Us, text, size)), expected, "in slices of {size}");
+        }
     }
 
     #[test]
@@ -418,6 +427,20 @@ mod tests {
             let text = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n";
             let out = scrubbed(Side::Camera, &[&text[..], &picture].concat(), size);
             assert!(out.ends_with(&picture), "in slices of {size}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_taken_out_of_an_answer_that_follows_a_picture() {
+        let picture: Vec<u8> = (0..64).chain([0xff, 0xd9]).collect();
+        for (head, left) in [
+            ("HTTP/1.1 200 OK\r\nSet-Cookie: sid=77\r\n", "HTTP/1.1 200 OK\r\nSet-Cookie:*******\r\n"),
+            ("RTSP/1.0 200 OK\r\nSet-Cookie: sid=77\r\n", "RTSP/1.0 200 OK\r\nSet-Cookie:*******\r\n"),
+        ] {
+            for size in [1, 7, 500] {
+                let out = scrubbed(Side::Camera, &[&picture[..], head.as_bytes()].concat(), size);
+                assert_eq!(out, [&picture[..], left.as_bytes()].concat(), "in slices of {size}");
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -206,6 +207,11 @@ fn create(path: &Path) -> Result<File, Error> {
     };
     let io =
         |error: std::io::Error| bad(error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase());
+    // Neither overwrites a disk nor waits for who reads a pipe.
+    let kind = std::fs::metadata(path).map(|there| there.file_type());
+    if kind.is_ok_and(|kind| kind.is_block_device() || kind.is_fifo()) {
+        return Err(bad("it is there, and is no file".into()));
+    }
     if path.is_file() {
         let mut begin = Vec::new();
         let opened = File::open(path).map_err(io)?;

@@ -42,10 +42,11 @@ fn of_url(url: &str, words: &mut Vec<String>) {
         said(&unescaped(user), &unescaped(password), words);
     }
     for part in url.split(['?', '&', '/', '\'', '"']) {
-        if let Some((name, value)) = part.split_once('=')
-            && is_secret_name(name)
-        {
+        // Of `user=me_password=xyz_channel=1` too, where nobody can tell what ends the value.
+        if let Some((at, _)) = part.match_indices('=').find(|(at, _)| is_secret_name(&part[..*at])) {
+            let value = &part[at + 1..];
             words.extend([value.to_owned(), unescaped(value)]);
+            words.extend(value.split('_').next().map(str::to_owned));
         }
     }
 }
@@ -67,6 +68,8 @@ mod tests {
             assert_eq!(secrets.out_of(&format!("< {said} >")), format!("< {} >", "*".repeat(said.len())), "{said}");
         }
         assert_eq!(secrets.out_of("http://cam/x?a=b"), "http://cam/x?a=b");
+        let secrets = of("rtsp://cam/user=me_password=tlJwpbo6_channel=1.sdp?x", &access);
+        assert_eq!(secrets.out_of("user me, password tlJwpbo6"), "user me, password ********");
         let secrets = of("exec:curl -s http://me:hunter2@cam/x", &access);
         assert_eq!(secrets.out_of("to hunter2"), "to *******");
     }

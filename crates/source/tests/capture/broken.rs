@@ -56,6 +56,12 @@ async fn what_cannot_be_captured_and_what_is_no_capture_is_refused() {
         let error = Supervisor::check(url, &folder.options(Options::default())).unwrap_err();
         assert!(error.to_string().contains("cannot be captured"), "{url}: {error}");
     }
+    // Nobody reads it, so nobody may wait for it.
+    let pipe = folder.file().with_extension("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let options = Options { capture: Some(Capture { path: pipe, bytes: 1 << 20 }), ..Options::default() };
+    let refused = Supervisor::new("cam", "http://127.0.0.1:9/", options).err().unwrap();
+    assert!(refused.to_string().contains("is no file"), "{refused}");
     std::fs::write(folder.file(), "my diary").unwrap();
     let refused = Supervisor::new("cam", "http://127.0.0.1:9/", folder.options(Options::default())).err().unwrap();
     assert!(refused.to_string().contains("something else than a capture"), "{refused}");
