@@ -51,7 +51,8 @@ impl Lines {
     ) -> Result<Self, (SocketAddr, io::Error)> {
         let mut lines: Vec<Arc<Line>> = Vec::new();
         for place in places {
-            let mut opened = all_at(*place, lines.len())?;
+            let there: Vec<SocketAddr> = lines.iter().map(|line| line.address).collect();
+            let mut opened = all_at(*place, &there)?;
             lines.append(&mut opened);
         }
         let mut candidates: Vec<_> = lines.iter().map(|line| line.address).collect();
@@ -83,10 +84,13 @@ impl Lines {
     }
 }
 
-/// Sockets at `place`, or, where that is everywhere, at each address of this machine.
-fn all_at(place: SocketAddr, there: usize) -> Result<Vec<Arc<Line>>, (SocketAddr, io::Error)> {
-    let addresses = if place.ip().is_unspecified() { of_this_machine(place.is_ipv6()) } else { vec![place.ip()] };
-    let most = MOST_LINES.saturating_sub(there);
+/// Sockets at `place`, or, where that is everywhere, at each address of this machine, but for those
+/// that are `there` already.
+fn all_at(place: SocketAddr, there: &[SocketAddr]) -> Result<Vec<Arc<Line>>, (SocketAddr, io::Error)> {
+    let is_everywhere = place.ip().is_unspecified();
+    let mut addresses = if is_everywhere { of_this_machine(place.is_ipv6()) } else { vec![place.ip()] };
+    addresses.retain(|address| !there.contains(&SocketAddr::new(*address, place.port())));
+    let most = MOST_LINES.saturating_sub(there.len());
     let mut tries = 0;
     loop {
         tries += 1;
@@ -97,6 +101,10 @@ fn all_at(place: SocketAddr, there: usize) -> Result<Vec<Arc<Line>>, (SocketAddr
                 Ok(line) => {
                     port = line.address.port();
                     lines.push(Arc::new(line));
+                }
+                // One of many that is on its way or has just gone, as they do with IPv6.
+                Err(error) if is_everywhere && error.kind() == io::ErrorKind::AddrNotAvailable => {
+                    tracing::debug!(%at, %error, "WebRTC goes without an address");
                 }
                 Err(error) => {
                     failure = Some((at, error));
@@ -163,6 +171,22 @@ async fn read(line: Arc<Line>, table: Arc<Table>, mut stopping: watch::Receiver<
             }
             // What a datagram before it met on its way, as a port that is closed.
             Err(error) => tracing::trace!(%error, "a datagram of WebRTC could not be read"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_listens_everywhere_twice_has_each_address_once() {
+        let first = all_at("0.0.0.0:0".parse().unwrap(), &[]).unwrap();
+        let there: Vec<SocketAddr> = first.iter().map(|line| line.address).collect();
+        let port = there[0].port();
+        for again in ["0.0.0.0", "[::]"] {
+            let more = all_at(format!("{again}:{port}").parse().unwrap(), &there).unwrap();
+            assert!(more.iter().all(|line| line.address.is_ipv6()), "{again}");
         }
     }
 }
