@@ -144,7 +144,7 @@ def screen():
     number, told = os.pipe()
     # A number of our own: an Xvfb that looks for a free one can lose its socket to another that is just ending.
     wanted = f":{100 + os.getpid() % 5_000 * 10 + next(screens) % 10}"
-    command = [server, wanted, "-displayfd", str(told), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    command = [server, wanted, "-displayfd", str(told), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]
     with subprocess.Popen(command, pass_fds=[told], stderr=subprocess.DEVNULL) as running:
         os.close(told)
         with os.fdopen(number) as display:

@@ -20,7 +20,7 @@ async fn a_screen_is_shown_in_its_size() {
     let mut command = Command::new("Xvfb");
     // A number of our own: an Xvfb that looks for a free one can lose its socket to another that is just ending.
     let wanted = format!(":{}", 100 + std::process::id() % 5_000 * 10);
-    command.args([&wanted, "-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp"]);
+    command.args([&wanted, "-displayfd", "1", "-screen", "0", "320x240x24", "-nolisten", "tcp", "-noreset"]);
     let mut screen = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("apt install xvfb");
     let mut number = String::new();
     BufReader::new(screen.stdout.take().unwrap()).read_line(&mut number).unwrap();
