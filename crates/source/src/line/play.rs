@@ -24,7 +24,7 @@ use crate::Error;
 
 /// How long an answer waits for its question beyond its time.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long, at full speed, what came later waits for what came before it on another line.
+/// How long what came later waits for what came before it on another line, and is due as well.
 const ORDER: Duration = Duration::from_millis(50);
 /// How long after the last that was captured whoever is still at work has to end by itself.
 const SLACK: Duration = Duration::from_secs(1);
@@ -304,7 +304,7 @@ impl Play {
         let patience = match gated.is_some_and(|other| other < at) {
             // What came after an answer comes after it.
             true => GRACE,
-            false if self.speed == Speed::Max && others.is_some_and(|other| other < at) => ORDER,
+            false if others.is_some_and(|other| other < at) => ORDER,
             false => Duration::ZERO,
         };
         let patience = *strand.held.get_or_insert(now) + patience;
