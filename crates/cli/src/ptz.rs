@@ -100,6 +100,8 @@ pub fn run(args: &Ptz) -> anyhow::Result<()> {
     });
     runtime.shutdown_background();
     let text = done.map_err(|error: anyhow::Error| match error.downcast::<source::Error>() {
+        // What stands on the command line, and no camera was asked.
+        Ok(error @ source::Error::BadUrl { .. }) => Failure::Usage(error.to_string()).into(),
         Ok(error) => Failure::Source { url: Redacted(&args.url).to_string(), error }.into(),
         Err(error) => error,
     })?;

@@ -109,6 +109,7 @@ fn what_cannot_be_moved_is_told() {
     let unknown = ptz(&onvif.url("admin:pw@", ""), &["preset", "roof"]);
     assert!(unknown.status.code() == Some(2) && unknown.err.contains("there are: Gate, Yard"), "{}", unknown.err);
     let other = ptz("rtsp://10.0.0.7/x", &["left"]);
+    assert_eq!(other.status.code(), Some(2));
     assert!(other.err.contains("not a URL of an ONVIF camera"), "{}", other.err);
 }
 

@@ -66,10 +66,17 @@ pub(super) async fn everywhere(search: &Search) -> (Vec<Found>, Vec<Asked>) {
     }
     asked.sort_by(|one, other| one.what.cmp(&other.what));
     if asked.is_empty() {
-        let answers = Err("there is no such interface, or none that is up".into());
-        asked.push(Asked { what: "WS-Discovery".into(), answers });
+        asked.push(Asked { what: "WS-Discovery".into(), answers: Err(no_way(search.interface.as_deref())) });
     }
     (all, asked)
+}
+
+/// Why nobody was asked: of no interface, or not of the one that is `wanted`.
+fn no_way(wanted: Option<&str>) -> String {
+    match wanted {
+        Some(name) => format!("there is no interface {}, or it is not up", line(name)),
+        None => "no interface of this machine is up".into(),
+    }
 }
 
 /// Asks one host, `10.0.0.7` or `10.0.0.7:3702`.
@@ -225,6 +232,12 @@ mod tests {
         ] {
             assert_eq!(url_of(addresses, from), expected, "{addresses:?} from {from}");
         }
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_named() {
+        assert_eq!(no_way(Some("nope")), "there is no interface nope, or it is not up");
+        assert_eq!(no_way(None), "no interface of this machine is up");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Verdict {
 pub static CODES: &[(&str, &str)] = &[
     ("well", "Nothing is to be done."),
     ("url-unknown-protocol", "Correct the part before ://; `headwater help serve` lists what there is."),
+    ("url-no-protocol", "Write the protocol in front, as in http://10.0.0.5/video.mjpg or rtsp://10.0.0.5/stream."),
     ("url-no-host", "Write the camera's address behind ://, as in rtsp://10.0.0.5/stream."),
     ("url-port", "A port is a number from 1 to 65535. If the password has a : or / in it, write it as %3a or %2f."),
     ("url-not-understood", "Compare it with the URL in the camera's manual, letter by letter."),
@@ -127,6 +128,10 @@ pub static CODES: &[(&str, &str)] = &[
         "other-protocol",
         "The port speaks another protocol than the URL says. Try http:// in place of rtsp://, or the protocol's own port: 554 for RTSP, 80 for HTTP, 1755 for MMS.",
     ),
+    (
+        "not-onvif",
+        "The device answers, and not as an ONVIF camera. Switch ONVIF on in its settings, write its port as in onvif://10.0.0.5:8000, or give the stream's own URL.",
+    ),
     ("no-video", "There is no picture in this stream. Another path of the camera may have one."),
     ("encrypted", "It is protected and plays only with a licence. Ask whoever makes it for an open stream."),
     (
@@ -225,6 +230,7 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::BadUrl { .. } if has(&["no host"]) => "url-no-host",
         Error::BadUrl { .. } if has(&["port"]) => "url-port",
         Error::BadUrl { .. } => "url-not-understood",
+        Error::NotFound { .. } if has(&["its protocol is missing in front"]) => "url-no-protocol",
         Error::NotFound { .. } if has(&["0xc00d001a", "no such stream"]) => "not-on-air",
         Error::NotFound { .. } if has(&["no source is called"]) => "name-not-served",
         Error::NotFound { .. } if has(&["answered"]) || has_status("404") || has_status("410") => "path-unknown",
@@ -279,6 +285,7 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         {
             "other-protocol"
         }
+        Error::Broken { .. } if has(&["no onvif service"]) => "not-onvif",
         Error::Broken { .. } if has(&["decoded"]) => "not-decodable",
         Error::Broken { .. } => "garbage",
         Error::Unfed { .. } => "unfed",
@@ -403,6 +410,8 @@ mod tests {
         assert_eq!(code(Error::Unauthorized { status: 0, what }), "login-forbidden");
         let what = "http://device/tls/page: connection reset".to_owned();
         assert_eq!(code(Error::Unreachable { what }), "hung-up");
+        let what = "10.0.0.5/404: there is no such file, and of a URL its protocol is missing in front".to_owned();
+        assert_eq!(code(Error::NotFound { status: 0, what }), "url-no-protocol");
     }
 
     #[test]

@@ -257,7 +257,7 @@ async fn found(location: &Location, access: &Access, sink: &Sink) -> Result<Clie
         (None, true) => vec![443],
         (None, false) => PORTS.to_vec(),
     };
-    let mut first = None;
+    let mut errors = Vec::with_capacity(ports.len());
     for port in &ports {
         let here =
             Location { scheme: scheme.into(), port: Some(*port), path_and_query: String::new(), ..location.clone() };
@@ -282,20 +282,31 @@ async fn found(location: &Location, access: &Access, sink: &Sink) -> Result<Clie
         if matches!(error, Error::Timeout { .. } | Error::Tls { .. }) {
             return Err(error);
         }
-        first.get_or_insert(error);
+        errors.push((*port, error));
     }
-    let what = match (&first, &ports[..]) {
-        (Some(error), [_]) => return Err(error.clone()),
-        (Some(error), _) => error.what(),
-        (None, _) => "nothing was tried".into(),
-    };
-    let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
-    let what =
-        format!("{}: no ONVIF service on the ports {}; on the first one: {what}", location.host, ports.join(", "));
-    Err(match first {
-        Some(Error::Unreachable { .. }) => Error::Unreachable { what },
-        _ => Error::NotFound { status: 0, what },
-    })
+    Err(nowhere(&location.host, errors))
+}
+
+/// Why none of the ports of `host` has the service; each with what came of it.
+fn nowhere(host: &str, mut errors: Vec<(u16, Error)>) -> Error {
+    if let [_] = errors[..] {
+        return errors.remove(0).1;
+    }
+    let is_refused = |error: &Error| matches!(error, Error::Refused { .. });
+    let ports: Vec<_> = errors.iter().map(|(port, _)| port.to_string()).collect();
+    let what = format!("{host}: no ONVIF service on the ports {}", ports.join(", "));
+    // A port where somebody answered tells more than those where nobody does.
+    match errors.iter().find(|(_, error)| !is_refused(error)).or(errors.first()) {
+        Some((port, error)) => {
+            let what = format!("{what}; on {port}: {}", error.what());
+            match error {
+                Error::Refused { .. } => Error::Refused { what },
+                Error::Unreachable { .. } => Error::Unreachable { what },
+                _ => Error::Broken { what },
+            }
+        }
+        None => Error::Broken { what },
+    }
 }
 
 fn note_clock(client: &Client, sink: &Sink) {
@@ -323,4 +334,31 @@ async fn services(client: &mut Client, sink: &Sink) -> Result<Services, Failure>
 #[must_use]
 pub fn told(profile: &Profile) -> String {
     wish::told(profile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_the_service_is_told_by_the_port_that_tells_most() {
+        let what = |text: &str| text.to_owned();
+        let refused = || Error::Refused { what: what("cam:80: connection refused") };
+        let page = || Error::Broken { what: what("http://cam:8000: no envelope (status 200)") };
+        let said = "cam: no ONVIF service on the ports 80, 8000; on";
+        for (errors, expected) in [
+            (
+                vec![(80, refused()), (8000, refused())],
+                Error::Refused { what: format!("{said} 80: cam:80: connection refused") },
+            ),
+            (
+                vec![(80, refused()), (8000, page())],
+                Error::Broken { what: format!("{said} 8000: http://cam:8000: no envelope (status 200)") },
+            ),
+            (vec![(80, refused())], refused()),
+            (vec![(80, page())], page()),
+        ] {
+            assert_eq!(nowhere("cam", errors), expected);
+        }
+    }
 }
