@@ -49,6 +49,8 @@ mod tell;
 pub(crate) const ANALYZE: Duration = Duration::from_secs(2);
 /// Pictures in a row of a webcam that may have come in pieces.
 const MOST_TORN: u32 = 100;
+/// Within which time a call by SRT is turned down by whoever is there; nobody is waited for longer.
+const TURNED_DOWN: Duration = Duration::from_secs(1);
 /// Demuxers that read ahead of the time.
 const PLAYLISTS: &[&str] = &["hls", "dash"];
 
@@ -301,8 +303,28 @@ pub(crate) fn died() -> Error {
 /// Opens an input; blocks until it is open or `stop` is set.
 fn open(way: &Way, stop: &Stop) -> Result<Input, Error> {
     let stop = stop.clone();
+    let began = Instant::now();
     let input = Input::open(&way.url, &way.options, move || stop.is_set());
-    input.map_err(|error| way.explain(error))
+    input.map_err(|error| match (way.protocol, &error) {
+        // And not a port to wait at that cannot be had.
+        ("srt", ffmpeg::Error::Other { detail: Some(detail), .. }) if detail.contains("Connection to ") => {
+            untaken(&way.url, began.elapsed())
+        }
+        _ => way.explain(error),
+    })
+}
+
+/// Why nobody has taken a call by SRT that was given up after `waited`. The library says the same of
+/// nobody there as of somebody who turns us down, and only the latter comes at once.
+fn untaken(url: &str, waited: Duration) -> Error {
+    let place = Redacted(url);
+    match waited < TURNED_DOWN {
+        true => Error::Server {
+            status: 0,
+            what: format!("{place}: the call is turned down; are passphrase and streamid right?"),
+        },
+        false => Error::Unreachable { what: format!("{place}: nothing answers, timed out after {waited:.1?}") },
+    }
 }
 
 /// Reads `input` into `sink` until it ends, fails, or nobody wants it.
@@ -487,5 +509,20 @@ pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
         | ffmpeg::Error::DecoderNotFound { .. } => Error::Unsupported { what },
         ffmpeg::Error::Interrupted => Error::Ended { what: None },
         _ => Error::Broken { what },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_nobody_takes_is_told_from_one_that_is_turned_down() {
+        let url = "srt://cam:9000?passphrase=hunter2hunter2";
+        let silent = untaken(url, Duration::from_secs(3));
+        assert!(matches!(&silent, Error::Unreachable { what } if what.contains("timed out after 3.0s")), "{silent}");
+        let turned_down = untaken(url, Duration::from_millis(50));
+        assert!(matches!(&turned_down, Error::Server { what, .. } if what.contains("passphrase and streamid right")));
+        assert!(!format!("{silent} {turned_down}").contains("hunter2"));
     }
 }

@@ -24,7 +24,17 @@ impl Desktop {
         // A number of our own: an Xvfb that looks for a free one can lose its socket to another that is just ending.
         static SCREENS: AtomicU32 = AtomicU32::new(0);
         let wanted = 100 + std::process::id() % 5_000 * 10 + SCREENS.fetch_add(1, Ordering::Relaxed);
-        command.args([&format!(":{wanted}"), "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]);
+        command.args([
+            &format!(":{wanted}"),
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            "800x600x24",
+            "-nolisten",
+            "tcp",
+            "-noreset",
+        ]);
         let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut number = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();

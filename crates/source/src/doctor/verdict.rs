@@ -412,6 +412,8 @@ mod tests {
         assert_eq!(code(Error::Unreachable { what }), "hung-up");
         let what = "10.0.0.5/404: there is no such file, and of a URL its protocol is missing in front".to_owned();
         assert_eq!(code(Error::NotFound { status: 0, what }), "url-no-protocol");
+        let what = "srt://10.0.0.5:9000: nothing answers, timed out after 3.0s".to_owned();
+        assert_eq!(code(Error::Unreachable { what }), "address-silent");
     }
 
     #[test]
