@@ -211,6 +211,14 @@ impl Line {
         }
     }
 
+    /// How long ago it was what is heard, in seconds.
+    pub(crate) fn age_s(&self) -> f64 {
+        match self {
+            Self::Played(play) => play.age_s(),
+            _ => 0.0,
+        }
+    }
+
     pub(crate) fn note(&self, note: &Note) {
         if let Self::Tapped(recorder) = self {
             recorder.note(note);

@@ -1,7 +1,7 @@
 //! What a source has brought so far: counters that cost an addition, and its status.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -52,6 +52,8 @@ pub(crate) struct Progress {
     journal: Mutex<Journal>,
     /// How often it was opened.
     attempts: AtomicU64,
+    /// How long ago it was what is played, in milliseconds; 0 where a camera is there.
+    age_ms: AtomicI64,
     /// Where the last attempt was lost, for the next one.
     bookmark: Mutex<Option<Bookmark>>,
     /// Wakes the supervisor at the first picture of an attempt.
@@ -106,6 +108,7 @@ impl Progress {
             recent: Mutex::default(),
             journal: Mutex::new(Journal::new(Instant::now())),
             attempts: AtomicU64::new(0),
+            age_ms: AtomicI64::new(0),
             bookmark: Mutex::default(),
             live: Notify::new(),
         }
@@ -230,7 +233,18 @@ impl Progress {
 
     /// How it is.
     pub(crate) fn vitals(&self, now: Instant) -> Vitals {
-        self.recent().monitor.vitals(now)
+        let vitals = self.recent().monitor.vitals(now);
+        Vitals { clock_ahead_s: vitals.clock_ahead_s.map(|ahead| ahead + self.age_s()), ..vitals }
+    }
+
+    /// It plays what was that long ago, in seconds.
+    pub(crate) fn plays(&self, age_s: f64) {
+        self.age_ms.store((age_s * 1000.0) as i64, Relaxed);
+    }
+
+    /// By how many seconds the clock of what is played is behind ours because it is of then.
+    pub(crate) fn age_s(&self) -> f64 {
+        self.age_ms.load(Relaxed) as f64 / 1000.0
     }
 
     fn is_live(&self) {

@@ -108,6 +108,7 @@ async fn run(request: &Request, sink: Sink) -> Result<Error, Error> {
     }
     let play = Arc::new(Play::new(path, contents, speed));
     let ending = sink.ending();
+    ending.plays(play.age_s());
     let watched = Arc::clone(&play);
     let over = async {
         while !watched.is_over(ending.has_room()) {

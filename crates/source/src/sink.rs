@@ -116,6 +116,11 @@ impl Sink {
         Self { door: Arc::clone(&self.door), line: Line::Direct }
     }
 
+    /// Tells that what comes was that long ago, in seconds.
+    pub(crate) fn plays(&self, age_s: f64) {
+        self.with(|door| door.progress.plays(age_s));
+    }
+
     /// Tells that what comes has an end after all, as that of a recording.
     pub(crate) fn has_an_end(&self) {
         self.with(|door| door.progress.has_an_end());

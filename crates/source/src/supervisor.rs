@@ -349,6 +349,11 @@ impl Supervisor {
         self.0.progress.vitals(Instant::now())
     }
 
+    /// How long ago it was what it plays, in seconds.
+    pub(crate) fn age_s(&self) -> f64 {
+        self.0.progress.age_s()
+    }
+
     /// JPEG pictures of it, as a variant.
     #[must_use]
     pub fn variants(&self) -> &Arc<Variants> {

@@ -194,7 +194,10 @@ impl Monitor {
 /// How far the clock of the camera is ahead of ours, by one picture.
 pub(crate) fn clock_ahead(packet: &Packet) -> Option<f64> {
     let captured = packet.captured?;
-    let here = SystemTime::now().checked_sub(packet.received.elapsed())?;
+    // What is played faster than it came has come later than now.
+    let (wall, now) = (SystemTime::now(), Instant::now());
+    let early = packet.received.saturating_duration_since(now);
+    let here = wall.checked_sub(now.saturating_duration_since(packet.received))?.checked_add(early)?;
     Some(captured.duration_since(here).map_or_else(|late| -late.duration().as_secs_f64(), |ahead| ahead.as_secs_f64()))
 }
 

@@ -120,6 +120,7 @@ impl Watch {
             keyframe_interval: self.intervals.get(self.intervals.len() / 2).copied(),
             bit_rate: self.bytes as f64 * 8.0 / watched.as_secs_f64().max(0.001),
             jitter: self.deviation.checked_div(steps).unwrap_or_default(),
+            clock_ahead_s: self.found.clock_ahead_s.map(|ahead| ahead + source.age_s()),
             ..self.found
         }
     }

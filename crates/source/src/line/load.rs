@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use formats::capture::{Event, Placed, Reader, Side};
 
@@ -26,6 +27,16 @@ pub(crate) struct Contents {
     /// How often it was opened.
     pub(crate) attempts: u64,
     pub(super) attempt: Attempt,
+}
+
+impl Contents {
+    /// How many seconds before `now` the attempt began; 0 where the capture does not tell.
+    pub(super) fn age_s(&self, now: SystemTime) -> f64 {
+        let began = self.about.get("began_unix_us").and_then(|micros| micros.parse().ok());
+        let Some(began) = began.and_then(|micros: u64| micros.checked_add(self.attempt.began_us)) else { return 0.0 };
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.as_secs_f64() - Duration::from_micros(began).as_secs_f64()
+    }
 }
 
 /// Reads the capture at `path`, with the attempt of number `wanted(attempts)`, the first being 0.

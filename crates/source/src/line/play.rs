@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use formats::capture::Failure;
@@ -144,6 +144,8 @@ pub(crate) struct Play {
     name: String,
     file: File,
     anchor: Instant,
+    /// How long ago the attempt began, by the wall clock.
+    age_s: f64,
     speed: Speed,
     state: Mutex<State>,
 }
@@ -159,9 +161,10 @@ struct State {
 impl Play {
     /// Of what is called `name`, from now on.
     pub(crate) fn new(name: String, contents: Contents, speed: Speed) -> Self {
+        let age_s = contents.age_s(SystemTime::now());
         let Contents { file, attempt, .. } = contents;
         let (newest_us, anchor) = (attempt.began_us, Instant::now());
-        Self { name, file, anchor, speed, state: Mutex::new(State { attempt, newest_us, active: anchor }) }
+        Self { name, file, anchor, age_s, speed, state: Mutex::new(State { attempt, newest_us, active: anchor }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -368,6 +371,11 @@ impl Play {
     pub(crate) fn end(&self) -> Error {
         let over = self.state().attempt.over.as_ref().and_then(failure::error);
         over.unwrap_or(Error::Ended { what: None })
+    }
+
+    /// How long ago it was, in seconds.
+    pub(crate) fn age_s(&self) -> f64 {
+        self.age_s
     }
 
     /// For whom something is asked that was not captured.

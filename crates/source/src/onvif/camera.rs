@@ -314,6 +314,7 @@ fn note_clock(client: &Client, sink: &Sink) {
         sink.note(Note::Fact(format!("{MARK}its clock tells no time that makes sense")));
         return;
     };
+    let ahead = ahead.saturating_add(sink.line().age_s().round() as i64);
     sink.note(Note::Clock { ahead_s: ahead });
     if ahead.abs() > CLOCK_S {
         tracing::warn!(ahead_s = ahead, "the camera's clock is wrong; logins are made by it");

@@ -144,6 +144,48 @@ async fn the_doctor_says_of_a_capture_what_it_said_of_the_camera() {
     assert!(told.len() >= 8, "{told:?}");
 }
 
+/// A sender's report of a camera whose clock is a thousand seconds behind (RFC 3550 section 6.4.1).
+fn late(text: &str) -> Reply {
+    if method(text) != "PLAY" {
+        return usual(text);
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let ntp = u32::try_from(now - 1000 + 2_208_988_800).unwrap().to_be_bytes();
+    let mut report = interleaved(&[&rtcp_head()[..], &ntp, &[0; 16]].concat());
+    report[1] = 1;
+    let mut bytes = head(200, text, "Session: 7\r\n", "");
+    bytes.extend_from_slice(&report);
+    (0..10).for_each(|at| bytes.extend_from_slice(&interleaved(&rtp(at))));
+    Reply::Raw(bytes)
+}
+
+/// The begin of a report of the stream that [`rtp`] is of.
+fn rtcp_head() -> Vec<u8> {
+    [&[0x80, 200, 0, 6][..], &rtp(0)[8..12]].concat()
+}
+
+#[tokio::test]
+async fn a_capture_s_age_is_no_fault_of_the_camera_s_clock() {
+    ffmpeg::init();
+    let (fake, folder) = (Fake::start(late).await, Folder::new());
+    let is_off = |told: &[(&str, String)]| told.iter().any(|(code, _)| *code == "clock-off");
+    assert!(is_off(&verdicts(&url(&fake), folder.options(Options::default())).await));
+    for query in ["", "?speed=max"] {
+        assert!(is_off(&verdicts(&folder.url(query), Options::default()).await), "{query}");
+    }
+    // The same camera, captured when its clock was right, which is a thousand seconds ago.
+    let mut bytes = std::fs::read(folder.file()).unwrap();
+    let name = b"began_unix_us: ";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+    let began: u64 = std::str::from_utf8(&bytes[at..at + 16]).unwrap().parse().unwrap();
+    bytes[at..at + 16].copy_from_slice((began - 1_000_000_000).to_string().as_bytes());
+    std::fs::write(folder.file(), bytes).unwrap();
+    for query in ["", "?speed=max"] {
+        let told = verdicts(&folder.url(query), Options::default()).await;
+        assert!(!told.is_empty() && !is_off(&told), "{query}: {told:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_said_through_a_tunnel_of_http_is_not_in_the_file() {
     let secret = base64::engine::general_purpose::STANDARD.encode(PASSWORD);
