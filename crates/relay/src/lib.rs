@@ -180,11 +180,12 @@ pub struct Relay {
     started: Instant,
 }
 
-/// What streams of `config` ask for that is not served: formats and codecs. What can only be
-/// found out by serving it, such as the addresses of names, is not looked at.
+/// What `config` asks for that is not served: sources that can never be opened, formats and codecs
+/// of streams. What can only be found out by serving it, such as the addresses of names, is not looked
+/// at.
 #[must_use]
 pub fn unserved(config: &::config::Config) -> Vec<Problem> {
-    paths::unserved(config)
+    [sources::unserved(&config.sources), paths::unserved(config)].concat()
 }
 
 impl Relay {

@@ -70,6 +70,11 @@ impl Sources {
     }
 }
 
+/// What can never be opened, and why.
+pub(crate) fn unserved(wanted: &[::config::Source]) -> Vec<Problem> {
+    wanted.iter().filter_map(|source| options(source).err()).collect()
+}
+
 impl Renewal<'_> {
     /// Keeps the sources that are wanted as they are, with all who watch them, ends the others and
     /// sets up the new ones.

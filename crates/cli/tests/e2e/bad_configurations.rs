@@ -66,3 +66,17 @@ fn of_two_streams_with_one_name_each_visitor_gets_the_first_that_lets_it_in() {
     assert_eq!(told.status.code(), Some(2), "{}", told.err);
     assert!(told.err.contains("<Stream one.mjpeg> is never reached"), "{}", told.err);
 }
+
+#[test]
+fn a_check_finds_every_source_that_can_never_be_opened() {
+    let file = folder("never-opened").join("headwater.toml");
+    let text = "[[source]]\nname = \"typo\"\nurl = \"htp://10.0.0.5/x\"\n\n[[source]]\nname = \"pin\"\n\
+        url = \"https://10.0.0.5/x\"\ntls_pin = \"abc\"\n\n[[source]]\nname = \"good\"\nurl = \"pattern:\"\n";
+    std::fs::write(&file, text).unwrap();
+    let told = crate::harness::run(crate::harness::server::headwater().args(["config", "check"]).arg(&file));
+    assert_eq!(told.status.code(), Some(2), "{}", told.err);
+    for part in ["headwater.toml:1: error: typo: ", "htp", "headwater.toml:5: error: pin: tls_pin: "] {
+        assert!(told.err.contains(part), "{part}: {}", told.err);
+    }
+    assert!(!told.err.contains("good"), "{}", told.err);
+}
