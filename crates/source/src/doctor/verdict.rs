@@ -264,7 +264,7 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::Setting { .. } => "device-setting",
         Error::NotVideo { .. } if is_device && has(&["no picture"]) => "device-no-picture",
         Error::NotVideo { .. } if has(&["no video track", "no picture", "no stream"]) => "no-video",
-        Error::NotVideo { .. } if has(&["of a kind that ffmpeg"]) => "garbage",
+        Error::NotVideo { .. } if has(&["of a kind that ffmpeg", "this is no capture"]) => "garbage",
         Error::NotVideo { page: true, .. } if has(&["text,"]) => "is-a-text",
         Error::NotVideo { .. } if has(&["html", "page"]) => "is-a-page",
         Error::NotVideo { .. } => "is-a-text",

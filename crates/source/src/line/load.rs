@@ -69,7 +69,7 @@ pub(crate) fn load(path: &str, number: u64) -> Result<Contents, Error> {
     }
     match (&wrong, reader.left()) {
         (Some(error), _) if loading.about.is_empty() => {
-            return Err(Error::NotVideo { what: format!("{path}: {error}"), page: false });
+            return Err(Error::NotVideo { what: format!("{path}: this is no capture: {error}"), page: false });
         }
         (Some(error), _) => tracing::warn!("{path}: {error}; what is before it is played"),
         (None, left @ 1..) => tracing::info!("{path}: the last record broke off; its {left} bytes are left out"),

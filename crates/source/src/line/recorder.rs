@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -220,7 +220,8 @@ fn create(path: &Path) -> Result<File, Error> {
             return Err(bad("it is there, and is something else than a capture".into()));
         }
     }
-    OpenOptions::new().write(true).create(true).truncate(true).open(path).map_err(io)
+    // It holds pictures, names and addresses.
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(io)
 }
 
 /// What the capture is of, as far as it matters for playing it.

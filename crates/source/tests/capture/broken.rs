@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use formats::capture::{Event, PREAMBLE};
-use source::{Capture, Error, Options, Supervisor};
+use source::{Capture, Error, Options, Supervisor, doctor};
 
 use crate::http::{mjpeg, url};
 use crate::support::{Folder, watch};
@@ -13,6 +13,8 @@ use crate::support::{Folder, watch};
 async fn what_is_whole_of_a_capture_that_broke_off_is_played() {
     let (folder, address) = (Folder::new(), mjpeg(Duration::ZERO).await);
     let came = watch(&url(address), folder.options(Options::default()), 100).await;
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(folder.file()).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "nobody else sees what the camera saw");
     let whole = std::fs::read(folder.file()).unwrap();
     let mut least = 0;
     for part in [3, 5, 8] {
@@ -68,6 +70,10 @@ async fn what_cannot_be_captured_and_what_is_no_capture_is_refused() {
     assert_eq!(std::fs::read(folder.file()).unwrap(), b"my diary");
     let error = watch(&folder.url(""), Options::default(), 1).await.error.unwrap();
     assert!(error.to_string().contains("expected a capture"), "{error}");
+    let report = doctor::examine(&folder.url(""), Options::default(), Duration::ZERO).await;
+    let verdict = &report.verdicts[0];
+    assert_eq!(verdict.code, "garbage");
+    assert!(verdict.sentence.contains("this is no capture"), "{}", verdict.sentence);
     std::fs::write(folder.file(), PREAMBLE).unwrap();
     let error = watch(&folder.url(""), Options::default(), 1).await.error.unwrap();
     assert!(error.to_string().contains("nothing was captured"), "{error}");
