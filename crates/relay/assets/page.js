@@ -45,7 +45,7 @@ function alone() {
 function isShown(card) {
   if (alone()) return card.key === alone();
   const wanted = page.filter.hidden ? "" : page.input.value.trim().toLowerCase();
-  return `${card.source.name} ${card.source.state}`.toLowerCase().includes(wanted);
+  return `${card.source.name} ${card.source.shown}`.toLowerCase().includes(wanted);
 }
 
 /** Shows the cards that are wanted, and starts and stops their pictures. */
@@ -258,7 +258,7 @@ function updateCard(card, source) {
   // What is known of a source that went away stays, so that its stream need not change.
   card.width = source.width || card.width;
   card.codec = source.codec ?? card.codec;
-  card.part("badge").className = `badge ${source.state}`;
+  card.part("badge").className = `badge ${source.shown}`;
   card.part("note").title = source.error ?? "";
   for (const [name, text] of Object.entries(texts(source))) say(card.part(name), text);
   explain(card);
@@ -313,11 +313,11 @@ function texts(source) {
   const looking = source.viewers || source.snapshots;
   const viewers = looking === 1 ? "1 viewer" : `${looking || "no"} viewers`;
   const since = duration(snapshot.time - source.since);
-  const spell = { live: `live for ${since}`, idle: `idle for ${since}`, ended: `ended ${since} ago` };
+  const spell = { live: `live for ${since}`, idle: `idle for ${since}`, ended: source.error === null && `ended ${since} ago` };
   const retry = source.retry_in_s !== null && `retry in ${Math.ceil(source.retry_in_s)} s`;
-  const state = [spell[source.state] ?? `no picture for ${since}`, viewers, retry].filter(Boolean).join(" · ");
+  const state = [spell[source.state] || `no picture for ${since}`, viewers, retry].filter(Boolean).join(" · ");
   return {
-    badge: source.state,
+    badge: source.shown,
     facts: live ? `${picture} · ${source.fps.toFixed(1)} fps` : state,
     note: live ? state : source.error ?? source.phase ?? "",
     url: source.url,

@@ -88,7 +88,7 @@ impl Key {
 }
 
 /// Names in the order of the numbers in them: `cam2` before `cam10`.
-fn by_numbers(one: &str, two: &str) -> Ordering {
+pub(crate) fn by_numbers(one: &str, two: &str) -> Ordering {
     let (mut one, mut two) = (one, two);
     loop {
         let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
@@ -132,7 +132,7 @@ fn need(source: &SourceStatus) -> f64 {
 
 static COLUMNS: &[Column] = &[
     Column { name: "name", head: "name", cell: |s| s.name.clone(), key: |s| Key::Text(s.name.clone()) },
-    Column { name: "state", head: "state", cell: |s| s.state.into(), key: |s| Key::Text(s.state.into()) },
+    Column { name: "state", head: "state", cell: |s| s.shown.into(), key: |s| Key::Text(s.shown.into()) },
     Column { name: "trouble", head: "trouble", cell: |s| s.health.trouble.join("; "), key: |s| Key::Number(need(s)) },
     Column {
         name: "fps",
@@ -236,6 +236,7 @@ pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> 
     });
     let mut html = String::with_capacity(4096 + rows.len() * 400);
     html.push_str(HEAD);
+    html.push_str(&labels());
     let all = snapshot.sources.len();
     let other = if wish.only_trouble {
         "<a href=\"/health\">all</a>"
@@ -270,6 +271,15 @@ pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> 
     Ok(html)
 }
 
+/// The heads of the numbers beside them, where a window is too narrow for a table (`page.css`).
+fn labels() -> String {
+    let numbers = COLUMNS.iter().enumerate().skip(3);
+    let rules = numbers.map(|(at, column)| {
+        format!(".health td:nth-child({}):not(:empty)::before{{content:\"{} \"}}", at + 1, column.head)
+    });
+    format!("<style>@media (max-width:700px){{{}}}</style>", rules.collect::<String>())
+}
+
 const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"/favicon.ico\"><script src=\"/assets/status.js\" defer></script><title>headwater: health</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status health\"><h1>Health</h1>";
 
 #[cfg(test)]
@@ -279,8 +289,14 @@ mod tests {
 
     fn live(name: &str) -> SourceStatus {
         let health = HealthStatus { keyframe_interval_s: Some(1.0), kbit_s: 2000.0, ..HealthStatus::default() };
-        let mut source =
-            SourceStatus { name: name.into(), state: "live", fps: 25.0, pictures: 10_000, ..SourceStatus::default() };
+        let mut source = SourceStatus {
+            name: name.into(),
+            state: "live",
+            shown: "live",
+            fps: 25.0,
+            pictures: 10_000,
+            ..SourceStatus::default()
+        };
         source.health = health;
         source
     }

@@ -37,6 +37,8 @@ pub struct SourceStatus {
     pub url: String,
     /// `idle`, `opening`, `live`, `waiting` or `ended`.
     pub state: &'static str,
+    /// The same for people: `refused` or `failed` of a source that was given up.
+    pub shown: &'static str,
     /// What an attempt is waiting for.
     pub phase: Option<String>,
     /// Since when it is in this state; while it is not live, since when there are no
@@ -218,16 +220,16 @@ pub(crate) fn take(relay: &Relay) -> Snapshot {
     });
     let clients: Vec<ClientStatus> = clients.collect();
     let viewers = |name: &str| clients.iter().filter(|client| client.source == name).count();
+    let feeds = relay.paths().into_iter().flat_map(|paths| paths.table().feeds().cloned().collect::<Vec<_>>());
+    let mut sources: Vec<_> = (relay.sources().into_iter().chain(feeds))
+        .map(|source| source_status(&source, viewers(source.name()), relay.desks.count(&source)))
+        .collect();
+    sources.sort_by(|one, two| health::by_numbers(&one.name, &two.name).then_with(|| one.name.cmp(&two.name)));
     Snapshot {
         version: env!("CARGO_PKG_VERSION"),
         time: seconds(SystemTime::now()),
         uptime_s: relay.started.elapsed().as_secs_f64(),
-        sources: relay
-            .sources()
-            .into_iter()
-            .chain(relay.paths().into_iter().flat_map(|paths| paths.table().feeds().cloned().collect::<Vec<_>>()))
-            .map(|source| source_status(&source, viewers(source.name()), relay.desks.count(&source)))
-            .collect(),
+        sources,
         clients,
         totals: relay.sessions.totals().into_iter().collect(),
     }
@@ -249,6 +251,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
         name: source.name().into(),
         url: Redacted(source.url()).to_string(),
         state: status.state.name(),
+        shown: status.word(),
         phase: match status.state {
             State::Opening(phase) => Some(phase.to_string()),
             _ => None,
@@ -349,7 +352,7 @@ pub(crate) fn page(snapshot: &Snapshot) -> String {
     let sources = snapshot.sources.iter().map(|s| {
         vec![
             s.name.clone(),
-            s.state.into(),
+            s.shown.into(),
             s.error.clone().or_else(|| s.phase.clone()).unwrap_or_default(),
             s.codec.clone().unwrap_or_default(),
             if s.width > 0 { format!("{}x{}", s.width, s.height) } else { String::new() },

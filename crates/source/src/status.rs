@@ -75,3 +75,16 @@ pub struct Status {
     /// Its tracks.
     pub tracks: Tracks,
 }
+
+impl Status {
+    /// One word for people: the state's, but of a source that was given up why: `refused` where it
+    /// wants another password, else `failed`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match (&self.state, &self.error) {
+            (State::Ended, Some(error)) if error.is_refusal() => "refused",
+            (State::Ended, Some(_)) => "failed",
+            (state, _) => state.name(),
+        }
+    }
+}

@@ -139,7 +139,9 @@ async fn sixteen_channels_with_one_wrong_password_try_it_twice() {
 
     // Somebody has seen to it.
     let ended = sources.iter().find(|(source, _)| matches!(source.status().borrow().state, State::Ended));
-    ended.unwrap().0.poke();
+    let (given_up, _) = ended.unwrap();
+    assert_eq!(given_up.status().borrow().word(), "refused");
+    given_up.poke();
     timeout(PATIENCE, async {
         while camera.logins.load(SeqCst) < 3 {
             sleep(Duration::from_millis(5)).await;

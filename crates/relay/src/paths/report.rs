@@ -50,6 +50,9 @@ struct StreamRow {
 struct FeedRow {
     name: String,
     state: &'static str,
+    /// For people.
+    #[serde(skip)]
+    shown: &'static str,
     error: Option<String>,
     codec: Option<String>,
     width: u32,
@@ -269,6 +272,7 @@ fn feed_row(feed: &Feed, paths: &Paths, table: &Table) -> Option<FeedRow> {
     Some(FeedRow {
         name: feed.name.clone(),
         state: status.state.name(),
+        shown: status.word(),
         error: status.error.as_ref().map(ToString::to_string),
         codec: track.map(|track| track.codec.name().into()),
         width: video.map_or(0, |video| video.size.width),

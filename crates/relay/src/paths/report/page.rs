@@ -135,10 +135,10 @@ fn client(row: &ClientRow) -> Vec<String> {
 
 /// How a feed does, in a line.
 fn state(feed: &FeedRow) -> String {
-    let class = match feed.state {
+    let class = match feed.shown {
         "live" => "live",
         "opening" => "opening",
-        "waiting" | "unfed" => "waiting",
+        "waiting" | "unfed" | "refused" | "failed" => "waiting",
         _ => "ended",
     };
     let mut parts = Vec::new();
@@ -164,7 +164,7 @@ fn state(feed: &FeedRow) -> String {
         let s = if feed.restarts == 1 { "" } else { "s" };
         parts.push(format!("Started again {} time{s}.", feed.restarts));
     }
-    format!("<p class=\"line\"><span class=\"badge {class}\">{}</span>{}</p>\n", feed.state, parts.join(" · "))
+    format!("<p class=\"line\"><span class=\"badge {class}\">{}</span>{}</p>\n", feed.shown, parts.join(" · "))
 }
 
 /// What the streams of a feed ask for.
