@@ -45,6 +45,10 @@ pub fn run(args: &Doctor, is_verbose: bool) -> anyhow::Result<()> {
         false => write!(out, "{}", as_text(&report, args.dialogue || is_verbose))?,
     }
     out.flush()?;
+    // What is wrong is the command line, and the camera was not asked.
+    if let Some(wrong) = report.verdicts.iter().find(|verdict| verdict.sentence.starts_with("--capture")) {
+        return Err(Failure::Usage(wrong.sentence.clone()).into());
+    }
     match report.outcome() {
         Outcome::Bad => Err(Failure::Told.into()),
         _ => Ok(()),

@@ -45,6 +45,12 @@ fn told(url: &str, error: &source::Error) -> String {
     }
 }
 
+/// Whether `--capture` stands where it cannot, or names a file that it cannot have: no fault of
+/// the source's.
+fn is_of_capture(error: &source::Error) -> bool {
+    matches!(error, source::Error::BadUrl { what, .. } if what.starts_with("--capture"))
+}
+
 /// Prints what went wrong and gives the code for it.
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
@@ -58,6 +64,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
     let style = anstyle::AnsiColor::Red.on_default().bold();
     anstream::eprintln!("{style}headwater:{style:#} {error:#}");
     ExitCode::from(match error.downcast_ref::<Failure>() {
+        Some(Failure::Source { error, .. }) if is_of_capture(error) => 2,
         Some(Failure::Source { .. } | Failure::Told) => 3,
         Some(Failure::Usage(_) | Failure::Config(_)) => 2,
         _ if error.is::<relay::ConfigError>() => 2,

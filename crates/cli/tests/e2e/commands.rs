@@ -114,6 +114,25 @@ fn grab_goes_on_every_so_often_under_the_names_of_the_hour() {
 }
 
 #[test]
+fn a_capture_that_cannot_be_is_a_wrong_command_line() {
+    let folder = folder("no-capture");
+    let diary = folder.join("diary.txt");
+    std::fs::write(&diary, "my diary").unwrap();
+    let (diary, new) = (diary.to_str().unwrap(), folder.join("new.hwc"));
+    for command in ["probe", "doctor"] {
+        for (file, url, part) in [
+            (new.to_str().unwrap(), "pattern:", "cannot be captured"),
+            (diary, "http://127.0.0.1:9/", "something else than a capture"),
+        ] {
+            let output = say(&[command, "--capture", file, url]);
+            assert_eq!(output.status.code(), Some(2), "{command} {url}: {}", output.err);
+            assert!(output.err.contains(part), "{command} {url}: {}", output.err);
+        }
+    }
+    assert_eq!(std::fs::read(diary).unwrap(), b"my diary");
+}
+
+#[test]
 fn grab_refuses_what_it_cannot_write_and_reports_what_it_cannot_read() {
     for (args, code, part) in [
         (&["grab", "pattern:", "-o", "frame.png"][..], 2, ".jpg"),
