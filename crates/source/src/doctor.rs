@@ -108,6 +108,8 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
         let over = status.wait_for(|status| !matches!(status.state, State::Live));
         let began = Instant::now();
         tokio::select! {
+            // What has come counts, even if it is over already.
+            biased;
             () = health.run() => {}
             _ = timeout(watch, over) => {}
         }
