@@ -316,6 +316,12 @@ impl Progress {
         });
     }
 
+    /// It has come to its end, and begins anew after `wait`, which is no loss.
+    pub(crate) async fn over_again(&self, wait: Duration) {
+        self.status.send_modify(|status| status.state = State::Waiting(Instant::now() + wait));
+        tokio::time::sleep(wait).await;
+    }
+
     fn lost(&self, was_live: bool) {
         if was_live {
             self.recent().monitor.was_lost(Instant::now());

@@ -122,7 +122,7 @@ async fn run(request: &Request, sink: Sink) -> Result<Error, Error> {
         error = connection => error,
         error = over => error,
     };
-    if is_last && !again {
+    if is_last {
         ending.has_an_end();
     }
     Ok(error)

@@ -506,9 +506,14 @@ impl Task {
         let was_live = self.progress.newest().is_some();
         self.failures = if was_live { 1 } else { self.failures.saturating_add(1) };
         let live = self.progress.status().borrow().about.live;
-        if matches!(error, Error::Ended { what: None }) && was_live && !live && !self.request.options.repeat_files {
-            self.progress.ended();
-            return false;
+        if matches!(error, Error::Ended { what: None }) && was_live && !live {
+            if !self.request.options.repeat_files {
+                self.progress.ended();
+                return false;
+            }
+            self.failures = 0;
+            self.progress.over_again(AT_ONCE).await;
+            return true;
         }
         let backoff = &self.request.options.backoff;
         let given_up = backoff.gives_up(self.failures, &error);

@@ -98,6 +98,20 @@ async fn a_program_is_played_without_being_run() {
     assert_eq!(std::fs::read(&mark).unwrap().len(), ran.len(), "nothing was run");
 }
 
+#[tokio::test]
+async fn the_next_round_of_a_capture_is_no_loss() {
+    let (folder, address) = (Folder::new(), mjpeg(Duration::ZERO).await);
+    let count = watch(&url(address), folder.options(Options::default()), 100).await.seen.len();
+    let options = Options { repeat_files: true, always_on: true, ..Options::default() };
+    let source = Supervisor::new("cam", &folder.url("?speed=max"), options).unwrap();
+    let mut cursor = source.feed().cursor(feed::Start::Oldest);
+    for _ in 0..=count * 2 {
+        tokio::time::timeout(crate::support::PATIENCE, cursor.next()).await.expect("another round").unwrap();
+    }
+    let status = source.status().borrow().clone();
+    assert_eq!((source.vitals().lost_a_day, status.reconnects, status.error), (0, 0, None));
+}
+
 const CHILD: &str = "HEADWATER_TEST_CAPTURE";
 
 /// Not a test of its own: what the next one kills.
