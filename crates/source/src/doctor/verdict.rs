@@ -421,6 +421,7 @@ mod tests {
         let what = |text: &str| text.to_owned();
         for (error, expected) in [
             (Error::Timeout { phase: Phase::Resolve, after: Duration::from_secs(1), tried: None }, "name-silent"),
+            (Error::Broken { what: "cam: no ONVIF service on the ports 80, 8000; on 80: a page".into() }, "not-onvif"),
             (Error::Unsupported { what: what("this build of FFmpeg lacks the protocol of that URL") }, "no-protocol"),
             (Error::from_io("/tmp/x.mp4", &std::io::ErrorKind::PermissionDenied.into()), "file-rights"),
             (Error::from_io("/dev/video0", &std::io::ErrorKind::PermissionDenied.into()), "device-rights"),

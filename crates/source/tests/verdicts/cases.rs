@@ -61,6 +61,7 @@ pub async fn all(folder: &Path) -> Vec<Case> {
 fn urls(cases: &mut Cases) {
     for (code, url) in [
         ("url-unknown-protocol", "htp://cam/x"),
+        ("url-no-protocol", "127.0.0.1:8100/video.mjpg"),
         ("url-no-host", "http:///x"),
         ("url-port", "http://cam:99999/"),
         ("url-port", "rtsp://admin:hunter2:x@cam:nine/"),

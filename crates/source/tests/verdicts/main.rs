@@ -17,11 +17,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// What a test cannot have happen: a name server that is silent, rights that root has all the same,
-/// webcams, an FFmpeg that lacks something, and what only readers of a relay meet. The unit tests of
-/// the doctor have these.
+/// webcams, an FFmpeg that lacks something, the ports where ONVIF is usual, and what only readers of a
+/// relay meet. Unit tests have these.
 const ELSEWHERE: &[&str] = &[
     "name-silent",
     "no-protocol",
+    "not-onvif",
     "file-rights",
     "device-rights",
     "device-busy",
