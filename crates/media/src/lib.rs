@@ -9,6 +9,7 @@
 mod coding;
 mod escapes;
 mod facts;
+pub mod nal;
 mod picture;
 mod redact;
 mod spelling;

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use media::Size;
-use memchr::memmem;
+use media::nal::{self, START_CODE};
 
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
 /// Table 7-1.
 const SPS: u8 = 7;
 /// Table 7-1.
@@ -14,20 +13,6 @@ const MOST_SETS: usize = 16 << 10;
 /// Profiles whose parameter sets say how colours lie (7.3.2.1.1).
 const WITH_CHROMA: [u8; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
-/// The NAL units of an access unit in Annex B, without their start codes.
-pub(crate) fn nals(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = memmem::find(unit, &START_CODE[1..]).map(|at| &unit[at + 3..]);
-    std::iter::from_fn(move || {
-        let from = rest?;
-        let next = memmem::find(from, &START_CODE[1..]);
-        rest = next.map(|at| &from[at + 3..]);
-        let nal = &from[..next.unwrap_or(from.len())];
-        // Zeros before the next start code are none of it.
-        Some(nal.strip_suffix(&[0]).unwrap_or(nal))
-    })
-    .filter(|nal| !nal.is_empty())
-}
-
 fn kind(nal: &[u8]) -> u8 {
     nal[0] & 0x1f
 }
@@ -36,7 +21,7 @@ fn kind(nal: &[u8]) -> u8 {
 /// of the two kinds is missing or makes no sense.
 pub(crate) fn parameters(unit: &[u8]) -> Option<(Bytes, Size)> {
     let (mut sets, mut size, mut has_pps) = (Vec::new(), None, false);
-    for nal in nals(unit).filter(|nal| matches!(kind(nal), SPS | PPS)) {
+    for nal in nal::units(unit).filter(|nal| matches!(kind(nal), SPS | PPS)) {
         if sets.len() + nal.len() > MOST_SETS {
             return None;
         }
@@ -52,7 +37,7 @@ pub(crate) fn parameters(unit: &[u8]) -> Option<(Bytes, Size)> {
 
 /// Whether an access unit brings its own sequence parameter set.
 pub(crate) fn has_parameters(unit: &[u8]) -> bool {
-    nals(unit).any(|nal| kind(nal) == SPS)
+    nal::units(unit).any(|nal| kind(nal) == SPS)
 }
 
 /// The parameter sets of libavcodec's extradata in Annex B: as they are, or out of an
@@ -61,29 +46,12 @@ pub(crate) fn in_annex_b(extradata: &[u8]) -> Option<Bytes> {
     if extradata.starts_with(&START_CODE) || extradata.starts_with(&START_CODE[1..]) {
         return Some(Bytes::copy_from_slice(extradata));
     }
-    let (head, mut rest) = extradata.split_at_checked(6)?;
-    if head[0] != 1 {
-        return None;
-    }
-    let mut sets = Vec::new();
-    let mut take = |rest: &mut &[u8], count: u8| {
-        for _ in 0..count {
-            let length = usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));
-            sets.extend_from_slice(&START_CODE);
-            sets.extend_from_slice(rest.get(2..2 + length)?);
-            *rest = &rest[2 + length..];
-        }
-        Some(())
-    };
-    take(&mut rest, head[5] & 0x1f)?;
-    let (count, mut rest) = rest.split_first()?;
-    take(&mut rest, *count)?;
-    Some(sets.into())
+    nal::of_record(extradata).map(|(_, sets)| sets.into())
 }
 
 /// The size of the pictures that a sequence parameter set describes (7.3.2.1.1, 7.4.2.1.1).
-fn size_of(nal: &[u8]) -> Option<Size> {
-    let plain = unescape(nal.get(1..)?);
+fn size_of(set: &[u8]) -> Option<Size> {
+    let plain = nal::unescaped(set.get(1..)?);
     let mut bits = Bits { bytes: &plain, at: 0 };
     let profile = bits.take(8)? as u8;
     bits.take(16)?;
@@ -144,20 +112,6 @@ fn size_of(nal: &[u8]) -> Option<Size> {
         whole.checked_sub(from.checked_add(to)?.checked_mul(unit)?).filter(|left| *left > 0)
     };
     Some(Size::new(of(width, cut[0], cut[1], across)?, of(height, cut[2], cut[3], down * (2 - is_progressive))?))
-}
-
-/// Takes the emulation prevention bytes out (7.4.1).
-fn unescape(nal: &[u8]) -> Vec<u8> {
-    let (mut plain, mut zeros) = (Vec::with_capacity(nal.len()), 0);
-    for byte in nal {
-        if zeros >= 2 && *byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if *byte == 0 { zeros + 1 } else { 0 };
-        plain.push(*byte);
-    }
-    plain
 }
 
 struct Bits<'a> {

@@ -5,37 +5,20 @@
 //! codec data.
 
 use bytes::Bytes;
+use media::nal::{self, START_CODE};
 use media::{Codec, Track};
 
 use crate::fields::Fields;
 
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
-
 /// Makes the codec data of `track` Annex B, if they are a record; returns the bytes of the
 /// lengths before its NAL units then.
 pub(super) fn unpack(track: &mut Track) -> Option<usize> {
-    if track.codec != Codec::H264 || track.extradata.first() != Some(&1) {
+    if track.codec != Codec::H264 {
         return None;
     }
-    let (length, sets) = parameter_sets(&track.extradata)?;
+    let (length, sets) = nal::of_record(&track.extradata)?;
     track.extradata = sets.into();
     Some(length)
-}
-
-fn parameter_sets(record: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let mut fields = Fields(record);
-    // Version, profile, constraints, level.
-    fields.take(4)?;
-    let length = usize::from(fields.u8()? & 3) + 1;
-    let mut sets = Vec::new();
-    for mask in [0x1F, 0xFF] {
-        for _ in 0..fields.u8()? & mask {
-            let size = fields.u16()?.swap_bytes();
-            sets.extend_from_slice(&START_CODE);
-            sets.extend_from_slice(fields.take(size.into())?);
-        }
-    }
-    Some((length, sets))
 }
 
 /// The picture with start codes for lengths, and whether it is damaged: its last NAL unit is
@@ -63,11 +46,6 @@ mod tests {
 
     #[test]
     fn lengths_become_start_codes() {
-        let record = b"\x01\x64\x00\x1f\xfd\xe1\x00\x03sps\x01\x00\x02pp";
-        assert_eq!(parameter_sets(record), Some((2, b"\0\0\0\x01sps\0\0\0\x01pp".to_vec())));
-        for cut in 0..record.len() {
-            assert_eq!(parameter_sets(&record[..cut]), None);
-        }
         let convert = |bytes: &'static [u8]| {
             let (out, damaged) = annex_b(Bytes::from_static(bytes), 2);
             (out.to_vec(), damaged)

@@ -7,7 +7,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use memchr::memmem;
+use media::nal::units;
 
 use super::{Format, Payload, hex};
 use crate::rtp::Writer;
@@ -64,24 +64,6 @@ impl Syntax {
             _ => Role::Other,
         }
     }
-}
-
-/// The NAL units of an access unit in Annex B form, without the zeros around them.
-fn units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let start = memmem::find(data, &[0, 0, 1]);
-    let mut rest = start.and_then(|at| data.get(at + 3..));
-    std::iter::from_fn(move || {
-        loop {
-            let from = rest?;
-            let end = memmem::find(from, &[0, 0, 1]);
-            rest = end.and_then(|at| from.get(at + 3..));
-            let unit = &from[..end.unwrap_or(from.len())];
-            let length = unit.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-            if length > 0 {
-                return Some(&unit[..length]);
-            }
-        }
-    })
 }
 
 #[derive(Debug)]
@@ -240,19 +222,5 @@ impl Nal {
                 Syntax::H265 => writer.put(&[&[head[0] & 0x81 | 49 << 1, head[1], edge | kind], chunk]),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn units_are_found_between_start_codes_of_both_lengths() {
-        let found = |data: &[u8]| units(data).map(<[u8]>::to_vec).collect::<Vec<_>>();
-        assert_eq!(found(&[0, 0, 0, 1, 9, 16, 0, 0, 1, 7, 1, 0, 0, 0, 1, 5]), [vec![9, 16], vec![7, 1], vec![5]]);
-        assert_eq!(found(&[0, 0, 1]), Vec::<Vec<u8>>::new());
-        assert_eq!(found(&[0, 0, 1, 0, 0, 1, 5, 0, 0]), [vec![5]]);
-        assert_eq!(found(b"no start code"), Vec::<Vec<u8>>::new());
     }
 }

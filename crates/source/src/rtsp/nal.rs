@@ -7,7 +7,7 @@
 
 use std::ops::RangeInclusive;
 
-use media::Codec;
+use media::{Codec, nal};
 use memchr::memmem;
 
 const START_CODE: [u8; 3] = [0, 0, 1];
@@ -98,7 +98,7 @@ pub(crate) fn check(codec: Codec, data: &[u8]) {
 
 /// H.264 7.3.2.3: messages of type, size and payload, until the trailing bits.
 fn has_recovery_point(sei: &[u8]) -> bool {
-    let mut bytes = unescape(sei).into_iter().peekable();
+    let mut bytes = nal::unescaped(sei).into_iter().peekable();
     let number = |bytes: &mut std::iter::Peekable<std::vec::IntoIter<u8>>| {
         let mut sum = 0;
         loop {
@@ -118,21 +118,6 @@ fn has_recovery_point(sei: &[u8]) -> bool {
         }
     }
     false
-}
-
-/// Takes the emulation prevention bytes out (H.264 7.4.1).
-fn unescape(nal: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(nal.len());
-    let mut zeros = 0;
-    for byte in nal {
-        if zeros >= 2 && *byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if *byte == 0 { zeros + 1 } else { 0 };
-        plain.push(*byte);
-    }
-    plain
 }
 
 #[cfg(test)]
