@@ -16,28 +16,48 @@ use crate::Error;
 /// Bytes between two segments that are passed over, as decoders do; more is damage.
 const MAX_PADDING: usize = 256;
 
-/// Marker codes, T.81 table B.1.
-pub(crate) mod marker {
-    pub(crate) const SOF0: u8 = 0xC0;
-    pub(crate) const SOF2: u8 = 0xC2;
-    pub(crate) const DHT: u8 = 0xC4;
-    pub(crate) const JPG: u8 = 0xC8;
-    pub(crate) const DAC: u8 = 0xCC;
-    pub(crate) const SOF15: u8 = 0xCF;
-    pub(crate) const RST0: u8 = 0xD0;
-    pub(crate) const RST7: u8 = 0xD7;
-    pub(crate) const SOI: u8 = 0xD8;
-    pub(crate) const EOI: u8 = 0xD9;
-    pub(crate) const SOS: u8 = 0xDA;
-    pub(crate) const DQT: u8 = 0xDB;
-    pub(crate) const DNL: u8 = 0xDC;
-    pub(crate) const DRI: u8 = 0xDD;
-    pub(crate) const APP0: u8 = 0xE0;
-    pub(crate) const APP15: u8 = 0xEF;
-    pub(crate) const COM: u8 = 0xFE;
+/// Marker codes (T.81 table B.1), without the 0xFF in front.
+pub mod marker {
+    /// Baseline frame.
+    pub const SOF0: u8 = 0xC0;
+    /// Extended sequential frame.
+    pub const SOF1: u8 = 0xC1;
+    /// Progressive frame.
+    pub const SOF2: u8 = 0xC2;
+    /// Huffman tables.
+    pub const DHT: u8 = 0xC4;
+    /// Reserved.
+    pub const JPG: u8 = 0xC8;
+    /// Conditioning of arithmetic coding.
+    pub const DAC: u8 = 0xCC;
+    /// The last of the frames.
+    pub const SOF15: u8 = 0xCF;
+    /// The first restart marker.
+    pub const RST0: u8 = 0xD0;
+    /// The last one.
+    pub const RST7: u8 = 0xD7;
+    /// Start of image.
+    pub const SOI: u8 = 0xD8;
+    /// End of image.
+    pub const EOI: u8 = 0xD9;
+    /// Start of scan.
+    pub const SOS: u8 = 0xDA;
+    /// Quantization tables.
+    pub const DQT: u8 = 0xDB;
+    /// Number of lines.
+    pub const DNL: u8 = 0xDC;
+    /// Restart interval.
+    pub const DRI: u8 = 0xDD;
+    /// The first segment of applications.
+    pub const APP0: u8 = 0xE0;
+    /// The last one.
+    pub const APP15: u8 = 0xEF;
+    /// Comment.
+    pub const COM: u8 = 0xFE;
 
     /// Whether it begins a frame header.
-    pub(crate) fn is_frame(code: u8) -> bool {
+    #[must_use]
+    pub fn is_frame(code: u8) -> bool {
         (SOF0..=SOF15).contains(&code) && !matches!(code, DHT | JPG | DAC)
     }
 

@@ -18,7 +18,7 @@ pub fn with_huffman(picture: Bytes) -> Bytes {
         match segment {
             Ok(segment) if segment.code == marker::DHT => return picture,
             // SOF0 and SOF1; the others need tables made for the picture, or none.
-            Ok(segment) if marker::is_frame(segment.code) => huffman_coded = segment.code <= marker::SOF0 + 1,
+            Ok(segment) if marker::is_frame(segment.code) => huffman_coded = segment.code <= marker::SOF1,
             Ok(segment) if segment.code == marker::SOS => before = Some(segment.at),
             Ok(_) => (),
             Err(_) => return picture,

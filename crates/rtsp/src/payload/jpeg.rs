@@ -6,22 +6,11 @@
 //! Sides that are no multiple of 8 are told as the next one: the blocks are there.
 
 use formats::jpeg::is_typical_huffman;
+use formats::jpeg::marker::{DHT, DQT, DRI, EOI, SOF0, SOF1, SOI, SOS, is_frame};
 use media::Codec;
 
 use crate::Error;
 use crate::rtp::Writer;
-
-const SOF0: u8 = 0xC0;
-const SOF1: u8 = 0xC1;
-const SOF15: u8 = 0xCF;
-const DHT: u8 = 0xC4;
-const JPG: u8 = 0xC8;
-const DAC: u8 = 0xCC;
-const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
-const SOS: u8 = 0xDA;
-const DQT: u8 = 0xDB;
-const DRI: u8 = 0xDD;
 
 /// Most pixels a side: 255 blocks of 8 (RFC 2435 section 3.1.5).
 const MOST_SIDE: u16 = 255 * 8;
@@ -91,7 +80,7 @@ impl<'a> Picture<'a> {
                 }
                 DRI => restart_interval = u16::from_be_bytes(payload.first_chunk().copied().ok_or_else(cut)?),
                 SOF0 | SOF1 => frame = Some(read_frame(payload)?),
-                SOF0..=SOF15 if !matches!(code, DHT | JPG | DAC) => {
+                code if is_frame(code) => {
                     return Err(refuse("it is progressive or lossless; RFC 2435 is for baseline pictures"));
                 }
                 SOS => break,

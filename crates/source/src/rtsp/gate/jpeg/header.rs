@@ -3,21 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use formats::jpeg::marker::{APP0, APP15, COM, DHT, DQT, DRI, SOF0, SOF1, SOI, SOS, is_frame};
 use formats::jpeg::with_huffman;
-
-const SOF0: u8 = 0xC0;
-const SOF1: u8 = 0xC1;
-const SOF15: u8 = 0xCF;
-const DHT: u8 = 0xC4;
-const JPG: u8 = 0xC8;
-const DAC: u8 = 0xCC;
-const SOI: u8 = 0xD8;
-const SOS: u8 = 0xDA;
-const DQT: u8 = 0xDB;
-const DRI: u8 = 0xDD;
-const APP0: u8 = 0xE0;
-const APP15: u8 = 0xEF;
-const COM: u8 = 0xFE;
 
 /// From this type on there are restart markers (RFC 2435 section 3.1.3).
 const RESTARTS: u8 = 64;
@@ -167,10 +154,6 @@ fn segments(bytes: &[u8]) -> Result<(Vec<Segment<'_>>, &[u8]), &'static str> {
             _ => return Err(CUT),
         }
     }
-}
-
-fn is_frame(code: u8) -> bool {
-    (SOF0..=SOF15).contains(&code) && !matches!(code, DHT | JPG | DAC)
 }
 
 /// Everything up to a picture's scan data.
