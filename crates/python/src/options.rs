@@ -151,14 +151,7 @@ fn take(options: &mut Options, waits: &mut Wait, key: &str, value: &Bound<'_, Py
             options.corrupt = named(key, &value.extract::<String>()?, &table)?;
         }
         "transport" => {
-            use source::Transport;
-            let table = [
-                ("auto", Transport::Auto),
-                ("tcp", Transport::Tcp),
-                ("udp", Transport::Udp),
-                ("http", Transport::Http),
-            ];
-            options.source.transport = named(key, &value.extract::<String>()?, &table)?;
+            options.source.transport = named(key, &value.extract::<String>()?, &source::Transport::NAMED)?;
         }
         "headers" | "user_agent" | "tls_verify" | "proxy" | "poll" if absent => (),
         "headers" => {

@@ -169,12 +169,7 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
         linger: source.linger.unwrap_or(usual.linger),
         always_on: source.always_on,
         repeat_files: !source.once,
-        transport: match source.transport.as_deref() {
-            Some("tcp") => source::Transport::Tcp,
-            Some("udp") => source::Transport::Udp,
-            Some("http") => source::Transport::Http,
-            _ => source::Transport::Auto,
-        },
+        transport: source.transport.as_deref().and_then(source::Transport::from_name).unwrap_or_default(),
         streams,
         manners: source::Manners {
             connections: source.host_connections.map(usize::from),

@@ -294,8 +294,8 @@ fn in_brackets(text: Option<&str>) -> String {
     text.map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
-/// The system's sentence without its number.
-fn plain(error: &std::io::Error) -> String {
+/// The system's sentence without its number, as a part of another one.
+pub(crate) fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();

@@ -48,6 +48,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "exec:ffmpeg -i input -c copy -f mpegts -",
     doc: "a program whose output is the stream, if --allow-exec allows it",
     port: None,
+    captured: true,
     check: |url| words::of(url).map(|_| ()),
     connect,
 };

@@ -22,6 +22,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "clip.wmv",
     doc: "a file, in real time and again from its start; ASF, and any container FFmpeg reads",
     port: None,
+    captured: false,
     check: known_protocol,
     connect,
 };

@@ -42,6 +42,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "http://user:password@host/video.mjpg",
     doc: "an MJPEG camera, a picture that is fetched again and again, ASF; HLS and the like through FFmpeg",
     port: Some(PORT),
+    captured: true,
     check: with_host,
     connect,
 };
@@ -51,6 +52,7 @@ pub(crate) static SECURE: Scheme = Scheme {
     example: "https://user:password@host/video.mjpg",
     doc: "the same over TLS",
     port: Some(TLS_PORT),
+    captured: true,
     check: with_host,
     connect,
 };
@@ -60,6 +62,7 @@ pub(crate) static SOCKET: Scheme = Scheme {
     example: "ws://host/stream",
     doc: "MJPEG, fragmented MP4, MPEG-TS in the binary messages of a WebSocket",
     port: Some(PORT),
+    captured: true,
     check: with_host,
     connect,
 };
@@ -69,6 +72,7 @@ pub(crate) static SECURE_SOCKET: Scheme = Scheme {
     example: "wss://user:password@host/stream",
     doc: "the same over TLS",
     port: Some(TLS_PORT),
+    captured: true,
     check: with_host,
     connect,
 };

@@ -184,3 +184,21 @@ pub enum Transport {
     /// In the RTSP connection, and that in two requests of HTTP (port 80 unless given, 443 with TLS).
     Http,
 }
+
+impl Transport {
+    /// All of them, by what users call them.
+    pub const NAMED: [(&str, Self); 4] =
+        [("auto", Self::Auto), ("tcp", Self::Tcp), ("udp", Self::Udp), ("http", Self::Http)];
+
+    /// The one that users call so.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, transport)| *transport)
+    }
+
+    /// What users call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMED.iter().find(|(_, known)| *known == self).map_or("auto", |(name, _)| name)
+    }
+}

@@ -22,6 +22,7 @@ pub(crate) static RTMP: Scheme = Scheme {
     example: "rtmp://host/app/stream",
     doc: "RTMP through FFmpeg",
     port: Some(1935),
+    captured: false,
     check: any,
     connect,
 };
@@ -31,6 +32,7 @@ pub(crate) static DATAGRAMS: Scheme = Scheme {
     doc: "MPEG-TS and the like over UDP, RTP, SRT or bare TCP, through FFmpeg; \
           srt://0.0.0.0:9000?mode=listener waits for an encoder",
     port: None,
+    captured: false,
     check: any,
     connect,
 };
@@ -39,6 +41,7 @@ pub(crate) static SCREEN: Scheme = Scheme {
     example: "x11grab::0.0+100,200",
     doc: "the screen of an X server, as FFmpeg calls it; nothing behind the colon: $DISPLAY",
     port: None,
+    captured: false,
     check: any,
     connect,
 };

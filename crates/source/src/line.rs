@@ -27,7 +27,6 @@ use media::Redacted;
 
 use crate::journal::Note;
 use crate::location::Location;
-use crate::scheme::Scheme;
 use crate::wire::Wire;
 use crate::{Error, dial};
 
@@ -226,15 +225,7 @@ impl Line {
     }
 }
 
-/// The rows of [`crate::SCHEMES`] whose connections are all made here.
-const CAPTURED: &[&str] = &["http", "https", "ws", "wss", "rtsp", "rtsps", "mms", "mmsh", "mmst", "onvif", "exec"];
-
-/// Whether what is said to a source of this row can be captured.
-pub(crate) fn is_captured(scheme: &Scheme) -> bool {
-    scheme.names.first().is_some_and(|name| CAPTURED.contains(name))
-}
-
-/// What is said where it cannot.
+/// What is said where a source cannot be captured.
 pub(crate) fn not_captured(url: &str) -> Error {
     Error::BadUrl {
         what: format!("--capture: {} is opened by FFmpeg, or is no camera, and cannot be captured", Redacted(url)),

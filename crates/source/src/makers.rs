@@ -44,6 +44,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "axis://user:password@host?channel=2&stream=sub",
     doc: "a camera by its maker's usual URL: docs/CAMERAS.md has all of them",
     port: None,
+    captured: false,
     check: |url| expand(url).map(|_| ()),
     connect,
 };

@@ -22,6 +22,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "mms://host/path",
     doc: "Windows Media: tries HTTP, TCP and RTSP side by side",
     port: None,
+    captured: true,
     check: with_host,
     connect,
 };
@@ -30,6 +31,7 @@ pub(crate) static OVER_HTTP: Scheme = Scheme {
     example: "mmsh://host/path",
     doc: "Windows Media over HTTP",
     port: Some(80),
+    captured: true,
     check: with_host,
     connect,
 };
@@ -38,6 +40,7 @@ pub(crate) static OVER_TCP: Scheme = Scheme {
     example: "mmst://host/path",
     doc: "Windows Media over TCP; mmsu: with its data in UDP datagrams",
     port: Some(1755),
+    captured: true,
     check: with_host,
     connect,
 };

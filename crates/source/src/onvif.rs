@@ -32,6 +32,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "onvif://user:password@host",
     doc: "an IP camera that says itself where its stream is; ?profile=, ?stream=sub, ?snapshot",
     port: Some(80),
+    captured: true,
     check: |url| Wish::of(&Location::parse(url)?).map(|_| ()),
     connect,
 };

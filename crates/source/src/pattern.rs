@@ -22,6 +22,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: EXAMPLE,
     doc: "a moving test picture with clock and number, made by headwater itself",
     port: None,
+    captured: false,
     check: |url| Settings::of_url(url).map(|_| ()),
     connect,
 };

@@ -56,6 +56,12 @@ impl Proxy {
     }
 }
 
+/// Every proxy that the environment names, whether it is used or not.
+pub(crate) fn of_environment() -> impl Iterator<Item = String> {
+    let names = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    names.into_iter().filter_map(|name| std::env::var(name).ok())
+}
+
 fn parse(url: &str) -> Result<Location, Error> {
     let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let location = Location::parse(&whole)?;

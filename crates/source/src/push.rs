@@ -53,6 +53,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "push:",
     doc: "a feed: nothing is opened, others send to it by PUT or POST (`serve` only)",
     port: None,
+    captured: false,
     check: bare,
     connect: |request, _| Box::pin(async move { opens_nothing(&request.url) }),
 };

@@ -18,6 +18,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "replay:FILE?speed=max",
     doc: "what --capture FILE has kept of a camera, in the time in which it came",
     port: None,
+    captured: false,
     check: |url| Wish::of(url).map(|_| ()),
     connect,
 };
@@ -103,7 +104,7 @@ async fn run(request: &Request, sink: Sink) -> Result<Error, Error> {
     let Some(scheme) = scheme_of(&inner.url) else {
         return Err(Error::Unsupported { what: format!("{path}: it is of what cannot be opened here") });
     };
-    if !crate::line::is_captured(scheme) {
+    if !scheme.captured {
         return Err(Error::Unsupported { what: format!("{path}: {} is not played", media::Redacted(&inner.url)) });
     }
     let play = Arc::new(Play::new(path, contents, speed));
@@ -142,12 +143,7 @@ fn as_then(contents: &Contents, request: &Request, speed: Speed) -> Result<Reque
             Speed::Max => Duration::ZERO,
             Speed::Times(times) => poll.div_f64(times),
         },
-        transport: match said("transport") {
-            Some("tcp") => Transport::Tcp,
-            Some("udp") => Transport::Udp,
-            Some("http") => Transport::Http,
-            _ => Transport::Auto,
-        },
+        transport: said("transport").and_then(Transport::from_name).unwrap_or_default(),
         streams: said("streams").and_then(|rule| rule.parse().ok()).unwrap_or_else(|| own.streams.clone()),
         video_track: said("video_track").and_then(|track| track.parse().ok()).unwrap_or(own.video_track),
         sound_alone: own.sound_alone || said("sound_alone") == Some("true"),

@@ -54,6 +54,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     example: "rtsp://user:password@host/stream",
     doc: "an IP camera; TCP unless told otherwise (rtspu: UDP, rtsph: HTTP); other codecs than H.264, H.265, JPEG through FFmpeg",
     port: Some(PORT),
+    captured: true,
     check: with_host,
     connect,
 };
@@ -63,6 +64,7 @@ pub(crate) static SECURE: Scheme = Scheme {
     example: "rtsps://user:password@host/stream",
     doc: "the same over TLS (rtspsh: in HTTP over TLS)",
     port: Some(322),
+    captured: true,
     check: with_host,
     connect,
 };

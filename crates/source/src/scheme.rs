@@ -39,6 +39,9 @@ pub struct Scheme {
     pub doc: &'static str,
     /// The TCP port its servers listen on, if it is one.
     pub port: Option<u16>,
+    /// Whether all that is said to it can be captured ([`crate::Capture`]): its connections are all
+    /// made by the sink's line.
+    pub captured: bool,
     /// Whether a URL can work at all, as far as its text tells.
     pub check: fn(&str) -> Result<(), Error>,
     /// Runs one connection, from connect to its end, and gives to the sink what comes.

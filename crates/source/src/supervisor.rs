@@ -108,7 +108,7 @@ fn understand(url: &str, options: &Options) -> Result<Understood, Error> {
     if scheme.names == webcam::SCHEME.names {
         webcam::Wish::of(&url, options)?;
     }
-    if options.capture.is_some() && !line::is_captured(scheme) {
+    if options.capture.is_some() && !scheme.captured {
         return Err(line::not_captured(&url));
     }
     Ok(Understood { scheme, url, guessed, by_maker })
@@ -186,36 +186,25 @@ impl Supervisor {
         let variants = Arc::new(Variants::new(name, feed.clone(), Arc::clone(&progress), archive));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Relaxed);
-        if is_pushed {
-            let push = Arc::new(Push::new(name, Arc::clone(&request.options), publisher, Arc::clone(&progress)));
-            let task = Work::Pushed(push);
-            return Ok(Self(Arc::new(Inner {
-                id,
-                name: name.into(),
-                request,
-                feed,
-                progress,
-                poke,
-                variants,
-                files,
-                capture,
-                task,
-            })));
-        }
-        let task = Task {
-            scheme,
-            host: Host::of(&request.url, scheme),
-            request: request.clone(),
-            readers: publisher.readers(),
-            publisher: Arc::new(publisher),
-            timeline: Arc::new(Mutex::new(Timeline::new(Instant::now()))),
-            progress: Arc::clone(&progress),
-            poke: Arc::clone(&poke),
-            capture: capture.clone(),
-            failures: 0,
+        let task = if is_pushed {
+            let options = Arc::clone(&request.options);
+            Work::Pushed(Arc::new(Push::new(name, options, publisher, Arc::clone(&progress))))
+        } else {
+            let task = Task {
+                scheme,
+                host: Host::of(&request.url, scheme),
+                request: request.clone(),
+                readers: publisher.readers(),
+                publisher: Arc::new(publisher),
+                timeline: Arc::new(Mutex::new(Timeline::new(Instant::now()))),
+                progress: Arc::clone(&progress),
+                poke: Arc::clone(&poke),
+                capture: capture.clone(),
+                failures: 0,
+            };
+            let span = tracing::info_span!(parent: None, "source", of = name);
+            Work::Pulled(tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle())
         };
-        let span = tracing::info_span!(parent: None, "source", of = name);
-        let task = Work::Pulled(tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle());
         Ok(Self(Arc::new(Inner {
             id,
             name: name.into(),

@@ -37,6 +37,7 @@ pub(crate) static SCHEME: Scheme = Scheme {
     doc: "a webcam (Video4Linux); 0 is /dev/video0; its own JPEG pictures where it makes them; \
           ?size=1280x720&rate=30 and its controls",
     port: None,
+    captured: false,
     check: |url| Wish::of(url, &Options::default()).map(|_| ()),
     connect,
 };

@@ -65,6 +65,11 @@ pub(super) fn error(failure: &Failure) -> Option<Error> {
     })
 }
 
+/// The same where there has to be one.
+pub(super) fn expected(failure: &Failure) -> Error {
+    error(failure).unwrap_or_else(|| Error::Broken { what: "the capture tells of no failure here".into() })
+}
+
 pub(super) fn of_io(error: &io::Error, secrets: &Secrets) -> Failure {
     Failure {
         kind: "io".into(),

@@ -39,7 +39,7 @@ impl Contents {
     }
 }
 
-/// Reads the capture at `path`, with the attempt of number `wanted(attempts)`, the first being 0.
+/// Reads the capture at `path`, with the attempt of that number, the first being 0, if there is one.
 ///
 /// # Errors
 /// When there is no such file, it is no capture, or nothing is in it.

@@ -110,10 +110,6 @@ impl Strand {
     pub(super) fn has_said(&self) -> bool {
         self.events.iter().any(|(_, what)| matches!(what, What::Said { .. }))
     }
-
-    fn has_more(&self) -> bool {
-        self.events.iter().any(|(_, what)| !matches!(what, What::Said { .. }))
-    }
 }
 
 /// A name that was looked up.
@@ -207,11 +203,7 @@ impl Play {
         };
         sleep_until(due.into()).await;
         self.state().active = Instant::now();
-        looked.result.map_err(|failure| self.failed(&failure))
-    }
-
-    fn failed(&self, failure: &Failure) -> Error {
-        failure::error(failure).unwrap_or_else(|| Error::Broken { what: format!("{}: no such failure", self.name) })
+        looked.result.map_err(|failure| failure::expected(&failure))
     }
 
     /// Takes the next line that leads to `place`, or is for it.
@@ -328,8 +320,7 @@ impl Play {
         let strand = state.attempt.strands.get(&line).ok_or(None)?;
         let Some((_, What::Said { awaited })) = strand.events.front() else { return Ok(None) };
         let (awaited, said, held) = (*awaited, strand.said, strand.held.unwrap_or(now));
-        let next = strand.events.iter().find(|(_, what)| !matches!(what, What::Said { .. })).map(|(at, _)| *at);
-        let patience = self.due(state, next.ok_or(None)?).max(held) + GRACE;
+        let patience = self.due(state, strand.due().ok_or(None)?).max(held) + GRACE;
         let strand = state.attempt.strands.get_mut(&line).ok_or(None)?;
         if awaited && !said && now < patience {
             strand.held = Some(held);
@@ -362,7 +353,7 @@ impl Play {
             return false;
         }
         let strands = state.attempt.strands.values();
-        let left = strands.filter(|strand| !strand.gone && strand.has_more()).count();
+        let left = strands.filter(|strand| !strand.gone && strand.due().is_some()).count();
         quiet >= QUIET && left == 0 || quiet >= STUCK && room
     }
 

@@ -42,7 +42,7 @@ impl Stream {
                     (stream.peer, stream.local) = (peer, local);
                     return Ok(stream);
                 }
-                What::Failed(failure) => return Err(failed(&failure)),
+                What::Failed(failure) => return Err(failure::expected(&failure)),
                 _ => {}
             }
         }
@@ -80,7 +80,7 @@ impl Stream {
         loop {
             match self.next().await {
                 What::Secured => return Ok(()),
-                What::Failed(failure) => return Err(failed(&failure)),
+                What::Failed(failure) => return Err(failure::expected(&failure)),
                 _ => {}
             }
         }
@@ -119,10 +119,6 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.play.leave(self.line);
     }
-}
-
-fn failed(failure: &formats::capture::Failure) -> Error {
-    failure::error(failure).unwrap_or_else(|| Error::Broken { what: "the capture tells of no failure here".into() })
 }
 
 /// A socket for datagrams.

@@ -17,8 +17,9 @@ use formats::capture::{Event, MAGIC, PREAMBLE, Record, Secrets};
 use media::Redacted;
 
 use super::{failure, secrets};
+use crate::error::plain;
 use crate::journal::Note;
-use crate::{Error, Options, Transport, Trust};
+use crate::{Error, Options, Trust};
 
 /// What waits for the disk at most, in bytes.
 const MOST_WAITING: usize = 16 << 20;
@@ -205,8 +206,7 @@ fn create(path: &Path) -> Result<File, Error> {
         what: format!("--capture {}: {what}", path.display()),
         hint: "name a file that can be written, and is none or a capture".into(),
     };
-    let io =
-        |error: std::io::Error| bad(error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase());
+    let io = |error: std::io::Error| bad(plain(&error));
     // Neither overwrites a disk nor waits for who reads a pipe.
     let kind = std::fs::metadata(path).map(|there| there.file_type());
     if kind.is_ok_and(|kind| kind.is_block_device() || kind.is_fifo()) {
@@ -229,19 +229,13 @@ fn about(name: &str, url: &str, options: &Options) -> Vec<(String, String)> {
     let micros = |time: Duration| time.as_micros().to_string();
     let proxy =
         crate::location::Location::parse(url).ok().and_then(|there| options.access.proxy.for_location(&there).ok()?);
-    let transport = match options.transport {
-        Transport::Auto => "auto",
-        Transport::Tcp => "tcp",
-        Transport::Udp => "udp",
-        Transport::Http => "http",
-    };
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let pairs = [
         ("url", Redacted(url).to_string()),
         ("name", name.to_owned()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("began_unix_us", micros(wall)),
-        ("transport", transport.to_owned()),
+        ("transport", options.transport.name().to_owned()),
         ("open_timeout_us", micros(options.open_timeout)),
         ("gap_timeout_us", micros(options.gap_timeout)),
         ("poll_us", micros(options.poll)),

@@ -6,7 +6,7 @@ use formats::capture::Secrets;
 use media::{is_secret_name, unescaped};
 
 use crate::location::Location;
-use crate::{Access, Proxy};
+use crate::{Access, Proxy, proxy};
 
 /// Everything secret that is said of a source: in its URL, in its headers, of its proxy.
 pub(super) fn of(url: &str, access: &Access) -> Secrets {
@@ -17,11 +17,7 @@ pub(super) fn of(url: &str, access: &Access) -> Secrets {
     if let Proxy::Url(url) = &access.proxy {
         of_url(url, &mut words);
     }
-    for variable in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        if let Ok(url) = std::env::var(variable) {
-            of_url(&url, &mut words);
-        }
-    }
+    proxy::of_environment().for_each(|url| of_url(&url, &mut words));
     words.extend(access.password.clone());
     words.extend(access.headers.iter().map(|(_, value)| value.to_owned()));
     Secrets::new(words.iter().map(String::as_str), access.headers.iter().map(|(name, _)| name))

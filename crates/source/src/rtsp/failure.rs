@@ -155,7 +155,7 @@ fn system_error(text: &str) -> io::Error {
 }
 
 /// A system error as a part of a sentence.
-fn sentence(error: &io::Error) -> String {
+pub(super) fn sentence(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -37,6 +37,7 @@ use self::line::Line;
 use self::talk::{Deed, Talk};
 use crate::http::{Reach, Sender};
 use crate::location::Location;
+use crate::rtsp::failure::sentence;
 use crate::rtsp::sounds::Sound;
 use crate::{Error, Options, Sink, Transport, tls};
 
@@ -73,8 +74,7 @@ impl Verdict {
     }
 
     fn lost(error: &io::Error) -> Self {
-        let text = error.to_string();
-        Self::Lost(text.split(" (os error").next().unwrap_or_default().to_lowercase())
+        Self::Lost(sentence(error))
     }
 }
 
