@@ -5,6 +5,7 @@
 //! length or comes in chunks, which is hyper's to read, or ends with the connection,
 //! which is read here from the bare socket.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -32,6 +33,26 @@ const HEARING: Duration = Duration::from_secs(5);
 pub(crate) fn at(relay: &Relay, file: &str) -> Option<Supervisor> {
     let name = file.strip_suffix(".ffm").unwrap_or(file);
     relay.source(name).filter(Supervisor::is_pushed)
+}
+
+/// The feed called `name`, for who asks from `peer` by a protocol of its own; the same words where
+/// nothing is and where it may not send, so that it cannot tell.
+pub(crate) fn asked_for(relay: &Relay, peer: SocketAddr, name: &str) -> Result<Supervisor, String> {
+    let feed = match relay.paths() {
+        Some(paths) => paths.feed_at(peer.ip().to_canonical(), name),
+        None => at(relay, name),
+    };
+    feed.ok_or_else(|| format!("there is no feed {name:?} here"))
+}
+
+/// Ends what was sent to the feed called `name` by `protocol`, and tells what came of it.
+pub(crate) async fn finish(feeder: Feeder, ending: Ending, name: &str, peer: SocketAddr, protocol: &str) {
+    let taken = feeder.finish(ending).await;
+    let (pictures, container) = (taken.pictures, taken.container);
+    match taken.error {
+        None => tracing::info!(feed = name, %peer, pictures, container, "{protocol} sender is done"),
+        Some(error) => tracing::info!(feed = name, %peer, pictures, container, %error, "{protocol} sender is done"),
+    }
 }
 
 /// Takes what `request` sends into `feed`.

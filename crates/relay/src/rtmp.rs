@@ -20,8 +20,8 @@ use tokio::time::timeout;
 
 pub(crate) use self::dialogue::check as fuzzed;
 use self::dialogue::{Deed, Dialogue};
-use crate::Relay;
 use crate::server::{Failures, Place, Shared, listen, stopped};
+use crate::{Relay, feeds};
 
 /// How long a client may take to say what it wants to send, and the kernel to take an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -103,12 +103,7 @@ async fn serve(mut socket: TcpStream, peer: SocketAddr, mut place: Place, relay:
     };
     if let Some(Sending { feeder, name }) = sending {
         let ending = if ended.is_ok() { Ending::Whole } else { Ending::Broken };
-        let taken = feeder.finish(ending).await;
-        let (pictures, container) = (taken.pictures, taken.container);
-        match taken.error {
-            None => tracing::info!(feed = name, %peer, pictures, container, "RTMP sender is done"),
-            Some(error) => tracing::info!(feed = name, %peer, pictures, container, %error, "RTMP sender is done"),
-        }
+        feeds::finish(feeder, ending, &name, peer, "RTMP").await;
     }
     ended
 }
@@ -165,18 +160,8 @@ async fn send(socket: &mut TcpStream, bytes: &Bytes) -> Result<(), String> {
 
 /// The feed called `name`, for who asks from `peer`.
 async fn feeder(relay: &Relay, peer: SocketAddr, name: &str, agent: Option<String>) -> Result<Feeder, String> {
-    let feed = feed(relay, peer, name)?;
+    let feed = feeds::asked_for(relay, peer, name)?;
     let content_type = Some("video/x-flv".into());
     let hint = Hint { by: peer.to_string(), protocol: "RTMP", agent, content_type };
     feed.feeder(hint).await.map_err(|error| error.to_string())
-}
-
-/// The feed called `name`, for who asks from `peer`; the same words where nothing is and where it
-/// may not send, so that it cannot tell.
-pub(crate) fn feed(relay: &Relay, peer: SocketAddr, name: &str) -> Result<source::Supervisor, String> {
-    let feed = match relay.paths() {
-        Some(paths) => paths.feed_at(peer.ip().to_canonical(), name),
-        None => crate::feeds::at(relay, name),
-    };
-    feed.ok_or_else(|| format!("there is no feed {name:?} here"))
 }

@@ -23,8 +23,8 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use self::handshake::Reason;
-use crate::Relay;
 use crate::server::{Place, Shared, stopped};
+use crate::{Relay, feeds};
 
 /// Longest datagram.
 const DATAGRAM: usize = 2048;
@@ -196,12 +196,7 @@ impl Caller {
             () = stopped(&mut place.stopping) => Err("the server ends".into()),
         };
         let Some(feeder) = feeder else { return ended };
-        let taken = feeder.finish(Ending::Broken).await;
-        let (pictures, container, peer) = (taken.pictures, taken.container, self.peer);
-        match taken.error {
-            None => tracing::info!(feed = name, %peer, pictures, container, "SRT sender is done"),
-            Some(error) => tracing::info!(feed = name, %peer, pictures, container, %error, "SRT sender is done"),
-        }
+        feeds::finish(feeder, Ending::Broken, &name, self.peer, "SRT").await;
         ended
     }
 
@@ -211,7 +206,7 @@ impl Caller {
             let what = "it asks for what nothing but senders get here";
             (reason, format!("stream id {:?}: {what}", self.stream))
         })?;
-        let feed = crate::rtmp::feed(relay, self.peer, &name).map_err(|why| (Reason::NotFound, why))?;
+        let feed = feeds::asked_for(relay, self.peer, &name).map_err(|why| (Reason::NotFound, why))?;
         match feed.status().borrow().state {
             State::Unfed => {}
             _ => return Err((Reason::Conflict, format!("{name}: another one is sending"))),

@@ -21,7 +21,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ::webrtc::Identity;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{OnceCell, watch};
 
 pub(crate) use ::webrtc::Role;
 pub(crate) use answer::{Path, Watched, other, path, push, watch};
@@ -55,8 +55,8 @@ pub(crate) struct Exchange {
     config: WebRtcConfig,
     /// Where to listen, when the first session comes.
     places: Vec<SocketAddr>,
-    open: Mutex<Option<Arc<Lines>>>,
-    identity: Mutex<Option<Identity>>,
+    open: OnceCell<Arc<Lines>>,
+    identity: OnceCell<Identity>,
     table: Arc<Table>,
     shared: Weak<Shared>,
     stopping: watch::Receiver<bool>,
@@ -73,9 +73,8 @@ impl Exchange {
         shared: &Arc<Shared>,
     ) -> Result<Self, (SocketAddr, io::Error)> {
         let (stopping, table) = (shared.stopping.subscribe(), Arc::new(Table::default()));
-        let is_asked = !config.off && !config.listen.is_empty();
         let places = if config.listen.is_empty() { http.to_vec() } else { config.listen.clone() };
-        let open = match is_asked {
+        let lines = match !config.off && !config.listen.is_empty() {
             true => Some(Arc::new(Lines::open(&places, &config.hosts, &table, &stopping)?)),
             false => None,
         };
@@ -83,8 +82,8 @@ impl Exchange {
         Ok(Self {
             config: config.clone(),
             places,
-            open: Mutex::new(open),
-            identity: Mutex::default(),
+            open: OnceCell::new_with(lines),
+            identity: OnceCell::new(),
             table,
             shared,
             stopping,
@@ -98,10 +97,7 @@ impl Exchange {
 
     /// The addresses that peers are told, where sockets are open.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        match self.open.try_lock() {
-            Ok(open) => open.as_ref().map(|lines| lines.candidates().to_vec()).unwrap_or_default(),
-            Err(_) => Vec::new(),
-        }
+        self.open.get().map(|lines| lines.candidates().to_vec()).unwrap_or_default()
     }
 
     /// The sockets, which are opened if they are not.
@@ -109,22 +105,17 @@ impl Exchange {
     /// # Errors
     /// The address that cannot be listened on, and why.
     async fn lines(&self) -> Result<Arc<Lines>, (SocketAddr, io::Error)> {
-        let mut open = self.open.lock().await;
-        if let Some(lines) = &*open {
-            return Ok(Arc::clone(lines));
-        }
-        let lines = Arc::new(Lines::open(&self.places, &self.config.hosts, &self.table, &self.stopping)?);
-        tracing::info!(addresses = ?lines.candidates(), "WebRTC is served by UDP");
-        Ok(Arc::clone(open.insert(lines)))
+        let open = async || {
+            let lines = Lines::open(&self.places, &self.config.hosts, &self.table, &self.stopping)?;
+            tracing::info!(addresses = ?lines.candidates(), "WebRTC is served by UDP");
+            Ok(Arc::new(lines))
+        };
+        self.open.get_or_try_init(open).await.cloned()
     }
 
     /// Who we are to peers; made once.
-    async fn identity(&self) -> Result<Identity, ::webrtc::Error> {
-        let mut identity = self.identity.lock().await;
-        if let Some(known) = &*identity {
-            return Ok(known.clone());
-        }
-        Ok(identity.insert(Identity::new()?).clone())
+    async fn identity(&self) -> Result<&Identity, ::webrtc::Error> {
+        self.identity.get_or_try_init(async || Identity::new()).await
     }
 
     /// A place among the connections.

@@ -29,13 +29,14 @@ struct Medium {
     mid: Option<Mid>,
     /// What counts as zero: RTP's time, and where that is on the timeline of this session.
     origin: Option<(u64, i64)>,
-    track: Option<Track>,
 }
 
 #[derive(Default)]
 pub(crate) struct Intake {
     video: Medium,
     audio: Medium,
+    /// The pictures, once a keyframe has described them.
+    track: Option<Track>,
     /// When the first packet came.
     began: Option<Instant>,
     /// The tracks as they were told.
@@ -101,7 +102,7 @@ impl Intake {
         if (is_old || self.is_damaged) && may_ask {
             (self.asked, self.wants_keyframe) = (Some(now), true);
         }
-        let Some(track) = self.video.track.clone() else { return };
+        let Some(track) = self.track.clone() else { return };
         self.tell(events);
         let bare = key && codec == Codec::H264 && !h264::has_parameters(&data.data);
         let bytes = match bare {
@@ -128,12 +129,11 @@ impl Intake {
         if let Some((extradata, size)) = known {
             let kind = Kind::Video(Video { size, ..Video::default() });
             let id = TrackId(0);
-            self.video.track = Some(Track { id, codec, tag: 0, extradata, bits_per_sample: 0, bit_rate: 0, kind });
+            self.track = Some(Track { id, codec, tag: 0, extradata, bits_per_sample: 0, bit_rate: 0, kind });
         }
     }
 
     fn sound(&mut self, data: &MediaData, events: &mut VecDeque<Event>) {
-        self.audio.track.get_or_insert_with(opus::track);
         let is_alone = self.video.mid.is_none();
         if is_alone {
             self.tell(events);
@@ -156,7 +156,7 @@ impl Intake {
     /// from the begin, since it may come later.
     fn tell(&mut self, events: &mut VecDeque<Event>) {
         let sound = self.audio.mid.map(|_| Track { id: TrackId(u8::from(self.video.mid.is_some())), ..opus::track() });
-        let tracks: Vec<_> = self.video.track.clone().into_iter().chain(sound).collect();
+        let tracks: Vec<_> = self.track.clone().into_iter().chain(sound).collect();
         if tracks != self.told {
             self.told.clone_from(&tracks);
             events.push_back(Event::Tracks(tracks));

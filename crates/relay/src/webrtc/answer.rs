@@ -82,7 +82,6 @@ pub(crate) fn other(relay: &Relay, path: Path<'_>, parts: &Parts) -> Response {
                 true => Ok(StatusCode::OK.into_response()),
                 false => Err(Refusal::not_found("there is no such session of WebRTC, or no longer")),
             },
-            (Some(_), &Method::PATCH) => Err(Refusal::method("DELETE, OPTIONS")),
             (Some(_), _) => Err(Refusal::method("DELETE, OPTIONS")),
             (None, _) => Err(Refusal::method("POST, OPTIONS")),
         }),
@@ -173,7 +172,7 @@ async fn session(
         _ => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     };
     let identity = exchange.identity().await.map_err(failed)?;
-    let made = Session::new(role, &identity, offer, lines.candidates(), Instant::now());
+    let made = Session::new(role, identity, offer, lines.candidates(), Instant::now());
     let (session, answer) = made.map_err(failed)?;
     Ok((session, lines, answer))
 }

@@ -32,8 +32,6 @@ pub(super) struct Peer {
     began: Instant,
     /// When the session is to be told the time.
     due: Instant,
-    /// Bytes that were sent.
-    pub(super) sent: u64,
 }
 
 /// Why a session ends.
@@ -74,7 +72,7 @@ impl Peer {
         place: Place,
     ) -> Self {
         let now = Instant::now();
-        Self { session, seat, inbox, lines, place, last: None, is_connected: false, began: now, due: now, sent: 0 }
+        Self { session, seat, inbox, lines, place, last: None, is_connected: false, began: now, due: now }
     }
 
     /// Sends everything that the session has to say, and gives its events to `tell`.
@@ -88,7 +86,6 @@ impl Peer {
                 }
                 Output::Transmit(datagram) => {
                     self.seat.know(datagram.to);
-                    self.sent += datagram.data.len() as u64;
                     self.lines.send(&datagram, self.last).await;
                     count += 1;
                     if count % BURST == 0 {
