@@ -61,6 +61,19 @@ static inline void die(const char *what) {
     exit(2);
 }
 
+/* Everything in a file, and how much that is. */
+static inline char *contents(const char *path, long *size) {
+    FILE *f = fopen(path, "rb");
+    if (!f) die(path);
+    fseek(f, 0, SEEK_END);
+    *size = ftell(f);
+    rewind(f);
+    char *all = malloc(*size);
+    if (fread(all, 1, *size, f) != (size_t)*size) die(path);
+    fclose(f);
+    return all;
+}
+
 static inline struct sockaddr_in loopback(int port) {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     return a;

@@ -65,14 +65,8 @@ static void put_number(unit *u) {
 }
 
 static void load(const char *path) {
-    FILE *f = fopen(path, "rb");
-    if (!f) die(path);
-    fseek(f, 0, SEEK_END);
-    long size = ftell(f);
-    rewind(f);
-    char *all = malloc(size);
-    if (fread(all, 1, size, f) != (size_t)size) die(path);
-    fclose(f);
+    long size;
+    char *all = contents(path, &size);
     nal list[4096];
     int count = 0;
     for (char *at = memmem(all, size, "\0\0\1", 3); at && count < 4096;) {

@@ -15,14 +15,8 @@ static picture *pictures;
 static int count;
 
 static void load(const char *path) {
-    FILE *f = fopen(path, "rb");
-    if (!f) die(path);
-    fseek(f, 0, SEEK_END);
-    long size = ftell(f);
-    rewind(f);
-    char *all = malloc(size);
-    if (fread(all, 1, size, f) != (size_t)size) die(path);
-    fclose(f);
+    long size;
+    char *all = contents(path, &size);
     for (char *begin = all, *end; begin < all + size; begin = end) {
         end = memmem(begin + 2, all + size - begin - 2, "\xff\xd9\xff\xd8", 4);
         end = end ? end + 2 : all + size;

@@ -104,17 +104,7 @@ fn description(more: &str) -> String {
 
 /// A camera that sends these packets.
 async fn camera(more: &str, packets: Vec<Vec<u8>>) -> Fake {
-    let sdp = description(more);
-    Fake::start(move |request| match method(request) {
-        "DESCRIBE" => Reply::Answer(200, "Content-Type: application/sdp\r\n".into(), sdp.clone()),
-        "PLAY" => {
-            let mut bytes = head(200, request, "Session: 7\r\n", "");
-            packets.iter().for_each(|packet| bytes.extend_from_slice(&interleaved(packet)));
-            Reply::Raw(bytes)
-        }
-        _ => usual(request),
-    })
-    .await
+    Fake::start(sends(description(more), packets)).await
 }
 
 /// Brightness of a picture, row by row.

@@ -14,6 +14,8 @@ mod mpeg4;
 mod odd;
 mod secure;
 mod support;
+#[path = "../common/tls_front.rs"]
+mod tls_front;
 mod tunnel;
 
 use std::sync::{Arc, Mutex};

@@ -74,16 +74,7 @@ async fn every_mpeg_4_picture_comes() {
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 MP4V-ES/90000\r\n\
          a=fmtp:96 profile-level-id=1;config={config};\r\na=control:track1\r\n"
     );
-    let fake = Fake::start(move |request| match method(request) {
-        "DESCRIBE" => Reply::Answer(200, "Content-Type: application/sdp\r\n".into(), sdp.clone()),
-        "PLAY" => {
-            let mut bytes = head(200, request, "Session: 7\r\n", "");
-            packets.iter().for_each(|packet| bytes.extend_from_slice(&interleaved(packet)));
-            Reply::Raw(bytes)
-        }
-        _ => usual(request),
-    })
-    .await;
+    let fake = Fake::start(sends(sdp, packets)).await;
     let (_source, mut cursor) = fake.open(Options::default());
     let (mut decoding, mut numbers) = (Decoding::new(), Vec::new());
     // FFmpeg holds the last one back.

@@ -49,6 +49,19 @@ pub fn usual(request: &str) -> Reply {
     }
 }
 
+/// The same for a camera of this description, whose packets all come with PLAY.
+pub fn sends(sdp: String, packets: Vec<Vec<u8>>) -> impl Fn(&str) -> Reply {
+    move |request| match method(request) {
+        "DESCRIBE" => Reply::Answer(200, "Content-Type: application/sdp\r\n".into(), sdp.clone()),
+        "PLAY" => {
+            let mut bytes = head(200, request, "Session: 7\r\n", "");
+            packets.iter().for_each(|packet| bytes.extend_from_slice(&interleaved(packet)));
+            Reply::Raw(bytes)
+        }
+        _ => usual(request),
+    }
+}
+
 pub fn method(request: &str) -> &str {
     request.split(' ').next().unwrap_or_default()
 }

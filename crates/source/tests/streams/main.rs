@@ -6,5 +6,9 @@
 mod dash;
 mod datagrams;
 mod listener;
+#[path = "../common/numbered.rs"]
+mod numbered;
 mod rtmps;
 mod support;
+#[path = "../common/tls_front.rs"]
+mod tls_front;

@@ -9,14 +9,11 @@ use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::sessions::{ServerSession, ServerSessionConfig, ServerSessionEvent, ServerSessionResult};
 use rml_rtmp::time::RtmpTimestamp;
 use source::{Access, Options, State, Trust};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::support::{Encoder, Viewer, each_once, quick};
+use crate::tls_front::in_front_of;
 
 const PICTURES: u16 = 100;
 
@@ -111,32 +108,6 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, tags: &[(u32, By
     Ok(())
 }
 
-/// TLS in front of it; its address and its certificate in PEM.
-async fn over_tls(server: SocketAddr) -> (SocketAddr, String) {
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(mut stream) = acceptor.accept(stream).await else { return };
-                let mut server = TcpStream::connect(server).await.unwrap();
-                let _ = copy_bidirectional(&mut stream, &mut server).await;
-            });
-        }
-    });
-    (address, made.cert.pem())
-}
-
 fn trusting(trust: Trust) -> Options {
     Options { access: Access { trust, ..Access::default() }, ..quick() }
 }
@@ -156,7 +127,7 @@ async fn rtmp_is_played_to_its_end_and_called_again() {
 
 #[tokio::test]
 async fn rtmps_is_played_for_who_trusts_the_server_and_for_no_other() {
-    let (address, pem) = over_tls(server().await).await;
+    let (address, _, pem) = in_front_of(server().await).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, pem).unwrap();
