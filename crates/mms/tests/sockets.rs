@@ -155,6 +155,10 @@ fn config(port: u16, path: &str, udp: Option<&UdpSocket>) -> Config {
 /// Plays `path`; the packets, and how it went.
 fn play(port: u16, path: &str, udp: bool) -> Result<(Vec<(u32, Bytes)>, tcp::Client), String> {
     let socket = udp.then(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    if let Some(socket) = &socket {
+        // Room for all of them: on a busy machine nobody may come to read for a while.
+        socket2::SockRef::from(socket).set_recv_buffer_size(4 << 20).unwrap();
+    }
     let mut session = tcp::Client::new(config(port, path, socket.as_ref()));
     let mut driver = driver::Driver::new("127.0.0.1", port, socket).unwrap();
     let mut packets = Vec::new();
