@@ -25,12 +25,16 @@ mod view;
 mod webrtc;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use media::Redacted;
 
 use args::{Args, Command};
+
+/// How long a disk may take for the end of a capture.
+const LEAVE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
@@ -59,6 +63,9 @@ fn main() -> ExitCode {
         Command::Completions { shell } => pages::completions(*shell),
         Command::Man { directory } => pages::man(directory.as_deref()),
     };
+    if !source::Capture::written(LEAVE) {
+        tracing::warn!(after = ?LEAVE, "the capture is not whole: the disk has not taken it yet");
+    }
     exit::code(result)
 }
 

@@ -49,7 +49,6 @@ struct Inner {
     poke: Arc<Notify>,
     variants: Arc<Variants>,
     files: Option<Files>,
-    capture: Option<Arc<Recorder>>,
     task: Work,
 }
 
@@ -64,9 +63,6 @@ enum Work {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.end();
-        if let Some(capture) = &self.capture {
-            capture.flush();
-        }
     }
 }
 
@@ -199,24 +195,13 @@ impl Supervisor {
                 timeline: Arc::new(Mutex::new(Timeline::new(Instant::now()))),
                 progress: Arc::clone(&progress),
                 poke: Arc::clone(&poke),
-                capture: capture.clone(),
+                capture,
                 failures: 0,
             };
             let span = tracing::info_span!(parent: None, "source", of = name);
             Work::Pulled(tokio::spawn(tracing::Instrument::instrument(task.run(), span)).abort_handle())
         };
-        Ok(Self(Arc::new(Inner {
-            id,
-            name: name.into(),
-            request,
-            feed,
-            progress,
-            poke,
-            variants,
-            files,
-            capture,
-            task,
-        })))
+        Ok(Self(Arc::new(Inner { id, name: name.into(), request, feed, progress, poke, variants, files, task })))
     }
 
     /// Supervises a feed, called `name` in logs, that opens nothing but is fed, see

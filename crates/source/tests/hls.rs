@@ -72,8 +72,17 @@ async fn answer(mut stream: TcpStream, parts: Arc<Vec<PathBuf>>, asked: Arc<Atom
     }
 }
 
-/// A source and the numbers of its pictures up to `last`.
+/// A source and the numbers of its pictures up to `last`, without one missing.
 async fn numbers(url: &str, options: Options, last: u16) -> (Supervisor, Vec<u16>) {
+    let (source, numbers) = numbers_with_gaps(url, options, last).await;
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    let status = source.status().borrow().clone();
+    assert_eq!((status.reconnects, status.about.live, status.about.duration), (0, true, None));
+    (source, numbers)
+}
+
+/// A source and the numbers of its pictures up to `last`.
+async fn numbers_with_gaps(url: &str, options: Options, last: u16) -> (Supervisor, Vec<u16>) {
     ffmpeg::init();
     let source = Supervisor::new("cam", url, options).unwrap();
     let mut cursor = source.feed().cursor(Start::Oldest);
@@ -90,9 +99,6 @@ async fn numbers(url: &str, options: Options, last: u16) -> (Supervisor, Vec<u16
             numbers.push(formats::osd::read_number(luma.data, luma.stride, WIDTH, HEIGHT).expect("a number"));
         }
     }
-    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
-    let status = source.status().borrow().clone();
-    assert_eq!((status.reconnects, status.about.live, status.about.duration), (0, true, None));
     (source, numbers)
 }
 
@@ -168,6 +174,8 @@ struct Parts {
     /// How many there are by now.
     there: AtomicUsize,
     asked: Mutex<Vec<String>>,
+    /// What it does not have for so many requests.
+    missing: Mutex<Vec<(&'static str, u32)>>,
     connections: AtomicUsize,
 }
 
@@ -221,7 +229,14 @@ impl Parts {
             let path = text.split(' ').nth(1).unwrap().to_owned();
             let let_in = text.contains("Authorization: Basic dTpwQHNz") && text.contains("X-Key: 1");
             self.asked.lock().unwrap().push(format!("{path} {let_in}"));
+            let is_missing = |(what, times): &mut (&str, u32)| {
+                let hit = *what == path && *times > 0;
+                *times -= u32::from(hit);
+                hit
+            };
+            let is_missing = self.missing.lock().unwrap().iter_mut().any(is_missing);
             let (status, body) = match let_in {
+                true if is_missing => ("404 Not Found", Vec::new()),
                 true => ("200 OK", self.body(&path)),
                 false => ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", Vec::new()),
             };
@@ -231,11 +246,11 @@ impl Parts {
     }
 }
 
-#[tokio::test]
-async fn parts_are_fetched_as_they_come_with_password_and_headers_over_one_connection() {
+/// Serves them; the URL and options for a client.
+async fn parts_without(missing: Vec<(&'static str, u32)>) -> (Arc<Parts>, String, Options) {
     let (header, parts) = fragments();
-    let last = parts.len() - 1;
-    let server = Arc::new(Parts { header, parts, there: AtomicUsize::new(6), ..Parts::default() });
+    let missing = Mutex::new(missing);
+    let server = Arc::new(Parts { header, parts, missing, there: AtomicUsize::new(6), ..Parts::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = Arc::clone(&server);
@@ -247,7 +262,28 @@ async fn parts_are_fetched_as_they_come_with_password_and_headers_over_one_conne
     });
     let mut options = Options::default();
     options.access.headers.add("X-Key", "1").unwrap();
-    let (source, numbers) = numbers(&format!("http://u:p@ss@{address}/main.m3u8"), options, PICTURES - 6).await;
+    (server, format!("http://u:p@ss@{address}/main.m3u8"), options)
+}
+
+#[tokio::test]
+async fn a_header_and_a_piece_that_are_missing_for_a_while_cost_what_belongs_to_them() {
+    // The first piece with its header, then the next one, then one in the middle.
+    let (server, url, options) =
+        parts_without(vec![("/all.mp4", 1), ("/live/part3.mp4", 1), ("/live/part6.mp4", 1)]).await;
+    let (source, numbers) = numbers_with_gaps(&url, options, PICTURES - 6).await;
+    let asked = server.asked.lock().unwrap().clone();
+    // Parts 4 and 5 are pictures 20 to 29; of segment 3 the first half is missing, and with it its keyframe.
+    let expected: Vec<u16> = (20..30).chain(40..=PICTURES - 6).collect();
+    assert_eq!(numbers, expected, "{asked:#?}");
+    assert_eq!(source.status().borrow().reconnects, 0);
+    assert_eq!(source.vitals().gaps, 1, "the one in the middle");
+}
+
+#[tokio::test]
+async fn parts_are_fetched_as_they_come_with_password_and_headers_over_one_connection() {
+    let (server, url, options) = parts_without(Vec::new()).await;
+    let last = server.parts.len() - 1;
+    let (source, numbers) = numbers(&url, options, PICTURES - 6).await;
     let asked = server.asked.lock().unwrap().clone();
     // 0.6 s before the end of six parts is the middle of a segment; the keyframe before it is its begin.
     assert_eq!(numbers[0], 10, "{asked:#?}");

@@ -52,6 +52,8 @@ pub struct Follower {
     place: Option<(u64, usize)>,
     /// The last list brought nothing new.
     stale: bool,
+    /// The farthest end of a list: its last segment, and how much of that was there.
+    newest: (u64, usize),
     map: Option<Piece>,
     /// Something was fetched.
     begun: bool,
@@ -74,15 +76,19 @@ impl Follower {
                 media.segments.last().map_or(0, |last| last.parts.len() + usize::from(last.whole.is_some())),
             )
         };
-        self.stale = self.place.is_some() && end(&media) == end(&self.media);
+        // Of servers behind one name each may have another state of it: back and forth is nothing new.
+        self.stale = self.place.is_some() && end(&media) <= self.newest;
+        let is_another = self.place.is_some() && end(&media) < self.newest && is_another(&self.media, &media);
+        self.newest = self.newest.max(end(&media));
         self.media = media;
         let first = self.media.sequence;
         let behind = first.saturating_add(self.media.segments.len() as u64);
         match self.place {
             // We were too slow, or the server has begun anew.
-            Some((number, _)) if number < first || number > behind.saturating_add(MOST_BEHIND) => {
+            Some((number, _)) if is_another || number < first || number > behind.saturating_add(MOST_BEHIND) => {
                 self.jumped = true;
                 self.place = Some(self.start());
+                (self.stale, self.newest) = (false, end(&self.media));
             }
             Some(_) => {}
             None => self.place = Some(self.start()),
@@ -151,8 +157,7 @@ impl Follower {
     }
 
     fn segment(&self, number: u64) -> Option<&Segment> {
-        let at = number.checked_sub(self.media.sequence)?;
-        self.media.segments.get(usize::try_from(at).ok()?)
+        segment(&self.media, number)
     }
 
     /// Where to begin: as near the end as the list allows, with a keyframe.
@@ -189,4 +194,25 @@ impl Follower {
         }
         (number(0), 0)
     }
+}
+
+fn segment(media: &Media, number: u64) -> Option<&Segment> {
+    let at = number.checked_sub(media.sequence)?;
+    media.segments.get(usize::try_from(at).ok()?)
+}
+
+/// Whether a list that ends before the one of before is none of its earlier states, but one that a
+/// server has begun anew: what has the same number in both is elsewhere. What stands behind a `?`
+/// may be new each time.
+fn is_another(before: &Media, now: &Media) -> bool {
+    let place = |segment: &Segment| {
+        let piece = segment.whole.as_ref().or(segment.parts.first().map(|part| &part.piece))?;
+        Some((piece.uri.split('?').next().unwrap_or_default().to_owned(), piece.range))
+    };
+    let numbers = now.sequence..now.sequence.saturating_add(now.segments.len() as u64);
+    let last = numbers.rev().find_map(|number| Some((segment(before, number)?, segment(now, number)?)));
+    last.is_some_and(|(before, now)| {
+        let is_whole = before.whole.is_some() == now.whole.is_some();
+        is_whole && place(before) != place(now)
+    })
 }

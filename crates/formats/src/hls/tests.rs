@@ -144,6 +144,38 @@ fn what_is_missing_is_marked() {
 }
 
 #[test]
+fn a_server_that_begins_anew_within_the_numbers_of_before_is_found_out_by_its_names() {
+    let mut follower = Follower::new();
+    follower.handle(live(5, 4, u64::MAX));
+    assert_eq!(names(&mut follower).len(), 3);
+    // An earlier state of the same list, with other tokens.
+    let mut list = live(4, 4, u64::MAX);
+    for whole in list.segments.iter_mut().filter_map(|segment| segment.whole.as_mut()) {
+        whole.uri += "?token=2";
+    }
+    follower.handle(list);
+    assert!(names(&mut follower).is_empty());
+    let mut list = live(0, 8, u64::MAX);
+    for whole in list.segments.iter_mut().filter_map(|segment| segment.whole.as_mut()) {
+        whole.uri = format!("b{}", whole.uri);
+    }
+    follower.handle(list);
+    assert_eq!(names(&mut follower), ["!b5.mp4", "b6.mp4", "b7.mp4"]);
+}
+
+#[test]
+fn servers_that_take_turns_with_old_lists_are_not_asked_on_and_on() {
+    let mut follower = Follower::new();
+    follower.handle(live(10, 4, 1));
+    assert_eq!(names(&mut follower).len(), 2);
+    for upto in [0, 1, 0, 1] {
+        follower.handle(live(10, 4, upto));
+        let Next::Reload { after, .. } = follower.poll() else { panic!("nothing is there") };
+        assert_eq!(after, Duration::from_millis(250));
+    }
+}
+
+#[test]
 fn parts_that_have_left_the_list_are_made_up_for_by_the_next_segment() {
     let mut follower = Follower::new();
     follower.handle(live(10, 4, 1));

@@ -30,6 +30,8 @@ const MOST_BYTES: usize = 4 << 20;
 const MOST_MISSING: u32 = 3;
 /// How much longer than a segment an answer may take that the server was asked to wait with.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Most bytes of what has to be read before a segment.
+const MOST_HEAD: usize = 4 << 20;
 /// What is read of a piece at once, in bytes.
 const READ: usize = 64 << 10;
 
@@ -98,12 +100,32 @@ struct Player<'a> {
     request: &'a Request,
     sink: Arc<Sink>,
     demuxer: Option<Demuxer>,
+    /// What the next demuxer has to read first.
+    head: BytesMut,
+    /// What it shows does not follow what was shown before.
+    broken: bool,
     missing: u32,
+}
+
+/// Where a piece goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    Head,
+    Demuxer,
 }
 
 impl<'a> Player<'a> {
     fn new(session: Session, list: Location, request: &'a Request, sink: Sink) -> Self {
-        Self { session, list, request, sink: Arc::new(sink), demuxer: None, missing: 0 }
+        Self {
+            session,
+            list,
+            request,
+            sink: Arc::new(sink),
+            demuxer: None,
+            head: BytesMut::new(),
+            broken: false,
+            missing: 0,
+        }
     }
 
     /// Follows the list to what ends it.
@@ -164,12 +186,10 @@ impl<'a> Player<'a> {
             if let Some(error) = self.end().await {
                 return Err(error);
             }
-            self.begin(fetch.broken);
-            if let Some(map) = &fetch.map {
-                self.pass(map).await?;
-            }
+            self.broken |= fetch.broken;
+            self.head.clear();
         }
-        match self.pass(&fetch.piece).await {
+        match self.both(&fetch).await {
             Ok(()) => self.missing = 0,
             // It is gone already, or never was: what comes next may be there.
             Err(error) if error.is_answer() && !error.is_refusal() && self.missing < MOST_MISSING => {
@@ -182,10 +202,20 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    fn begin(&mut self, broken: bool) {
+    /// A piece, and what has to be read before it. A demuxer is begun with the first bytes of a piece
+    /// that is there: one that is fed nothing says that nothing was video.
+    async fn both(&mut self, fetch: &Fetch) -> Result<(), Error> {
+        if let Some(map) = fetch.map.as_ref().filter(|_| fetch.anew) {
+            self.pass(map, To::Head).await?;
+        }
+        self.pass(&fetch.piece, To::Demuxer).await
+    }
+
+    async fn begin(&mut self) {
         let (give, take) = mpsc::channel(MOST_WAITING);
         let body = Body { take, piece: Bytes::new() };
         let (of, protocol) = (self.list.to_string(), self.session.protocol());
+        let broken = std::mem::take(&mut self.broken);
         let (options, sink) = (Arc::clone(&self.request.options), Arc::clone(&self.sink));
         let mut ends = JoinSet::new();
         ends.spawn(async move {
@@ -193,6 +223,11 @@ impl<'a> Player<'a> {
                 on_thread("hls", move |stop| libav::play_pieces(body, &of, protocol, &options, broken, &sink, &stop));
             thread.await.unwrap_or_else(libav::died)
         });
+        let head = self.head.split().freeze();
+        if !head.is_empty() {
+            // There is room, and who has ended by itself is found out by what follows.
+            let _ = give.send(head).await;
+        }
         self.demuxer = Some(Demuxer { give, ends });
     }
 
@@ -207,8 +242,8 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Hands a piece to the demuxer as it comes.
-    async fn pass(&mut self, piece: &Piece) -> Result<(), Error> {
+    /// Hands a piece on as it comes.
+    async fn pass(&mut self, piece: &Piece, to: To) -> Result<(), Error> {
         go_to(&mut self.session, &self.list, &piece.uri)?;
         self.session.range = piece.range;
         let fetched = self.session.get(&self.sink, Some(&Known::default())).await;
@@ -234,8 +269,13 @@ impl<'a> Player<'a> {
             let mut taken = bytes.split().freeze().split_off(over);
             taken.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left -= taken.len() as u64;
-            if !taken.is_empty() {
-                self.give(taken).await?;
+            match to {
+                _ if taken.is_empty() => {}
+                To::Demuxer => self.give(taken).await?,
+                To::Head if self.head.len() + taken.len() <= MOST_HEAD => self.head.extend_from_slice(&taken),
+                To::Head => {
+                    return Err(Error::Broken { what: format!("{place}: a header of more than {MOST_HEAD} bytes") });
+                }
             }
         }
         if answer.is_cut() && left > 0 {
@@ -246,6 +286,9 @@ impl<'a> Player<'a> {
     }
 
     async fn give(&mut self, bytes: Bytes) -> Result<(), Error> {
+        if self.demuxer.is_none() {
+            self.begin().await;
+        }
         let Some(demuxer) = &mut self.demuxer else { return Ok(()) };
         if demuxer.give.send(bytes).await.is_ok() {
             return Ok(());

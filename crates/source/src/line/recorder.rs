@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,8 +23,8 @@ use crate::{Error, Options, Trust};
 
 /// What waits for the disk at most, in bytes.
 const MOST_WAITING: usize = 16 << 20;
-/// How long the end of a source waits until its capture is on the disk.
-const LEAVE: Duration = Duration::from_secs(2);
+/// Captures that are being written.
+static UNDER_WAY: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 /// Where what a camera sends is kept, as it comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,21 @@ pub struct Capture {
 impl Capture {
     /// What a capture may have unless told otherwise, in bytes: half an hour of 1 Mbit/s.
     pub const BYTES: u64 = 256 << 20;
+
+    /// Waits, for as long as `most`, until all that was captured in this process so far is with the
+    /// system; whether it is. A source that is dropped does not wait for its capture: the disk may
+    /// hang, and others have to go on. So a program does before it ends, or reads one.
+    ///
+    /// Blocks the thread.
+    pub fn written(most: Duration) -> bool {
+        let until = Instant::now() + most;
+        let under_way: Vec<_> = {
+            let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+            all.retain(|shared| shared.strong_count() > 0);
+            all.iter().filter_map(Weak::upgrade).collect()
+        };
+        under_way.iter().all(|shared| shared.written(until))
+    }
 }
 
 /// The capture of one source.
@@ -72,17 +87,26 @@ impl Recorder {
     /// # Errors
     /// [`Error::BadUrl`] where the file cannot be made, or is there and no capture.
     pub(crate) fn start(name: &str, url: &str, options: &Options, capture: &Capture) -> Result<Self, Error> {
+        let file = create(&capture.path)?;
+        let recorder = Self::into(file, capture, secrets::of(url, &options.access))?;
+        recorder.put(Event::About(about(name, url, options)));
+        Ok(recorder)
+    }
+
+    /// Begins a capture with nothing in it in this file.
+    fn into(file: File, capture: &Capture, secrets: Secrets) -> Result<Self, Error> {
         let path = capture.path.clone();
-        let file = create(&path)?;
         let queue = Queue { waiting: PREAMBLE.to_vec(), room: capture.bytes, ended: false, busy: false };
         let shared = Arc::new(Shared { path, queue: Mutex::new(queue), changed: Condvar::new() });
+        {
+            let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+            under_way.retain(|shared| shared.strong_count() > 0);
+            under_way.push(Arc::downgrade(&shared));
+        }
         let for_thread = Arc::clone(&shared);
         let spawned = thread::Builder::new().name("capture".into()).spawn(move || write(file, &for_thread));
         spawned.map_err(|error| Error::Broken { what: format!("cannot start a thread to capture: {error}") })?;
-        let secrets = Arc::new(secrets::of(url, &options.access));
-        let recorder = Self { shared, secrets, began: Instant::now(), lines: AtomicU32::new(1) };
-        recorder.put(Event::About(about(name, url, options)));
-        Ok(recorder)
+        Ok(Self { shared, secrets: Arc::new(secrets), began: Instant::now(), lines: AtomicU32::new(1) })
     }
 
     /// What is not to be written.
@@ -143,14 +167,6 @@ impl Recorder {
         };
         self.put(Event::Note(text));
     }
-
-    /// Waits a moment until what was put is in the file.
-    pub(crate) fn flush(&self) {
-        let queue = self.shared.queue();
-        let waits = |queue: &mut Queue| queue.busy || !queue.waiting.is_empty();
-        // If it is not by then, the disk has the last word.
-        drop(self.shared.changed.wait_timeout_while(queue, LEAVE, waits));
-    }
 }
 
 impl Drop for Recorder {
@@ -163,6 +179,14 @@ impl Drop for Recorder {
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn written(&self, until: Instant) -> bool {
+        let waits = |queue: &mut Queue| queue.busy || !queue.waiting.is_empty();
+        let left = until.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(self.queue(), left, waits);
+        let (_queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        !waited.timed_out()
     }
 }
 
@@ -246,4 +270,31 @@ fn about(name: &str, url: &str, options: &Options) -> Vec<(String, String)> {
         ("proxy", proxy.map_or("none".into(), |proxy| Redacted(&proxy.to_url()).to_string())),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_disk_that_hangs() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let capture = Capture { path: "hangs.hwc".into(), bytes: 64 << 20 };
+        let recorder = Recorder::into(File::from(OwnedFd::from(writer)), &capture, Secrets::default()).unwrap();
+        let data = bytes::Bytes::from(vec![7; 1 << 20]);
+        let event = Event::Bytes { line: 1, from: formats::capture::Side::Camera, data };
+        (0..8).for_each(|_| recorder.put(event.clone()));
+        let shared = Arc::clone(&recorder.shared);
+        drop(recorder);
+        assert!(!Capture::written(Duration::from_millis(1)), "eight megabytes do not fit into a pipe");
+        let reading = thread::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).unwrap();
+            all.len()
+        });
+        assert!(shared.written(Instant::now() + Duration::from_secs(60)));
+        assert!(reading.join().unwrap() > 8 << 20, "what was put before it was dropped is written");
+    }
 }

@@ -110,6 +110,8 @@ pub async fn watch(url: &str, options: Options, most: usize) -> Watched {
     };
     timeout(PATIENCE, watching).await.unwrap_or_else(|_| panic!("{url} hangs"));
     let error = source.status().borrow().error.clone();
+    drop(source);
+    assert!(Capture::written(PATIENCE));
     Watched { seen, error }
 }
 
