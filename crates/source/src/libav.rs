@@ -171,6 +171,14 @@ pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
     })
 }
 
+/// The same by a connection of somebody who tells how far it has come.
+pub(crate) fn connect_through(request: Request, sink: Sink) -> Connection {
+    Box::pin(async move {
+        let thread = on_thread("libav", move |stop| play_way(&Way::of(&request), &request, &sink, &stop));
+        thread.await.unwrap_or_else(died)
+    })
+}
+
 /// Opens `request` and reads it to its end, on this thread.
 pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
     if let Err(error) = tell::check(&request.url, &request.options.access) {
@@ -179,12 +187,15 @@ pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
     if listener::is_meant(&request.url, &request.options) {
         return listener::play(request, sink, stop);
     }
-    let way = Way::of(request);
     sink.phase(Phase::Connect);
-    match open(&way, stop) {
+    play_way(&Way::of(request), request, sink, stop)
+}
+
+fn play_way(way: &Way, request: &Request, sink: &Sink, stop: &Stop) -> Error {
+    match open(way, stop) {
         Ok(input) => {
             let protocol = tls::protocol(way.protocol, &request.options.access.trust);
-            pump(input, &way, protocol, &request.options, sink, stop)
+            pump(input, way, protocol, &request.options, sink, stop)
         }
         Err(error) => {
             if way.protocol != "file" && error.is_answer() {

@@ -45,6 +45,8 @@ const HTTP_PORT: u16 = 80;
 const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
 /// Redirects that are followed in a row.
 const MOST_MOVES: usize = 5;
+/// After so long without a datagram none will come: a firewall takes them.
+const UDP_SILENCE: Duration = Duration::from_secs(3);
 /// How long the end of our session may take before libavformat begins its own; many
 /// cameras serve few at once.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -135,11 +137,7 @@ fn connect(request: Request, sink: Sink) -> Connection {
                     sink.note(Note::Fact(format!("opened through FFmpeg instead: {why}")));
                     return elsewhere(request, &location, carriage, sent_by.as_ref(), sink).await;
                 }
-                (End::NoDatagrams, _) => {
-                    tracing::warn!("nothing comes over UDP; does a firewall take it? going on over TCP");
-                    sink.note(Note::Fact("nothing comes over UDP, going on over TCP".into()));
-                    carriage = Carriage::Tcp { or_udp: false };
-                }
+                (End::NoDatagrams, _) => carriage = without_datagrams(&sink),
                 (End::Moved(moved), location) => {
                     moves += 1;
                     let there = match follow(&location, &moved, moves) {
@@ -203,7 +201,7 @@ async fn directly(location: &Location, request: Request, sink: Sink) -> Error {
 async fn elsewhere(
     mut request: Request,
     location: &Location,
-    carriage: Carriage,
+    mut carriage: Carriage,
     sent_by: Option<&Sender>,
     sink: Sink,
 ) -> Error {
@@ -213,21 +211,38 @@ async fn elsewhere(
         request.url = Location { port: location.port.or(in_http), ..location.clone() }.to_url().into();
         return directly(location, request, sink).await;
     }
-    let gate = match Gate::open(location, &request.options, carriage, sent_by, &sink).await {
-        Ok(gate) => gate,
-        Err(error) => return error,
-    };
-    request.url = gate.url().into();
-    // By the gate it comes over TCP, however it comes to the gate.
-    Arc::make_mut(&mut request.options).transport = Transport::Tcp;
-    gate.had_picture();
-    gate.expect_anything();
-    let error = gate.translated(libav::connect(request, sink).await);
-    match gate.verdict() {
-        Some(Verdict::Failed(error)) => error,
-        Some(Verdict::Lost(how)) => Error::Ended { what: Some(format!("{location}: {how}")) },
-        _ => error,
+    loop {
+        let gate = match Gate::open(location, &request.options, carriage, sent_by, &sink).await {
+            Ok(gate) => gate,
+            Err(error) => return error,
+        };
+        request.url = gate.url().into();
+        // By the gate it comes over TCP, however it comes to the gate.
+        Arc::make_mut(&mut request.options).transport = Transport::Tcp;
+        gate.had_picture();
+        gate.expect_anything();
+        let error = tokio::select! {
+            error = libav::connect_through(request.clone(), sink.clone()) => error,
+            () = gate.hears_nothing(UDP_SILENCE) => {
+                carriage = without_datagrams(&sink);
+                // libavformat takes its leave.
+                let _ = timeout(FAREWELL, gate.over()).await;
+                continue;
+            }
+        };
+        return match gate.verdict() {
+            Some(Verdict::Failed(error)) => error,
+            Some(Verdict::Lost(how)) => Error::Ended { what: Some(format!("{location}: {how}")) },
+            _ => gate.translated(error),
+        };
     }
+}
+
+/// How RTP is to come where nothing comes by UDP.
+fn without_datagrams(sink: &Sink) -> Carriage {
+    tracing::warn!("nothing comes over UDP; does a firewall take it? going on over TCP");
+    sink.note(Note::Fact("nothing comes over UDP, going on over TCP".into()));
+    Carriage::Tcp { or_udp: false }
 }
 
 /// Runs one session.
@@ -293,7 +308,6 @@ async fn play(
         .initial_timestamp(InitialTimestampPolicy::Permissive)
         .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::ProcessPackets);
     let session = session.play(options).await.map_err(|error| failure::of_request(&error, location))?;
-    sink.phase(Phase::FirstFrame);
     let session = session.demuxed().map_err(|error| failure::of_request(&error, location))?;
     Player::new(location, plan, session, sink, gate).run(request.options.open_timeout / 2).await
 }

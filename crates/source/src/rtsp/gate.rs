@@ -29,7 +29,8 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{interval_at, sleep_until, timeout};
+use tokio::sync::Notify;
+use tokio::time::{interval_at, sleep, sleep_until, timeout};
 
 use self::ears::Ears;
 use self::jpeg::{Assembler, Whole};
@@ -39,12 +40,14 @@ use crate::http::{Reach, Sender};
 use crate::location::Location;
 use crate::rtsp::failure::sentence;
 use crate::rtsp::sounds::Sound;
-use crate::{Error, Options, Sink, Transport, tls};
+use crate::{Error, Options, Phase, Sink, Transport, tls};
 
 pub(in crate::rtsp) use self::talk::Carriage;
 
 /// How long our client may take to come, and a camera to take what is sent to it.
 const SOON: Duration = Duration::from_secs(10);
+/// How long it may take to say that we go.
+const PARTING: Duration = Duration::from_millis(500);
 /// After so long without an answer to a sign of life, one is made up: the camera streams on.
 const ANSWER: Duration = Duration::from_secs(5);
 /// How often a camera gets a receiver's report, which is a sign of life to many (RFC 3550 section 6.2).
@@ -85,6 +88,10 @@ struct Shared {
     since_picture: AtomicUsize,
     udp: AtomicBool,
     heard: AtomicBool,
+    /// The camera has been asked to play, and does.
+    plays: Notify,
+    /// Nothing passes any more.
+    over: Notify,
     /// Nobody counts pictures.
     uncounted: AtomicBool,
     /// The pictures are RTP/JPEG.
@@ -144,6 +151,7 @@ impl Gate {
             talk,
             ears,
             shared: Arc::clone(&shared),
+            sink: sink.clone(),
             place,
             most: options.limits.bytes.saturating_add(SLACK),
             out: Vec::new(),
@@ -220,6 +228,20 @@ impl Gate {
     pub(super) fn has_heard(&self) -> bool {
         self.shared.heard.load(Relaxed)
     }
+
+    /// Waits until the camera has played for `patience` and none of its datagrams has come.
+    pub(super) async fn hears_nothing(&self, patience: Duration) {
+        self.shared.plays.notified().await;
+        sleep(patience).await;
+        if !self.is_udp() || self.has_heard() {
+            std::future::pending().await
+        }
+    }
+
+    /// Waits until client or camera have gone.
+    pub(super) async fn over(&self) {
+        self.shared.over.notified().await;
+    }
 }
 
 /// Waits for our client and passes on what is said, until one side has had enough.
@@ -235,6 +257,11 @@ async fn serve(listener: TcpListener, address: SocketAddr, mut pass: Pass) {
         tracing::debug!(?verdict, "RTSP connection given up");
         *shared.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
     }
+    if let Some(last) = pass.talk.leave() {
+        // Where the camera is gone, it is over anyway.
+        let _ = timeout(PARTING, pass.line.send(&last)).await;
+    }
+    shared.over.notify_one();
 }
 
 struct Pass {
@@ -242,6 +269,7 @@ struct Pass {
     talk: Talk,
     ears: Ears,
     shared: Arc<Shared>,
+    sink: Sink,
     /// Host and port.
     place: String,
     /// Bytes that may come without a whole picture in them.
@@ -270,6 +298,7 @@ impl Pass {
             self.talk.handle_camera(&mut came)?;
         }
         let mut waiting: Option<Instant> = None;
+        let mut plays = false;
         let mut reports = interval_at((Instant::now() + REPORTS).into(), REPORTS);
         loop {
             if self.talk.deeds.is_empty() && self.out.is_empty() {
@@ -308,6 +337,11 @@ impl Pass {
                     Event::Late => self.talk.answer_ourselves(),
                     Event::Report => self.report().await,
                 }
+            }
+            if !plays && self.talk.plays {
+                plays = true;
+                self.sink.phase(Phase::FirstFrame);
+                self.shared.plays.notify_one();
             }
             self.act(&mut client).await?;
             let alive = matches!(self.talk.waits_for(), Some("OPTIONS" | "GET_PARAMETER" | "SET_PARAMETER"));

@@ -16,14 +16,12 @@ use super::failure::{self, Fault};
 use super::gate::Gate;
 use super::sounds::Latm;
 use super::tracks::Plan;
-use super::{End, nal};
+use super::{End, UDP_SILENCE, nal};
 use crate::location::Location;
 use crate::{About, Error, Sink};
 
 /// How long bad packets may come without a picture between them.
 const BAD_PATCH: Duration = Duration::from_secs(3);
-/// After so long without a datagram none will come: a firewall takes them.
-const UDP_SILENCE: Duration = Duration::from_secs(3);
 /// Keyframes in a row that bring other parameters of the same picture size: the stream
 /// has several sets side by side, of which `retina` keeps one.
 const MOST_CHANGES: u32 = 3;

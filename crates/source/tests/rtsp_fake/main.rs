@@ -8,6 +8,7 @@ mod captured;
 #[allow(dead_code, reason = "not all of it is wanted here")]
 mod captures;
 mod dialogue;
+mod elsewhere;
 mod hostile;
 mod jpeg;
 mod mpeg4;

@@ -51,8 +51,8 @@ fn pictures_of(stream: &[u8]) -> (Vec<u8>, Vec<&[u8]>) {
     (stream[..starts[0]].to_vec(), begins.zip(ends).map(|(begin, end)| &stream[begin..end]).collect())
 }
 
-#[tokio::test]
-async fn every_mpeg_4_picture_comes() {
+/// A camera's description of it, and its packets.
+pub fn packets() -> (String, Vec<Vec<u8>>) {
     let stream = stream();
     let (config, units) = pictures_of(&stream);
     assert_eq!(units.len(), usize::from(COUNT));
@@ -74,6 +74,12 @@ async fn every_mpeg_4_picture_comes() {
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 MP4V-ES/90000\r\n\
          a=fmtp:96 profile-level-id=1;config={config};\r\na=control:track1\r\n"
     );
+    (sdp, packets)
+}
+
+#[tokio::test]
+async fn every_mpeg_4_picture_comes() {
+    let (sdp, packets) = packets();
     let fake = Fake::start(sends(sdp, packets)).await;
     let (_source, mut cursor) = fake.open(Options::default());
     let (mut decoding, mut numbers) = (Decoding::new(), Vec::new());

@@ -88,6 +88,8 @@ pub(super) struct Talk {
     /// Channels of RTCP in the connection; once it plays.
     pub(super) controls: Vec<u8>,
     pub(super) plays: bool,
+    /// What it plays, and the header line that says in which session, until the client ends that.
+    session: Option<(String, String)>,
     /// How large the session description says that pictures are.
     size: Option<(u16, u16)>,
     /// The client is `retina`, which does not know all that we do.
@@ -120,6 +122,7 @@ impl Talk {
             video: None,
             controls: Vec::new(),
             plays: false,
+            session: None,
             size: None,
             renames: false,
             renamed: Vec::new(),
@@ -202,6 +205,9 @@ impl Talk {
             }
         }
         let target = self.target(target);
+        if method == "TEARDOWN" {
+            self.session = None;
+        }
         self.pending = Some(Pending { method: method.into(), target, number, lines: kept, channels });
         self.stale = 0;
         match (channels, self.carriage) {
@@ -365,7 +371,11 @@ impl Talk {
             return Err(Verdict::Moved { status: head.status, to: to.into() });
         }
         self.auth.told(head);
-        self.plays |= pending.method == "PLAY" && head.status == 200;
+        if pending.method == "PLAY" && head.status == 200 {
+            self.plays = true;
+            let line = pending.lines.iter().find(|line| line.to_ascii_lowercase().starts_with("session:"));
+            self.session = line.map(|line| (pending.target.clone(), line.clone()));
+        }
         if pending.method == "DESCRIBE" {
             self.size = size_of(&body);
             if self.renames {
@@ -432,6 +442,20 @@ impl Talk {
             let text = format!("RTSP/1.0 200 OK\r\nCSeq: {}\r\nContent-Length: 0\r\n\r\n", pending.number);
             self.deeds.push_back(Deed::ToClient(text.into()));
         }
+    }
+
+    /// Ends the session that the client has left without a word, as libavformat does where it is
+    /// interrupted: some cameras keep it for a minute, and have no other.
+    pub(super) fn leave(&mut self) -> Option<Bytes> {
+        let (target, line) = self.session.take()?;
+        let (method, number) = ("TEARDOWN".into(), "0".into());
+        self.pending = Some(Pending { method, target, number, lines: vec![line], channels: None });
+        self.deeds.clear();
+        self.ask(None);
+        self.deeds.drain(..).find_map(|deed| match deed {
+            Deed::ToCamera(bytes) => Some(bytes),
+            _ => None,
+        })
     }
 
     fn broken(&self, what: std::fmt::Arguments) -> Verdict {
