@@ -372,10 +372,11 @@ pub struct Record {
     /// Folders that are missing are made. Default: the source's name and the time
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<String>,
-    /// Begin another file so often, by the clock: 10m at :00, :10, :20 ...
+    /// Begin another file so often, by the clock: 10m at :00, :10, :20 ..., 24h at midnight, 7d on
+    /// Mondays
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub segment: Option<Duration>,
-    /// Remove older files of this name: an age (12h, 7d, 4w), a size of all together (500MB,
+    /// Remove older files of this name: an age (30m, 12h, 7d, 4w), a size of all together (500M,
     /// 100GB), or both (7d,100GB)
     #[arg(long, value_name = "AGE|SIZE")]
     pub keep: Vec<record::Keep>,
@@ -477,25 +478,17 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().into(), value.trim().into()))
 }
 
-/// `10s`, `500ms`, `2m`, `1h`, `1.5` (seconds); at most a day.
+/// A time, as [`media::quantity::time`] reads it, of a millisecond at least.
 pub fn time(text: &str) -> Result<Duration, String> {
-    const UNITS: &[(&str, f64)] = &[("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
-    let found = UNITS.iter().find_map(|(unit, factor)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * factor));
-    let seconds = found.filter(|seconds| (0.001..=86_400.0).contains(seconds));
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a time such as 500ms, 10s, 2m or 1h".into())
+    let time = media::quantity::time(text).filter(|time| *time >= Duration::from_millis(1));
+    time.ok_or_else(|| "expected a time such as 500ms, 10s, 2m, 1h or 7d, from 1ms to ten years (520w)".into())
 }
 
-/// `500M`, `1.5G`, `200k`, or bytes; a K is 1024.
+/// A size, as [`media::quantity::bytes`] reads it, of as much as a recording has at least.
 fn size(text: &str) -> Result<u64, String> {
-    const UNITS: &[(&str, i32)] = &[("k", 10), ("m", 20), ("g", 30), ("t", 40), ("", 0)];
-    let lower = text.to_ascii_lowercase();
-    let read = |(unit, power): &(&str, i32)| {
-        let number = lower.strip_suffix(unit)?.parse::<f64>().ok()?;
-        Some(number * 2_f64.powi(*power))
-    };
     let least = source::Record::LEAST;
-    let bytes = UNITS.iter().find_map(read).filter(|bytes| (least as f64..=1e15).contains(bytes));
-    bytes.map(|bytes| bytes as u64).ok_or_else(|| format!("expected a size such as 500M or 1G, at least {least} bytes"))
+    let bytes = media::quantity::bytes(text).filter(|bytes| (least..=1_000_000_000_000_000).contains(bytes));
+    bytes.ok_or_else(|| format!("expected a size such as 500M, 500MB or 1.5G, from {least} bytes to 900T"))
 }
 
 /// `address:port`, `[address]:port`, `:port` or `port`; the latter two on this machine only.
@@ -555,6 +548,9 @@ mod tests {
         assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
         assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(time("7d"), Ok(Duration::from_secs(604_800)));
+        assert!(time("0").is_err() && time("5M").is_err() && time("11y").is_err());
+        assert_eq!((size("500MB"), size("500MiB")), (Ok(500 << 20), Ok(500 << 20)));
         assert!(time("-1s").is_err() && time("soon").is_err() && time("1e9h").is_err() && time("NaN").is_err());
         assert_eq!((size("1G"), size("1.5m"), size("20000")), (Ok(1 << 30), Ok(3 << 19), Ok(20_000)));
         assert_eq!(size("2T"), Ok(2 << 40));

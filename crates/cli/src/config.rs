@@ -1,6 +1,6 @@
 //! `headwater config`: files that say what `serve` serves, checked and translated.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
             }
             if !quiet {
                 problems.extend(unserved);
-                let warnings = problems.iter().filter(|problem| problem.severity == Severity::Warning).count();
+                let warnings = count(&problems, Severity::Warning);
                 writeln!(out, "{}: {}", file.display(), summary(&config, warnings))?;
             }
         }
@@ -110,11 +110,17 @@ fn read_with_problems(file: &Path, detail: Detail) -> anyhow::Result<(Config, Ve
         false => ::config::ffserver::parse(&text),
     };
     tell(file, &problems, detail)?;
-    match problems.iter().filter(|problem| problem.is_error()).count() {
+    match count(&problems, Severity::Error) {
         0 => Ok((config, problems)),
         1 => Err(Failure::Usage(format!("{name}: a mistake; mend it and try again")).into()),
         many => Err(Failure::Usage(format!("{name}: {many} mistakes; mend them and try again")).into()),
     }
+}
+
+/// How many matters of this kind there are, each counted once however often it occurs, as [`tell`] tells them.
+fn count(problems: &[::config::Problem], severity: Severity) -> usize {
+    let all = problems.iter().filter(|problem| problem.severity == severity);
+    all.map(|problem| &problem.message).collect::<HashSet<_>>().len()
 }
 
 /// Prints what there is to say about `file`, each matter once, with all its lines.
@@ -130,11 +136,15 @@ pub fn tell(file: &Path, problems: &[::config::Problem], detail: Detail) -> std:
         if !said.insert((problem.severity as u8, &problem.message)) {
             continue;
         }
-        let same = problems.iter().filter(|other| other.message == problem.message && other.line != problem.line);
-        let others: Vec<String> = same.map(|other| other.line.to_string()).collect();
+        let is_same = |other: &&::config::Problem| {
+            (other.severity, &other.message) == (problem.severity, &problem.message) && other.line != problem.line
+        };
+        let others: BTreeSet<usize> = problems.iter().filter(is_same).map(|other| other.line).collect();
+        let listed = || others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let others = match others.len() {
             0 => String::new(),
-            1..=MOST_LINES => format!(" (also on line {})", others.join(", ")),
+            1 => format!(" (also on line {})", listed()),
+            2..=MOST_LINES => format!(" (also on lines {})", listed()),
             many => format!(" (also on {many} other lines)"),
         };
         let (kind, color) = match problem.severity {

@@ -18,6 +18,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+use std::collections::HashSet;
+
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
@@ -213,14 +216,15 @@ pub fn defaults() -> Config {
 #[must_use]
 pub fn parse(text: &str) -> Parsed {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut reading = Reading { lines: Lines::of(text), problems: Vec::new(), config: defaults() };
+    let mut reading =
+        Reading { lines: Lines::of(text), problems: Vec::new(), amiss: HashSet::new(), config: defaults() };
     for error in errors {
         let line = error.span().map_or(1, |span| reading.lines.at(span.start));
         reading.problems.push(Problem::error(line, error.message().replace('\n', ", ")));
     }
     reading.root(root.get_ref());
-    let Reading { config, mut problems, .. } = reading;
-    check::whole(&config, &mut problems);
+    let Reading { config, mut problems, amiss, .. } = reading;
+    check::whole(&config, &amiss, &mut problems);
     problems.sort_by_key(|problem| problem.line);
     Parsed { config, problems }
 }
@@ -243,8 +247,13 @@ impl Lines {
 struct Reading {
     lines: Lines,
     problems: Vec<Problem>,
+    /// Keys that are there, by the line of their section, and say nothing: misspelt, or with a value that
+    /// is none. That they are missing is not told as well.
+    amiss: Amiss,
     config: Config,
 }
+
+type Amiss = HashSet<(usize, &'static str)>;
 
 impl Reading {
     fn error(&mut self, at: usize, message: impl Into<String>) {
@@ -260,7 +269,7 @@ impl Reading {
                 Some(Section::Server) => match value.get_ref() {
                     DeValue::Table(table) => {
                         let mut config = std::mem::take(&mut self.config);
-                        self.table(Section::Server, table, |access, given| match access {
+                        self.table((Section::Server, 0), table, |access, given| match access {
                             Access::Server(pair) => (pair.read)(&mut config, given),
                             _ => Ok(()),
                         });
@@ -302,7 +311,7 @@ impl Reading {
         match section {
             Section::Source => {
                 let mut source = Source { line, ..Source::default() };
-                self.table(section, table, |access, given| match access {
+                self.table((section, line), table, |access, given| match access {
                     Access::Source(pair) => (pair.read)(&mut source, given),
                     _ => Ok(()),
                 });
@@ -310,7 +319,7 @@ impl Reading {
             }
             Section::Feed => {
                 let mut feed = Feed { line, ..Feed::default() };
-                self.table(section, table, |access, given| match access {
+                self.table((section, line), table, |access, given| match access {
                     Access::Feed(pair) => (pair.read)(&mut feed, given),
                     _ => Ok(()),
                 });
@@ -318,7 +327,7 @@ impl Reading {
             }
             Section::Redirect => {
                 let mut redirect = Redirect { line, ..Redirect::default() };
-                self.table(section, table, |access, given| match access {
+                self.table((section, line), table, |access, given| match access {
                     Access::Redirect(pair) => (pair.read)(&mut redirect, given),
                     _ => Ok(()),
                 });
@@ -338,7 +347,7 @@ impl Reading {
     /// A stream, or a table within it.
     fn stream(&mut self, section: Section, table: &DeTable<'_>, stream: &mut Stream) {
         const WITHIN: [Section; 3] = [Section::Video, Section::Audio, Section::Multicast];
-        self.table(section, table, |access, given| match access {
+        self.table((section, stream.line), table, |access, given| match access {
             Access::Stream(pair) => (pair.read)(stream, given),
             _ => Ok(()),
         });
@@ -357,17 +366,27 @@ impl Reading {
         }
     }
 
-    /// The keys of one table, in the order of the rows.
-    fn table(&mut self, section: Section, table: &DeTable<'_>, mut read: impl FnMut(&Access, &Given<'_>) -> Told<()>) {
+    /// The keys of one table, in the order of the rows; `within` are its section, and the line of the item
+    /// that it is of.
+    fn table(
+        &mut self,
+        within: (Section, usize),
+        table: &DeTable<'_>,
+        mut read: impl FnMut(&Access, &Given<'_>) -> Told<()>,
+    ) {
+        let (section, line) = within;
         for key in keys_of(section) {
             let Some(value) = table.get(key.name) else { continue };
-            if let Err(what) = read(&key.access, &Given { value, at: At(self.lines.at(value.span().start)) }) {
+            let at = At(self.lines.at(value.span().start));
+            let given = Given { value, at, key, wrong_at: Cell::new(None) };
+            if let Err(what) = read(&key.access, &given) {
+                self.amiss.insert((line, key.name));
                 let said = given::said(value.get_ref());
                 let message = match what.is_empty() {
                     true => format!("{} = {said}: expected {}, as in {}", key.name, key.value, key.example),
                     false => format!("{}: {what}", key.name),
                 };
-                self.error(value.span().start, message);
+                self.error(given.wrong_at.get().unwrap_or(value.span().start), message);
             }
         }
         let is_table = |name: &str| {
@@ -380,6 +399,7 @@ impl Reading {
                 continue;
             }
             let meant = nearest(known, keys_of(section).map(|key| key.name));
+            self.amiss.extend(meant.map(|meant| (line, meant)));
             let elsewhere = || KEYS.iter().flat_map(|rows| rows.iter()).find(|key| key.name == known);
             let meant = match (meant, elsewhere()) {
                 (_, Some(key)) => format!("it belongs into {}", key.section.header()),

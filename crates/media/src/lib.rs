@@ -11,6 +11,7 @@ mod escapes;
 mod facts;
 pub mod nal;
 mod picture;
+pub mod quantity;
 mod redact;
 mod spelling;
 mod time;

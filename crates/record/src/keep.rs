@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use media::quantity;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::Error;
@@ -40,34 +41,14 @@ impl Keep {
     }
 }
 
-/// `7d`, `12h`, `100GB`, `500M`, or both with a comma: `7d,100GB`. A K is 1024.
+/// `7d`, `12h`, `100GB`, `500M`, or both with a comma: `7d,100GB`. A small m is minutes, a capital M
+/// mebibytes; see [`media::quantity`].
 impl FromStr for Keep {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const SIZES: &[(&str, i32)] =
-            &[("kb", 10), ("mb", 20), ("gb", 30), ("tb", 40), ("k", 10), ("g", 30), ("t", 40), ("b", 0)];
-        const TIMES: &[(&str, u64)] = &[("min", 60), ("s", 1), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400)];
-        let mut keep = Self::default();
-        for word in text.split(',').map(|word| word.trim().to_ascii_lowercase()) {
-            let number = |unit: &str| {
-                let number = word.strip_suffix(unit)?.trim().parse::<f64>().ok()?;
-                Some(number).filter(|number| *number > 0.0 && number.is_finite())
-            };
-            // An M alone may be either.
-            let size = SIZES.iter().find_map(|(unit, power)| Some(number(unit)? * 2_f64.powi(*power)));
-            let time = TIMES.iter().find_map(|(unit, seconds)| Some(number(unit)? * *seconds as f64));
-            match (size, time) {
-                (Some(bytes), _) if bytes <= 1e18 => keep.bytes = Some((bytes as u64).max(1)),
-                (_, Some(seconds)) if seconds <= 1e10 => keep.age = Some(Duration::from_secs_f64(seconds)),
-                _ => {
-                    return Err(format!(
-                        "{word}: expected an age such as 12h, 7d or 4w, or a size such as 500MB or 100GB"
-                    ));
-                }
-            }
-        }
-        Ok(keep)
+        let (age, bytes) = quantity::age_and_bytes(text)?;
+        Ok(Self { age, bytes })
     }
 }
 
@@ -174,7 +155,14 @@ mod tests {
         assert_eq!(keep("7d").unwrap().age, Some(Duration::from_secs(7 * 86_400)));
         assert_eq!(keep("100GB").unwrap().bytes, Some(100 << 30));
         assert_eq!(keep("12h, 1.5g"), Ok(Keep { age: Some(Duration::from_secs(43_200)), bytes: Some(3 << 29) }));
-        for bad in ["", "7", "d", "-1d", "much", "7x", "nand", "1e99d", "5m"] {
+        assert_eq!(
+            (keep("500M").unwrap().bytes, keep("5m").unwrap().age),
+            (Some(500 << 20), Some(Duration::from_secs(300)))
+        );
+        for (text, bytes) in [("500MB", 500 << 20), ("500MiB", 500 << 20), ("1.5G", 3 << 29), ("2000b", 2000)] {
+            assert_eq!(keep(text), Ok(Keep { age: None, bytes: Some(bytes) }), "{text}");
+        }
+        for bad in ["", "7", "d", "-1d", "much", "7x", "nand", "1e99d", "0d", "0M", "7d,", "7d;1G"] {
             assert!(keep(bad).is_err(), "{bad}");
         }
     }

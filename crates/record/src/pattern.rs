@@ -5,7 +5,7 @@
 //! one of the recording when its name read back by the same letters says the same again.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Zoned;
 use jiff::fmt::strtime::{self, BrokenDownTime};
@@ -92,7 +92,30 @@ impl Pattern {
         let offset = zoned.as_ref().map_or(0, |zoned| i128::from(zoned.offset().seconds()));
         let nanos = zoned.map_or(0, |zoned| zoned.timestamp().as_nanosecond());
         let length = i128::try_from(length.as_nanos()).unwrap_or(i128::MAX).max(1);
-        (nanos + offset * 1_000_000_000).div_euclid(length)
+        // 1970 began on a Thursday.
+        const SINCE_MONDAY_S: i128 = 3 * 86_400;
+        (nanos + (offset + SINCE_MONDAY_S) * 1_000_000_000).div_euclid(length)
+    }
+
+    /// Whether both may come to name the same file, or one takes a file of the other for one of its own,
+    /// so that what is kept of the one may cost the other its files.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        // Two moments without anything in common, since letters of one may stand for others of the other.
+        [1_000_000_000, 1_954_321_987].into_iter().any(|seconds| {
+            let at = UNIX_EPOCH + Duration::from_secs(seconds);
+            self.takes(other, at) || other.takes(self, at)
+        })
+    }
+
+    /// Whether the file that `other` makes at this time has a name of this pattern.
+    fn takes(&self, other: &Self, at: SystemTime) -> bool {
+        let extension = self.extension.unwrap_or("mkv");
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let (Ok(file), (root, depth)) = (other.path(at, 0, extension), self.place()) else { return false };
+        let (file, root) = (whole(&file), whole(root));
+        let Some(below) = file.strip_prefix(&root).ok().and_then(Path::to_str) else { return false };
+        below.split('/').count() == depth + 1 && self.is_ours(below)
     }
 
     /// The folder that all files are in or below, and how many folders deep.
@@ -138,8 +161,6 @@ impl Pattern {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {
@@ -183,6 +204,35 @@ mod tests {
     }
 
     #[test]
+    fn two_recordings_of_the_same_files_are_known_however_they_are_written() {
+        let meet = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|text| Pattern::new(text, false).unwrap());
+            assert_eq!(one.meets(&other), other.meets(&one));
+            one.meets(&other)
+        };
+        for (one, other) in [
+            ("/srv/a-%H%M.mp4", "/srv/a-%H%M.mp4"),
+            ("/srv/a-%H%M.mp4", "/srv/./a-%H%M.mp4"),
+            ("/srv/a-%H%M.mp4", "//srv/a-%H%M"),
+            ("/srv/%F.mp4", "/srv/%Y-%m-%d.mp4"),
+            ("/srv/%H%M.mp4", "/srv/%M%S.mp4"),
+            ("a.mp4", "./a.mp4"),
+            ("a-%Y.mp4", "a-%Y-%j.mp4"),
+        ] {
+            assert!(meet(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("/srv/a-%H%M.mp4", "/srv/b-%H%M.mp4"),
+            ("/srv/a-%H%M.mp4", "/srv/a-%H%M.mkv"),
+            ("/srv/a/%H%M.mp4", "/srv/b/%H%M.mp4"),
+            ("/srv/%H%M.mp4", "/srv/a/%H%M.mp4"),
+            ("/srv/%d.mp4", "/srv/%Y%m%d-%H%M%S.mp4"),
+        ] {
+            assert!(!meet(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_a_name_is_refused_with_what_can() {
         for (name, part) in
             [("a.txt", "mp4, "), ("%Y/", "no name"), ("%!.mp4", "strftime"), ("%D.mp4", "folders"), ("", "no name")]
@@ -198,5 +248,10 @@ mod tests {
         let slot = |seconds| pattern.slot(at(seconds), Duration::from_secs(600));
         assert_eq!(slot(599) + 1, slot(600));
         assert_eq!(slot(600), slot(1199));
+        let day = |seconds| pattern.slot(at(seconds), Duration::from_secs(86_400));
+        assert_eq!(day(86_399) + 1, day(86_400));
+        // 5 January 1970 was a Monday.
+        let week = |seconds| pattern.slot(at(seconds), Duration::from_secs(7 * 86_400));
+        assert_eq!((week(0), week(4 * 86_400 - 1) + 1), (week(4 * 86_400 - 1), week(4 * 86_400)));
     }
 }

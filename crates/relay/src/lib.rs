@@ -21,6 +21,7 @@ mod output;
 mod paths;
 mod placeholder;
 mod ptz;
+mod recordings;
 mod rtmp;
 mod rtsp;
 mod server;
@@ -180,12 +181,15 @@ pub struct Relay {
     started: Instant,
 }
 
-/// What `config` asks for that is not served: sources that can never be opened, formats and codecs
+/// What `config` asks for that is not served: sources that can never be opened, recordings that cannot be, formats and codecs
 /// of streams. What can only be found out by serving it, such as the addresses of names, is not looked
 /// at.
 #[must_use]
 pub fn unserved(config: &::config::Config) -> Vec<Problem> {
-    [sources::unserved(&config.sources), paths::unserved(config)].concat()
+    let mut problems =
+        [sources::unserved(&config.sources), recordings::unserved(config), paths::unserved(config)].concat();
+    problems.sort_by_key(|problem| problem.line);
+    problems
 }
 
 impl Relay {
@@ -218,6 +222,7 @@ impl Relay {
     /// # Errors
     /// What of it cannot be served, all of it.
     pub async fn configured(config: &::config::Config) -> Result<Arc<Self>, Vec<Problem>> {
+        recordings::check(config)?;
         let sources = Sources::configured(&config.sources)?;
         paths::prepare(config).await;
         Ok(Arc::new(Self::with(sources, Some(paths::Paths::new(config)?))))
@@ -248,6 +253,7 @@ impl Relay {
     /// configuration takes none.
     pub async fn reload(&self, config: &::config::Config) -> Result<(), Vec<Problem>> {
         let Some(paths) = &self.paths else { return Ok(()) };
+        recordings::check(config)?;
         let renewal = self.sources.renewal(&config.sources)?;
         paths::prepare(config).await;
         paths.reload(config)?;

@@ -36,7 +36,7 @@ pub(crate) use resolver::prepare;
 pub(crate) use rtsp::Held;
 pub(crate) use serve::answer;
 pub(crate) use served::unserved;
-pub(crate) use table::{files, record};
+pub(crate) use table::record;
 pub(crate) use visit::Visit;
 
 use self::log::Log;
@@ -86,6 +86,7 @@ impl Paths {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&table);
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(log);
         before.retire(&table);
+        table.record_as_said(&before);
         self.reloaded.notify_one();
         self.follow_programs();
         Ok(())

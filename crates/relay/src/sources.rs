@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use source::Supervisor;
 
+use crate::recordings::{self, Said};
 use crate::{Problem, check_name};
 
 /// What is said of the sources, and the sources.
@@ -85,7 +86,7 @@ impl Renewal<'_> {
         let before = sources.table();
         let said: BTreeMap<_, _> = self.0.iter().map(|(source, _)| (source.name.clone(), plain(source))).collect();
         for (name, source) in &before.by_name {
-            if before.said.get(name) != said.get(name) {
+            if before.said.get(name).map(unrecorded) != said.get(name).map(unrecorded) {
                 tracing::info!(source = %name, "is ended: the configuration has changed");
                 source.close();
             }
@@ -94,7 +95,13 @@ impl Renewal<'_> {
         let mut problems = Vec::new();
         for (source, options) in self.0 {
             let kept = before.by_name.get(&source.name);
-            let kept = kept.filter(|_| before.said.get(&source.name) == table.said.get(&source.name)).cloned();
+            let known = before.said.get(&source.name).filter(|known| unrecorded(known) == unrecorded(source));
+            let kept = kept.filter(|_| known.is_some()).cloned();
+            if let (Some(kept), Some(known)) = (&kept, known)
+                && *known != plain(source)
+            {
+                recordings::exchange(kept, &Said::from(source));
+            }
             let made = kept.map_or_else(|| Supervisor::served(&source.name, &source.url, options), Ok);
             match made {
                 Ok(supervisor) => {
@@ -114,6 +121,11 @@ impl Renewal<'_> {
 /// What is said, wherever it stands.
 fn plain(source: &::config::Source) -> ::config::Source {
     ::config::Source { line: 0, ..source.clone() }
+}
+
+/// What is said but for its recording in files, which can be exchanged while it runs.
+fn unrecorded(source: &::config::Source) -> ::config::Source {
+    ::config::Source { record: None, record_segment: None, record_keep: None, ..plain(source) }
 }
 
 /// What is wrong with a source of a configuration.
@@ -180,13 +192,7 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
         webcam: source.webcam.clone(),
         libav: source.ffmpeg.clone(),
         record: crate::paths::record(source.file.clone(), source.file_max_size, false),
-        files: crate::paths::files(
-            &source.name,
-            source.record.as_deref(),
-            source.record_segment,
-            source.record_keep.as_deref(),
-        )
-        .map_err(|error| of_source(source, &error))?,
+        files: Said::from(source).files().map_err(|error| of_source(source, &error))?,
         sound_alone: true,
         ..usual
     };

@@ -5,19 +5,33 @@ use std::sync::{Mutex, PoisonError};
 use feed::Feed;
 use record::{Event, Recorder};
 
-/// The recording in files of one source. It is a reader: the source stays open.
+/// The recording in files of one source, if there is one. It is a reader: the source stays open.
 pub(crate) struct Files(Mutex<Option<Recorder>>);
 
 impl Files {
-    /// Records `feed` of the source called `name`. Needs a tokio runtime.
-    pub(crate) fn start(name: &str, feed: &Feed, options: record::Options) -> std::io::Result<Self> {
-        let span = tracing::info_span!(parent: None, "files", of = name);
-        let tell = move |event| span.in_scope(|| tell(&event));
-        Ok(Self(Mutex::new(Some(Recorder::start(feed, options, tell)?))))
+    /// Records `feed` of the source called `name`, as `options` say. Needs a tokio runtime.
+    pub(crate) fn start(name: &str, feed: &Feed, options: Option<record::Options>) -> std::io::Result<Self> {
+        Ok(Self(Mutex::new(begin(name, feed, options)?)))
     }
 
     pub(crate) fn status(&self) -> Option<record::Status> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Recorder::status)
+    }
+
+    /// Records from now on as `options` say; what was recorded before is completed meanwhile. Needs a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// When the system refuses a thread; then nothing is recorded.
+    pub(crate) fn exchange(&self, name: &str, feed: &Feed, options: Option<record::Options>) -> std::io::Result<()> {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let begun = begin(name, feed, options);
+        if let Some(before) = before {
+            // Its disk may be slow, and nobody is to wait for that.
+            tokio::spawn(before.finish());
+        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = begun?;
+        Ok(())
     }
 
     /// Ends it; the last file is completed.
@@ -25,6 +39,13 @@ impl Files {
         let recorder = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(recorder);
     }
+}
+
+fn begin(name: &str, feed: &Feed, options: Option<record::Options>) -> std::io::Result<Option<Recorder>> {
+    let Some(options) = options else { return Ok(None) };
+    let span = tracing::info_span!(parent: None, "files", of = name);
+    let tell = move |event| span.in_scope(|| tell(&event));
+    Recorder::start(feed, options, tell).map(Some)
 }
 
 fn tell(event: &Event) {

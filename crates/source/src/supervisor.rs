@@ -48,7 +48,7 @@ struct Inner {
     progress: Arc<Progress>,
     poke: Arc<Notify>,
     variants: Arc<Variants>,
-    files: Option<Files>,
+    files: Files,
     task: Work,
 }
 
@@ -171,7 +171,7 @@ impl Supervisor {
             Ok(archive) => archive,
             Err(error) => return Err(Error::Broken { what: format!("cannot start a thread to record: {error}") }),
         };
-        let files = match request.options.files.clone().map(|files| Files::start(name, &feed, files)).transpose() {
+        let files = match Files::start(name, &feed, request.options.files.clone()) {
             Ok(files) => files,
             Err(error) => return Err(Error::Broken { what: format!("cannot start a thread to record: {error}") }),
         };
@@ -340,15 +340,22 @@ impl Supervisor {
         if let Some(archive) = self.0.variants.archive() {
             archive.close();
         }
-        if let Some(files) = &self.0.files {
-            files.close();
-        }
+        self.0.files.close();
     }
 
     /// How its recording in files does; nothing where there is none.
     #[must_use]
     pub fn files(&self) -> Option<record::Status> {
-        self.0.files.as_ref()?.status()
+        self.0.files.status()
+    }
+
+    /// Records it in files as `options` say from now on, or no more; who watches it notices nothing.
+    /// Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the system refuses a thread; then it is not recorded.
+    pub fn record_files(&self, options: Option<record::Options>) -> std::io::Result<()> {
+        self.0.files.exchange(&self.0.name, &self.0.feed, options)
     }
 
     /// Ends it for good, whoever has a handle: its feed ends, and its recording.

@@ -245,8 +245,12 @@ fn a_relay_is_told_what_is_wrong_with_its_recordings() {
     for (lines, part) in [
         ("record = \"x.txt\"", "record: x.txt: .txt is no kind of file"),
         ("record = \"%Z.mp4\"\nrecord_keep = \"1d\"", "cannot be told from others"),
-        ("record = \"%H.mp4\"\nrecord_keep = \"soon\"", "record_keep: soon: expected an age"),
-        ("record_segment = \"1s\"", "need record"),
+        ("record = \"%H.mp4\"\nrecord_keep = \"soon\"", "record_keep: \"soon\": expected an age"),
+        ("record_segment = \"1s\"", "record_segment is there without record"),
+        (
+            "record = \"%H.mp4\"\n\n[[source]]\nname = \"b\"\nurl = \"pattern:\"\nrecord = \"./%H.mp4\"",
+            ":6: error: [[source]] b: record = \"./%H.mp4\" may name the same files as that of [[source]] cam on line 1",
+        ),
     ] {
         let file = folder.join("headwater.toml");
         std::fs::write(&file, format!("[[source]]\nname = \"cam\"\nurl = \"pattern:\"\n{lines}\n")).unwrap();

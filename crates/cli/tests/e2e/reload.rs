@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::harness::server::headwater;
-use crate::harness::{Server, eventually, run, size, tool, tools};
+use crate::harness::{Camera, Manner, Server, clips, eventually, number, run, size, tool, tools};
 
 #[test]
 fn another_source_of_the_same_name_is_what_is_seen_at_once_in_every_format() {
@@ -185,4 +185,86 @@ fn what_only_a_new_start_brings_is_told_in_one_sentence() {
             .contains("of the addresses of RTSP, the most connections holds from the next start on")
             .then_some(())
     });
+}
+
+#[test]
+fn a_recording_changes_comes_and_goes_without_a_viewer_losing_a_picture() {
+    let folder = tools::folder("recording-changes");
+    let camera = Camera::start(Manner::Pictures { fps: 20 });
+    let (first, second) = (folder.join("first"), folder.join("second"));
+    let text = |keys: &str| {
+        let url = camera.url();
+        format!(
+            "[[source]]\nname = \"cam\"\nurl = \"{url}\"\n{keys}\n\n[[feed]]\nname = \"f\"\nsource = \"{url}\"\n{}\n\n\
+             [[stream]]\nname = \"f.mkv\"\nfeed = \"f\"\n",
+            keys.replace("cam-", "f-")
+        )
+    };
+    let keys = |folder: &std::path::Path, segment: &str| {
+        format!("record = \"{}/cam-%H%M%S.mkv\"\nrecord_segment = \"{segment}\"", folder.display())
+    };
+    let file = folder.join("headwater.toml");
+    std::fs::write(&file, text(&keys(&first, "1h"))).unwrap();
+    let mut command = headwater();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--file"]).arg(&file);
+    let server = Server::run(command);
+    // Matroska: whoever reads that gets every picture.
+    let pictures = ["cam", "f"].map(|name| {
+        let pictures = folder.join(name);
+        std::fs::create_dir_all(&pictures).unwrap();
+        pictures
+    });
+    let mut viewers = pictures.each_ref().map(|to| {
+        let name = to.file_name().unwrap().to_str().unwrap();
+        let mut viewer = tool("ffmpeg");
+        viewer.args(["-v", "error", "-i", &server.url(&format!("/{name}.mkv")), "-c", "copy", "-f", "image2"]);
+        viewer.arg(to.join("%04d.jpg")).stdin(std::process::Stdio::null()).spawn().unwrap()
+    });
+    let seen = |to: &std::path::PathBuf| {
+        let mut files: Vec<_> = std::fs::read_dir(to).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        // The last may not be whole.
+        files.pop();
+        files
+    };
+    let watch = |more: usize| {
+        let before = pictures.each_ref().map(|to| seen(to).len());
+        for (to, before) in pictures.iter().zip(before) {
+            eventually("pictures", || (seen(to).len() >= before + more).then_some(()));
+        }
+    };
+    let files = |folder: &std::path::Path, name: &str| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name)).count()
+    };
+    let both = |folder: &std::path::Path, least: usize| {
+        eventually("files", || (files(folder, "cam-") >= least && files(folder, "f-") >= least).then_some(()));
+    };
+    both(&first, 1);
+    for (at, keys) in [keys(&first, "1s"), keys(&second, "1s"), String::new(), keys(&second, "1h")].iter().enumerate() {
+        watch(10);
+        std::fs::write(&file, text(keys)).unwrap();
+        server.signal(Signal::HUP);
+        eventually("the reload", || (server.log().matches("is read again").count() > at).then_some(()));
+        watch(30);
+        match at {
+            0 => both(&first, 2),
+            1 => both(&second, 2),
+            2 => assert!(server.source("cam")["files"].is_null()),
+            _ => eventually("a file", || server.source("cam")["files"]["file"].as_str().map(|_| ())),
+        }
+    }
+    for to in &pictures {
+        let numbers: Vec<_> = seen(to).iter().map(|file| number(&std::fs::read(file).unwrap()).unwrap()).collect();
+        let expected: Vec<_> = (0..clips::FRAMES).cycle().skip(numbers[0].into()).take(numbers.len()).collect();
+        assert_eq!(numbers, expected);
+    }
+    for viewer in &mut viewers {
+        viewer.kill().unwrap();
+        viewer.wait().unwrap();
+    }
+    assert_eq!(camera.connections(), 2, "no source was opened again");
+    let log = server.log();
+    assert!(!log.contains("is ended"), "{log}");
+    assert_eq!(log.matches("is recorded as the configuration says now").count(), 8, "{log}");
 }

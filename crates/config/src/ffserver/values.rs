@@ -29,9 +29,10 @@ pub(super) fn float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Seconds, up to ten years.
+/// Seconds, or a time with its unit; up to ten years.
 pub(super) fn seconds(text: &str) -> Option<Duration> {
-    float(text).filter(|seconds| (0.0..=315_360_000.0).contains(seconds)).map(Duration::from_secs_f64)
+    let seconds = float(text).filter(|seconds| (0.0..=315_360_000.0).contains(seconds)).map(Duration::from_secs_f64);
+    seconds.or_else(|| media::quantity::time(text))
 }
 
 /// `N`, `N/D`, or a fraction; FFmpeg's names of rates too.
@@ -64,16 +65,9 @@ pub(crate) fn rate(text: &str) -> Option<Ratio> {
     (ratio.as_f64() <= 1000.0).then_some(ratio)
 }
 
-/// `5M`, `1.5G`, `200K`; plain bytes, and `0` for no bound, as the manual says.
+/// `5M`, `1.5GB`, `200K`; plain bytes, and `0` for no bound, as the manual says.
 pub(super) fn file_size(text: &str) -> Option<u64> {
-    let (number, unit) = match text.as_bytes().last()?.to_ascii_uppercase() {
-        b'K' => (&text[..text.len() - 1], 1u64 << 10),
-        b'M' => (&text[..text.len() - 1], 1 << 20),
-        b'G' => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
-    };
-    let bytes = float(number)? * unit as f64;
-    (bytes == 0.0 || (16_384.0..=1e15).contains(&bytes)).then_some(bytes as u64)
+    media::quantity::bytes(text).filter(|bytes| *bytes == 0 || (16_384..=1_000_000_000_000_000).contains(bytes))
 }
 
 #[cfg(test)]
@@ -118,7 +112,9 @@ mod tests {
             ("-1M", None),
             ("", None),
             ("M", None),
-            ("1T", None),
+            ("1T", Some(1 << 40)),
+            ("500MiB", Some(500 << 20)),
+            ("1000T", None),
         ] {
             assert_eq!(file_size(text), size, "{text}");
         }

@@ -14,9 +14,16 @@ fn ring_size(given: &Given<'_>) -> Told<u64> {
     if size == 0 || size >= LEAST { Ok(size) } else { Err(String::new()) }
 }
 
+/// What is kept of a recording in files, as it is written.
+fn kept(given: &Given<'_>) -> Told<String> {
+    let text = given.owned()?;
+    media::quantity::age_and_bytes(&text)?;
+    Ok(text)
+}
+
 pub(super) fn acl(given: &Given<'_>) -> Told<Acl> {
-    let rule = |text: &String| Rule::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    Ok(Acl { rules: given.list()?.iter().map(rule).collect::<Result<_, _>>()? })
+    let rule = |text: &str| Rule::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    Ok(Acl { rules: given.items(rule)? })
 }
 
 pub(super) fn tell_acl(acl: &Acl) -> Option<::toml::Value> {
@@ -34,11 +41,11 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         |source| Some(source.url.as_str().into());
     "timeout" / "": Kind::Text, "a time such as 10s", r#"timeout = "10s""#,
         "Longest wait for the first picture: name, connection, handshake and data together. Default: 10s.",
-        |source, given| { source.timeout = Some(given.time()?); Ok(()) },
+        |source, given| { source.timeout = Some(given.some_time()?); Ok(()) },
         |source| source.timeout.map(tell_time);
     "gap_timeout" / "": Kind::Text, "a time such as 10s", r#"gap_timeout = "5s""#,
         "Longest wait from one picture to the next. Default: 10s.",
-        |source, given| { source.gap_timeout = Some(given.time()?); Ok(()) },
+        |source, given| { source.gap_timeout = Some(given.some_time()?); Ok(()) },
         |source| source.gap_timeout.map(tell_time);
     "linger" / "": Kind::Text, "a time such as 5s", r#"linger = "1m""#,
         "How long it stays open after its last reader has gone. Default: 5s.",
@@ -79,8 +86,11 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
     "headers" / "": Kind::List, "a list of NAME: VALUE", r#"headers = ["X-Key: 1234"]"#,
         "Headers for HTTP requests; they go to the host of the url alone.",
         |source, given| {
-            source.headers = given.list()?;
-            if source.headers.iter().all(|header| header.contains(':')) { Ok(()) } else { Err(String::new()) }
+            source.headers = given.items(|text| match text.contains(':') {
+                true => Ok(text.to_owned()),
+                false => Err(String::new()),
+            })?;
+            Ok(())
         },
         |source| texts(source.headers.iter().cloned());
     "user_agent" / "": Kind::Text, "a name", r#"user_agent = "viewer""#,
@@ -127,13 +137,13 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         "Record it in files as it comes, all the time; the extension says what kind: mp4, mkv, ts, asf, avi, mov, webm. See RECORD.md. Default: none.",
         |source, given| { source.record = Some(given.owned()?); Ok(()) },
         |source| source.record.as_deref().map(Into::into);
-    "record_segment" / "": Kind::Text, "a time such as 10m", r#"record_segment = "10m""#,
-        "Begin another file so often, by the clock: 10m at :00, :10, :20. Default: one file.",
-        |source, given| { source.record_segment = Some(given.time()?); Ok(()) },
+    "record_segment" / "": Kind::Text, "a time such as 10m, 24h or 7d", r#"record_segment = "10m""#,
+        "Begin another file so often, by the clock: 10m at :00, :10, :20, 24h at midnight, 7d on Mondays. Default: one file.",
+        |source, given| { source.record_segment = Some(given.some_time()?); Ok(()) },
         |source| source.record_segment.map(tell_time);
-    "record_keep" / "": Kind::Text, "an age such as 12h, 7d or 4w, a size such as 500MB or 100GB, or both with a comma", r#"record_keep = "7d,100GB""#,
+    "record_keep" / "": Kind::Text, "an age such as 12h, 7d or 4w, a size such as 500M or 100GB, or both with a comma", r#"record_keep = "7d,100GB""#,
         "Remove older files of this name. Default: none is removed.",
-        |source, given| { source.record_keep = Some(given.owned()?); Ok(()) },
+        |source, given| { source.record_keep = Some(kept(given)?); Ok(()) },
         |source| source.record_keep.as_deref().map(Into::into);
 };
 
@@ -173,13 +183,13 @@ pub(super) static FEED: &[Key] = keys! { Feed on Feed;
         "Record it in files as it comes, all the time; the extension says what kind: mp4, mkv, ts, asf, avi, mov, webm. See RECORD.md. Default: none.",
         |feed, given| { feed.record = Some(given.owned()?); Ok(()) },
         |feed| feed.record.as_deref().map(Into::into);
-    "record_segment" / "": Kind::Text, "a time such as 10m", r#"record_segment = "10m""#,
-        "Begin another file so often, by the clock: 10m at :00, :10, :20. Default: one file.",
-        |feed, given| { feed.record_segment = Some(given.time()?); Ok(()) },
+    "record_segment" / "": Kind::Text, "a time such as 10m, 24h or 7d", r#"record_segment = "10m""#,
+        "Begin another file so often, by the clock: 10m at :00, :10, :20, 24h at midnight, 7d on Mondays. Default: one file.",
+        |feed, given| { feed.record_segment = Some(given.some_time()?); Ok(()) },
         |feed| feed.record_segment.map(tell_time);
-    "record_keep" / "": Kind::Text, "an age such as 12h, 7d or 4w, a size such as 500MB or 100GB, or both with a comma", r#"record_keep = "7d,100GB""#,
+    "record_keep" / "": Kind::Text, "an age such as 12h, 7d or 4w, a size such as 500M or 100GB, or both with a comma", r#"record_keep = "7d,100GB""#,
         "Remove older files of this name. Default: none is removed.",
-        |feed, given| { feed.record_keep = Some(given.owned()?); Ok(()) },
+        |feed, given| { feed.record_keep = Some(kept(given)?); Ok(()) },
         |feed| feed.record_keep.as_deref().map(Into::into);
     "acl" / "ACL": Kind::List, "a list of allow or deny with an address, two of them for a range, a network or a name", r#"acl = ["allow 127.0.0.1", "allow 10.0.0.0/8"]"#,
         "Who may send and read the feed; the first that fits decides, and the opposite of the last one where none does. Default: everybody.",

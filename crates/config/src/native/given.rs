@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use std::cell::Cell;
+
 use ::toml::Spanned;
 use ::toml::de::DeValue;
 
-use super::{Told, in_order};
+use media::quantity;
+
+use super::{Key, Told, in_order};
 use crate::At;
 use crate::problem::short;
 
@@ -17,6 +21,10 @@ pub(super) struct Given<'a> {
     pub(super) value: &'a Spanned<DeValue<'a>>,
     /// Where it stands.
     pub(super) at: At,
+    /// What it is the value of.
+    pub(super) key: &'a Key,
+    /// The byte at which the part of it stands that is wrong, where only a part is.
+    pub(super) wrong_at: Cell<Option<usize>>,
 }
 
 impl Given<'_> {
@@ -67,25 +75,52 @@ impl Given<'_> {
         amount.filter(|amount| (least..=most).contains(amount)).ok_or_else(String::new)
     }
 
-    /// A time with its unit: `10s`, `500ms`, `2m`, `1h`.
+    /// A time, as [`quantity::time`] reads it.
     pub(super) fn time(&self) -> Told<Duration> {
-        time(self.text()?).ok_or_else(String::new)
+        quantity::time(self.text()?).ok_or_else(String::new)
+    }
+
+    /// A time that is not nothing.
+    pub(super) fn some_time(&self) -> Told<Duration> {
+        self.time().and_then(|time| if time.is_zero() { Err(String::new()) } else { Ok(time) })
     }
 
     /// A list of texts.
     pub(super) fn list(&self) -> Told<Vec<String>> {
+        self.items(|text| Ok(text.to_owned()))
+    }
+
+    /// A list of texts, of which `read` makes what they say. Of an item that it does not take it tells
+    /// what is wrong, or with an empty text that it is not what the key wants.
+    ///
+    /// # Errors
+    /// Which item is wrong, what it says and what is expected.
+    pub(super) fn items<T>(&self, read: impl Fn(&str) -> Told<T>) -> Told<Vec<T>> {
         let items = self.value.get_ref().as_array().filter(|items| items.len() <= MOST).ok_or_else(String::new)?;
-        let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
-        texts.collect::<Option<_>>().ok_or_else(String::new)
+        let item = |(at, item): (usize, &Spanned<DeValue<'_>>)| {
+            let read = item.get_ref().as_str().ok_or_else(String::new).and_then(&read);
+            read.map_err(|what| {
+                self.wrong_at.set(Some(item.span().start));
+                let (which, said, example) = (nth(at + 1), said(item.get_ref()), self.key.example);
+                let (wanted, _) = self.key.value.split_once(';').unwrap_or((self.key.value, ""));
+                match (what.is_empty(), wanted.strip_prefix("a list of ")) {
+                    (false, _) => format!("the {which} item, {said}: {what}"),
+                    (true, Some(wanted)) if !wanted.starts_with("texts") => {
+                        format!("the {which} item is {said}: expected {wanted}, as in {example}")
+                    }
+                    _ => format!("the {which} item is {said}: expected a text in quotes, as in {example}"),
+                }
+            })
+        };
+        items.iter().enumerate().map(item).collect()
     }
 
     /// A list of `NAME=VALUE`.
     pub(super) fn pairs(&self) -> Told<Vec<(String, String)>> {
-        let pair = |item: String| {
-            let (name, value) = item.split_once('=').filter(|(name, _)| !name.is_empty())?;
-            Some((name.to_owned(), value.to_owned()))
-        };
-        self.list()?.into_iter().map(pair).collect::<Option<_>>().ok_or_else(String::new)
+        self.items(|item| {
+            let (name, value) = item.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(String::new)?;
+            Ok((name.to_owned(), value.to_owned()))
+        })
     }
 
     /// A table of texts, in the order of the file.
@@ -98,7 +133,27 @@ impl Given<'_> {
     }
 }
 
+fn nth(number: usize) -> String {
+    match number {
+        1 => "first".into(),
+        2 => "second".into(),
+        3 => "third".into(),
+        // 21st, 112th.
+        _ => match (number % 10, number / 10 % 10) {
+            (1, tens) if tens != 1 => format!("{number}st"),
+            (2, tens) if tens != 1 => format!("{number}nd"),
+            (3, tens) if tens != 1 => format!("{number}rd"),
+            _ => format!("{number}th"),
+        },
+    }
+}
+
+/// An amount with a unit of `k`, `M`, `G` or `T`, each `step` times the one before; of bytes as
+/// [`media::quantity::bytes`] reads them.
 pub(super) fn with_unit(text: &str, step: u64) -> Option<u64> {
+    if step == 1024 {
+        return media::quantity::bytes(text);
+    }
     let (digits, times) = match text.as_bytes().last()?.to_ascii_lowercase() {
         b'k' => (&text[..text.len() - 1], 1),
         b'm' => (&text[..text.len() - 1], 2),
@@ -124,31 +179,6 @@ pub(super) fn tell_amount(amount: u64, step: u64) -> ::toml::Value {
         (None, Ok(amount)) => amount.into(),
         (None, Err(_)) => amount.to_string().into(),
     }
-}
-
-/// Up to ten years, to the nanosecond.
-fn time(text: &str) -> Option<Duration> {
-    let letters = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (digits, unit) = text.split_at(letters);
-    let unit_ns: u64 = match unit {
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        _ => return None,
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 12;
-    if whole.is_empty() || !plain(whole) || !plain(fraction) {
-        return None;
-    }
-    let mut ns = whole.parse::<u128>().ok()? * u128::from(unit_ns);
-    if !fraction.is_empty() {
-        let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
-        ns += fraction.parse::<u128>().ok()? * u128::from(unit_ns) / scale;
-    }
-    let ns = u64::try_from(ns).ok()?;
-    Some(Duration::from_nanos(ns)).filter(|time| *time <= Duration::from_secs(315_360_000))
 }
 
 /// `time` as it is read.
@@ -181,11 +211,7 @@ mod tests {
     fn times_and_amounts_are_read_as_they_are_told() {
         for ns in [0, 1, 500_000_000, 5_000_000_000, 3_600_000_000_000, 100_000_000_100_000_000] {
             let told = tell_time(Duration::from_nanos(ns));
-            assert_eq!(time(told.as_str().unwrap()), Some(Duration::from_nanos(ns)), "{told}");
-        }
-        assert_eq!(time("1.5m"), Some(Duration::from_secs(90)));
-        for wrong in ["", "5", "s", "-1s", "1e3s", "5 s", "99999999999h", ".5s", "1.s9"] {
-            assert_eq!(time(wrong), None, "{wrong}");
+            assert_eq!(quantity::time(told.as_str().unwrap()), Some(Duration::from_nanos(ns)), "{told}");
         }
         for (amount, step) in [(0, 1024), (5 << 20, 1024), (5_000_001, 1024), (10_240_000, 1000), (u64::MAX, 1000)] {
             let told = tell_amount(amount, step);

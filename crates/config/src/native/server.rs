@@ -18,8 +18,7 @@ fn listen(text: &str) -> Option<Listen> {
 }
 
 fn listens(given: &Given<'_>) -> Told<Vec<Listen>> {
-    let list = given.list()?;
-    list.iter().map(|text| listen(text)).collect::<Option<_>>().ok_or_else(String::new)
+    given.items(|text| listen(text).ok_or_else(String::new))
 }
 
 fn tell(listens: &[Listen]) -> ::toml::Value {

@@ -45,8 +45,12 @@ fn with(key: &Key) -> String {
     let besides = match (key.section, key.name) {
         (Section::Source, "name") => "url = \"pattern:\"",
         (Section::Source, "url") => "name = \"front\"",
+        (Section::Source, "record_segment" | "record_keep") => {
+            "name = \"front\"\nurl = \"pattern:\"\nrecord = \"a.mp4\""
+        }
         (Section::Source, _) => "name = \"front\"\nurl = \"pattern:\"",
         (Section::Feed, "name") => "",
+        (Section::Feed, "record_segment" | "record_keep") => "name = \"cam2.ffm\"\nrecord = \"a.mp4\"",
         (Section::Feed, _) => "name = \"cam2.ffm\"",
         (Section::Stream, "name") => "feed = \"cam2.ffm\"",
         (Section::Stream, "feed") => "name = \"cam2.mjpeg\"",
@@ -168,34 +172,102 @@ video = 3
 
 [[stream]]
 name = \"a.mjpeg\"
-max_time = \"3\"
+max_time = \"3x\"
 [stream.video]
 size = \"720x\"
 qmim = 3
 ";
     let told = errors(text).join("\n");
     for expected in [
-        "line 2: http = […]: expected a list of ADDRESS:PORT; :PORT is every address, as in http = [\":8090\"]",
+        "line 2: http: the first item is \"8090\": expected ADDRESS:PORT, as in http = [\":8090\"]",
         "line 3: max_clients = 0: expected a number from 1 to 65535, as in max_clients = 1000",
         "line 4: unknown key max_client in [server]; did you mean max_clients?",
         "line 5: unknown key acl in [server]; it belongs into [[feed]]",
         "line 7: unknown section or key strem; did you mean stream?",
         "line 9: [[feed]]: name is missing",
         "line 10: file_max_size = \"5X\": expected bytes, or a size",
-        "line 11: acl: ACL permit: expected allow or deny",
+        "line 11: acl: the first item, \"permit 10.0.0.1\": ACL permit: expected allow or deny",
         "line 13: [[stream]] a.mjpeg: there is no feed called b; add a [[feed]] or [[source]] of that name",
         "line 16: file: feed and file; remove one of them",
         "line 17: format: unknown format mpjpg; did you mean mpjpeg?",
         "line 18: video: expected a table; write [stream.video] above its keys",
         "line 20: [[stream]] a.mjpeg: what it is made of is missing; add feed or file",
         "line 20: [[stream]] a.mjpeg: [[stream]] on line 13 has that name; give one of them another",
-        "line 22: max_time = \"3\": expected a time such as 100s, as in max_time = \"100s\"",
+        "line 22: max_time = \"3x\": expected a time such as 100s, as in max_time = \"100s\"",
         "line 24: size = \"720x\": expected WIDTHxHEIGHT",
         "line 25: unknown key qmim in [stream.video]; did you mean qmin?",
     ] {
         assert!(told.contains(expected), "{expected}\nis not in\n{told}");
     }
     assert_eq!(told.lines().count(), 17, "{told}");
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_not_told_as_another() {
+    for (text, expected) in [
+        (
+            "[[source]]\nname = \"a\"\nurll = \"pattern:\"\n",
+            "line 3: unknown key urll in [[source]]; did you mean url?",
+        ),
+        ("[[source]]\nname = \"a\"\nurl = 5\n", "line 3: url = 5: expected a URL"),
+        (
+            "[[source]]\nnmae = \"a\"\nurl = \"x\"\n[[stream]]\nname = \"b.jpg\"\nfeed = \"a\"\n",
+            "line 2: unknown key nmae",
+        ),
+        ("[server]\nhttp = []\nrtps = [\":1\"]\n", "line 3: unknown key rtps in [server]; did you mean rtsp?"),
+        (
+            "[[feed]]\nname = \"f\"\n[[stream]]\nname = \"b\"\nfeed = \"f\"\nfromat = \"jpeg\"\n",
+            "line 6: unknown key fromat",
+        ),
+        ("[[feed]]\nname = \"f\"\n[[stream]]\nname = \"b.jpg\"\nfeeed = \"f\"\n", "line 5: unknown key feeed"),
+        (
+            "[[source]]\nname = \"a\"\nurl = \"x\"\nrecrd = \"a.mp4\"\nrecord_keep = \"1d\"\n",
+            "line 4: unknown key recrd",
+        ),
+    ] {
+        let told = errors(text);
+        assert!(told.len() == 1 && told[0].starts_with(expected), "{text}{told:#?}");
+    }
+}
+
+#[test]
+fn of_a_list_the_item_is_told_and_its_line() {
+    let source = |key: &str| format!("[[source]]\nname = \"a\"\nurl = \"x\"\n{key}\n");
+    for (key, expected) in [
+        (
+            "headers = [\n\"A: b\",\n\"c\",\n]",
+            "line 6: headers: the second item is \"c\": expected NAME: VALUE, as in headers = ",
+        ),
+        (
+            "webcam = [\"a=b\", \"c=d\", \"e\"]",
+            "line 4: webcam: the third item is \"e\": expected NAME=VALUE, as in webcam = ",
+        ),
+        ("headers = [7]", "line 4: headers: the first item is 7: expected NAME: VALUE"),
+        ("headers = \"A: b\"", "line 4: headers = \"A: b\": expected a list of NAME: VALUE"),
+    ] {
+        let told = errors(&source(key));
+        assert!(told.len() == 1 && told[0].starts_with(expected), "{key}: {told:#?}");
+    }
+}
+
+#[test]
+fn how_a_recording_is_cut_says_nothing_without_one() {
+    let told = errors(
+        "[[source]]\nname = \"a\"\nurl = \"x\"\nrecord_segment = \"7d\"\n[[feed]]\nname = \"f\"\nrecord_keep = \"500MiB\"\n",
+    );
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told[0].starts_with(
+        "line 1: [[source]] a: record_segment is there without record, so nothing would be recorded; add"
+    ));
+    assert!(told[1].starts_with("line 5: [[feed]] f: record_keep is there without record"));
+    let told = errors(
+        "[[source]]\nname = \"a\"\nurl = \"x\"\nrecord = \"a.mp4\"\nrecord_segment = \"0s\"\nrecord_keep = \"7\"\n",
+    );
+    assert!(
+        told[0].starts_with("line 5: record_segment = \"0s\": expected a time such as 10m, 24h or 7d"),
+        "{told:#?}"
+    );
+    assert!(told[1].starts_with("line 6: record_keep: \"7\": expected an age such as 30m"), "{told:#?}");
 }
 
 #[test]

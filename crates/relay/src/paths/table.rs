@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use ::config::{Acl, Config, Feed, Origin, Problem, Severity, Stream};
 use media::Encoding;
@@ -17,6 +16,7 @@ use super::presets;
 use super::resolver;
 use super::served::{Served, served};
 use crate::output::Format;
+use crate::recordings::Said;
 
 /// Everything that has a path.
 pub(crate) struct Table {
@@ -150,29 +150,9 @@ pub(crate) fn record(file: Option<PathBuf>, most: Option<u64>, read_only: bool) 
     Some(source::Record { path: file?, bytes, read_only })
 }
 
-/// A recording in files of what is called `name`, where `pattern` names any.
-///
-/// # Errors
-/// What is wrong with the names, or with what is to be kept.
-pub(crate) fn files(
-    name: &str,
-    pattern: Option<&str>,
-    segment: Option<Duration>,
-    keep: Option<&str>,
-) -> Result<Option<source::FileOptions>, String> {
-    let Some(pattern) = pattern else {
-        let without = segment.is_some() || keep.is_some();
-        return if without { Err("record_segment and record_keep need record".into()) } else { Ok(None) };
-    };
-    let names = source::Pattern::new(pattern, false).map_err(|error| format!("record: {error}"))?;
-    let keep: source::Keep =
-        keep.map(str::parse).transpose().map_err(|error| format!("record_keep: {error}"))?.unwrap_or_default();
-    if keep.has_limits() && !names.can_be_read() {
-        return Err(format!(
-            "record: {pattern}: such files cannot be told from others, so record_keep could remove those"
-        ));
-    }
-    Ok(Some(source::FileOptions { pattern: names, segment, keep, video_only: false, title: name.into() }))
+/// `feed`, wherever it stands and however it is recorded in files, which can be exchanged while it runs.
+fn unrecorded(feed: &Feed) -> Feed {
+    Feed { line: 0, record: None, record_segment: None, record_keep: None, ..feed.clone() }
 }
 
 /// How `feed` is kept.
@@ -181,7 +161,7 @@ fn options(feed: &Feed) -> Result<source::Options, String> {
     // What is recorded is recorded all the time, as with an ffmpeg that feeds it.
     let always_on = record.is_some() && !feed.read_only;
     let truncate = feed.truncate && !feed.read_only;
-    let files = files(&feed.name, feed.record.as_deref(), feed.record_segment, feed.record_keep.as_deref())?;
+    let files = Said::from(feed).files()?;
     Ok(source::Options { record, always_on, truncate, files, sound_alone: true, ..source::Options::default() })
 }
 
@@ -214,7 +194,7 @@ impl Table {
             let same = old.and_then(|old| {
                 let known = old.config.feed(&feed.name)?;
                 // Who may feed it, and which program does, is no business of what is fed.
-                let own = |feed: &Feed| Feed { line: 0, acl: Acl::default(), launch: Vec::new(), ..feed.clone() };
+                let own = |feed: &Feed| Feed { acl: Acl::default(), launch: Vec::new(), ..unrecorded(feed) };
                 let same = own(known) == own(feed);
                 same.then(|| old.feeds.get(&feed.name).cloned()).flatten()
             });
@@ -309,6 +289,18 @@ impl Table {
     /// What comes in.
     pub(crate) fn feeds(&self) -> impl Iterator<Item = &Supervisor> {
         self.feeds.values()
+    }
+
+    /// Records the feeds that `older` has, too, as is said of them now.
+    pub(super) fn record_as_said(&self, older: &Self) {
+        for (name, supervisor) in &self.feeds {
+            let (Some(now), Some(before)) = (self.config.feed(name), older.config.feed(name)) else { continue };
+            let said = |feed: &Feed| (feed.record.clone(), feed.record_segment, feed.record_keep.clone());
+            let is_kept = older.feeds.get(name).is_some_and(|known| known.id() == supervisor.id());
+            if is_kept && said(now) != said(before) {
+                crate::recordings::exchange(supervisor, &Said::from(now));
+            }
+        }
     }
 
     /// Lets go of whoever visits what `newer` does not have.
