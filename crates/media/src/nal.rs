@@ -1,6 +1,12 @@
-//! NAL units of H.264 and H.265: where they begin and end, and parameter sets out of MP4's form.
+//! NAL units of H.264 and H.265: where they begin and end, what they are, and parameter sets out of MP4's form.
+
+mod bits;
+mod syntax;
 
 use memchr::memmem;
+
+pub use self::bits::Bits;
+pub use self::syntax::{Role, Syntax};
 
 /// What stands in front of a NAL unit in Annex B, as FFmpeg writes it (ITU-T H.264 B.1).
 pub const START_CODE: [u8; 4] = [0, 0, 0, 1];

@@ -88,3 +88,13 @@ pub fn rtp_packetizer(input: &[u8]) {
     let Some((choice, data)) = input.split_first() else { return };
     crate::payload::fuzzed::pack(*choice, data);
 }
+
+/// What cameras send becomes access units that are whole, no longer than they may be and no more than came;
+/// nothing that is kept grows.
+///
+/// # Panics
+/// When that is not so.
+pub fn rtp_unpack(input: &[u8]) {
+    let Some((choice, rest)) = input.split_first() else { return };
+    crate::unpack::fuzzed::unpack(*choice, rest);
+}

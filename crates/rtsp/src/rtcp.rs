@@ -1,4 +1,4 @@
-//! RTCP: what a sender reports (RFC 3550 section 6).
+//! RTCP: what a sender reports (RFC 3550 section 6), written and read.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -115,9 +115,78 @@ pub fn is_of_receiver(datagram: &[u8]) -> bool {
     matches!(datagram, [first, SR | RR, _, _, _, _, _, _, ..] if first >> 6 == 2)
 }
 
+/// What a sender says of its clock (RFC 3550 section 6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderClock {
+    /// By its wall clock, in seconds since 1900, the lower half of the bits behind the point; whatever it
+    /// was set to.
+    pub ntp: u64,
+    /// The same in RTP time.
+    pub timestamp: u32,
+}
+
+impl SenderClock {
+    /// Of a compound packet that begins with a sender's report.
+    #[must_use]
+    pub fn parse(compound: &[u8]) -> Option<Self> {
+        let (kind, body, _) = part(compound)?;
+        let (_, rest) = body.split_first_chunk::<4>().filter(|_| kind == SR)?;
+        let (ntp, rest) = rest.split_first_chunk()?;
+        let (timestamp, _) = rest.split_first_chunk()?;
+        Some(Self { ntp: u64::from_be_bytes(*ntp), timestamp: u32::from_be_bytes(*timestamp) })
+    }
+
+    /// When it was, by its wall clock. Nothing for a time before 1970: such a sender tells how long it has
+    /// been up, or zero.
+    #[must_use]
+    pub fn wall(self) -> Option<SystemTime> {
+        let seconds = (self.ntp >> 32).checked_sub(NTP_EPOCH_S)?;
+        let nanos = ((self.ntp & 0xFFFF_FFFF) * 1_000_000_000) >> 32;
+        UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + Duration::from_nanos(nanos))
+    }
+}
+
+/// Whether a compound packet says that nothing more will come (RFC 3550 section 6.6).
+#[must_use]
+pub fn is_bye(compound: &[u8]) -> bool {
+    let mut rest = compound;
+    while let Some((kind, _, after)) = part(rest) {
+        if kind == BYE {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// The first packet of a compound: its type, what is behind its first four bytes, and the rest.
+fn part(compound: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&[flags, kind, high, low], rest) = compound.split_first_chunk()?;
+    let (body, rest) = rest.split_at_checked(4 * usize::from(u16::from_be_bytes([high, low])))?;
+    (flags >> 6 == 2).then_some((kind, body, rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_sender_reports_is_read_again() {
+        let wall = UNIX_EPOCH + Duration::from_millis(1500);
+        let report = Report { ssrc: 1, wall, timestamp: 90_000, packets: 3, bytes: 4000, name: "cam" };
+        let clock = SenderClock::parse(&report.to_bytes()).unwrap();
+        assert_eq!((clock.timestamp, clock.wall()), (90_000, Some(wall)));
+        assert!(is_bye(&report.to_bye()) && !is_bye(&report.to_bytes()));
+        // A clock that was never set.
+        assert_eq!(SenderClock { ntp: 4711 << 32, timestamp: 0 }.wall(), None);
+        let bytes = report.to_bye();
+        for length in 0..28 {
+            assert_eq!(SenderClock::parse(&bytes[..length]), None);
+        }
+        for odd in [&b"\x80\xc8\xff\xff"[..], b"\x81\xc8\0\x06", b"\xbf\xca\0\0", b""] {
+            assert!(!is_bye(odd) && SenderClock::parse(odd).is_none());
+        }
+    }
 
     #[test]
     fn a_report_is_written_as_rfc_3550_section_6_4_1_draws_it() {

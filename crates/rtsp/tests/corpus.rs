@@ -19,3 +19,8 @@ fn rtp_block() {
 fn rtp_packetizer() {
     replay("rtp_packetizer", rtsp::fuzz::rtp_packetizer);
 }
+
+#[test]
+fn rtp_unpack() {
+    replay("rtp_unpack", rtsp::fuzz::rtp_unpack);
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use formats::http::HeadParser;
-use media::{Codec, Redacted};
+use media::Redacted;
 
 use crate::http::{Auth, sniff};
 use crate::journal::without_secrets;
@@ -40,16 +40,6 @@ pub fn rtp_datagrams(input: &[u8]) {
         rest = tail;
     }
     rtsp::fuzzed::datagrams(epoch(), &sent);
-}
-
-/// Access units in Annex B are told apart by where a decoder can start.
-///
-/// # Panics
-/// When what refers to nothing is no start.
-pub fn nal_units(input: &[u8]) {
-    for codec in [Codec::H264, Codec::HEVC] {
-        rtsp::nal::check(codec, input);
-    }
 }
 
 /// The first bytes of a body or of what is sent to a feed are told; what is shown of them is short

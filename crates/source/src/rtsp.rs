@@ -9,7 +9,8 @@
 mod clock;
 mod failure;
 mod gate;
-pub(crate) mod nal;
+mod intake;
+mod jpeg;
 mod player;
 mod sounds;
 mod tracks;
@@ -18,7 +19,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::{Codec, Redacted};
+use media::Redacted;
 use retina::client::{
     Described, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session, SessionGroup,
     SessionIdPolicy, SessionOptions, SetupOptions, Transport::Tcp, UnknownRtcpSsrcPolicy,
@@ -219,7 +220,6 @@ async fn elsewhere(
         request.url = gate.url().into();
         // By the gate it comes over TCP, however it comes to the gate.
         Arc::make_mut(&mut request.options).transport = Transport::Tcp;
-        gate.had_picture();
         gate.expect_anything();
         let error = tokio::select! {
             error = libav::connect_through(request.clone(), sink.clone()) => error,
@@ -296,20 +296,18 @@ async fn play(
         return Err(End::WindowsMedia);
     }
     let mut session = described?;
-    let plan = Plan::of(session.streams(), request.options.sound_alone, &gate.renamed())?;
-    if plan.codec == Codec::MJPEG {
-        gate.expect_jpeg();
-    }
-    set_up(&mut session, location, &plan).await?;
+    let mut plan = Plan::of(session.streams(), session.sdp(), request.options.sound_alone, &gate.renamed())?;
+    set_up(&mut session, location, &mut plan).await?;
     sink.note(Note::Fact(format!("RTP comes by {}", if gate.is_udp() { "UDP" } else { "TCP" })));
     let options = PlayOptions::default()
         // Cameras tell wrong ones, and what was before the first packet is none of our business.
         .initial_seq(InitialSequenceNumberPolicy::Ignore)
         .initial_timestamp(InitialTimestampPolicy::Permissive)
         .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::ProcessPackets);
+    plan.declared = plan.described(session.streams());
+    let player = Player::new(location, plan, session.tool().map(|tool| tool.to_string()), sink, gate);
     let session = session.play(options).await.map_err(|error| failure::of_request(&error, location))?;
-    let session = session.demuxed().map_err(|error| failure::of_request(&error, location))?;
-    Player::new(location, plan, session, sink, gate).run(request.options.open_timeout / 2).await
+    player.run(session, request.options.open_timeout / 2).await
 }
 
 async fn describe(
@@ -347,14 +345,17 @@ async fn describe(
 }
 
 /// Sets the tracks of `plan` up, the pictures first.
-async fn set_up(session: &mut Session<Described>, location: &Location, plan: &Plan) -> Result<(), End> {
+async fn set_up(session: &mut Session<Described>, location: &Location, plan: &mut Plan) -> Result<(), End> {
     let options = || SetupOptions::default().transport(Tcp(Default::default())).frame_format(FORMAT);
     session.setup(plan.video, options()).await.map_err(|error| failure::of_request(&error, location))?;
     if let Some(audio) = plan.audio
         && let Err(error) = session.setup(audio, options()).await
     {
         match error.status_code() {
-            Some(status) => tracing::info!(status, "no sound: the server refuses its track"),
+            Some(status) => {
+                tracing::info!(status, "no sound: the server refuses its track");
+                plan.without_sound();
+            }
             None => return Err(failure::of_request(&error, location)),
         }
     }

@@ -17,11 +17,6 @@ fn rtp_datagrams() {
 }
 
 #[test]
-fn nal_units() {
-    replay("nal_units", fuzz::nal_units);
-}
-
-#[test]
 fn content_kind() {
     replay("content_kind", fuzz::content_kind);
 }

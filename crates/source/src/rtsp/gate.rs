@@ -3,46 +3,44 @@
 //! `retina` and libavformat open their sockets themselves, and there is much that they cannot be
 //! told: whose certificate to trust, how long an answer may be, what to do when a camera numbers
 //! its answers wrongly or leaves a question open. So they speak to a port of ours on the loopback,
-//! and this goes on to the camera, over TLS where it has to. Datagrams are put in order here, and
-//! the client gets them interleaved, as over TCP.
+//! and this goes on to the camera, over TLS where it has to. Datagrams are put in order here. What the
+//! camera streams goes to an [`Intake`] in this same task; only libavformat gets it, interleaved as over TCP.
 //!
 //! The port takes one connection, whose first request has to hold a word that only our client
 //! knows: what passes here is already logged in.
 
 mod ears;
 pub(crate) mod fuzzed;
-mod jpeg;
 mod line;
 mod reorder;
 mod shy;
 mod talk;
 
-use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{interval_at, sleep, sleep_until, timeout};
 
 use self::ears::Ears;
-use self::jpeg::{Assembler, Whole};
 use self::line::Line;
 use self::talk::{Deed, Talk};
 use crate::http::{Reach, Sender};
 use crate::location::Location;
 use crate::rtsp::failure::sentence;
+use crate::rtsp::intake::Intake;
 use crate::rtsp::sounds::Sound;
 use crate::{Error, Options, Phase, Sink, Transport, tls};
 
-pub(in crate::rtsp) use self::talk::Carriage;
+pub(in crate::rtsp) use self::talk::{Carriage, Setup};
 
 /// How long our client may take to come, and a camera to take what is sent to it.
 const SOON: Duration = Duration::from_secs(10);
@@ -84,25 +82,18 @@ impl Verdict {
 #[derive(Default)]
 struct Shared {
     verdict: Mutex<Option<Verdict>>,
-    /// Bytes that came since the last whole picture.
-    since_picture: AtomicUsize,
     udp: AtomicBool,
     heard: AtomicBool,
     /// The camera has been asked to play, and does.
     plays: Notify,
     /// Nothing passes any more.
     over: Notify,
-    /// Nobody counts pictures.
+    /// The client takes the packets apart, and nobody counts pictures.
     uncounted: AtomicBool,
-    /// The pictures are RTP/JPEG.
-    jpeg: AtomicBool,
-    /// Pictures that were put together here, whose stand-ins are on their way to the client, and
-    /// whether one before was lost.
-    pictures: Mutex<VecDeque<(Bytes, bool)>>,
+    /// What takes the packets apart here.
+    intake: Mutex<Option<Intake>>,
     /// What the client was told by another name.
     renamed: Mutex<Vec<Sound>>,
-    /// No picture could be put together of something that came.
-    bad: AtomicBool,
 }
 
 /// The way to one camera, for one client.
@@ -153,9 +144,10 @@ impl Gate {
             shared: Arc::clone(&shared),
             sink: sink.clone(),
             place,
-            most: options.limits.bytes.saturating_add(SLACK),
+            largest: options.limits.bytes,
+            since_picture: 0,
+            intake: None,
             out: Vec::new(),
-            jpeg: Assembler::new(options.limits.bytes),
         };
         let span = tracing::Span::current();
         tokio::spawn(tracing::Instrument::instrument(serve(listener, address, pass), span));
@@ -189,34 +181,19 @@ impl Gate {
         self.shared.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A whole picture has come of what passed.
-    pub(super) fn had_picture(&self) {
-        self.shared.since_picture.store(0, Relaxed);
+    /// What takes in the packets from PLAY on.
+    pub(super) fn take_in(&self, intake: Intake) {
+        *self.shared.intake.lock().unwrap_or_else(PoisonError::into_inner) = Some(intake);
     }
 
-    /// Nobody will say when a picture has come.
+    /// The client takes the packets apart.
     pub(super) fn expect_anything(&self) {
         self.shared.uncounted.store(true, Relaxed);
-    }
-
-    /// The pictures, which are the first track that is set up, are RTP/JPEG.
-    pub(super) fn expect_jpeg(&self) {
-        self.shared.jpeg.store(true, Relaxed);
-    }
-
-    /// The picture whose stand-in the client got, and whether one before it was lost.
-    pub(super) fn take_picture(&self) -> Option<(Bytes, bool)> {
-        self.shared.pictures.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// What our client was told by another name.
     pub(super) fn renamed(&self) -> Vec<Sound> {
         self.shared.renamed.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether something came that no picture could be put together of.
-    pub(super) fn is_bad(&self) -> bool {
-        self.shared.bad.load(Relaxed)
     }
 
     /// Whether RTP comes in datagrams.
@@ -272,11 +249,14 @@ struct Pass {
     sink: Sink,
     /// Host and port.
     place: String,
-    /// Bytes that may come without a whole picture in them.
-    most: usize,
+    /// Bytes of a picture.
+    largest: usize,
+    /// Bytes that came since the last whole picture.
+    since_picture: usize,
+    /// What takes the packets in, once the camera plays.
+    intake: Option<Intake>,
     /// Packets that came in datagrams, framed.
     out: Vec<u8>,
-    jpeg: Assembler,
 }
 
 /// What happened.
@@ -320,6 +300,15 @@ impl Pass {
                     }
                     Event::Client(_) => return Ok(()),
                     Event::Camera(Ok(count)) if count > 0 => {
+                        if let Some(intake) = &mut self.intake {
+                            let run = talk::packets(&came);
+                            take_in(intake, &came[..run]);
+                            came.advance(run);
+                            self.count(run)?;
+                            if came.is_empty() {
+                                continue;
+                            }
+                        }
                         let verdict = self.talk.handle_camera(&mut came);
                         if verdict.is_err() {
                             // What came before is good.
@@ -354,8 +343,8 @@ impl Pass {
         if self.talk.is_udp() {
             self.ears.say(&REPORT).await;
         } else if self.talk.renames {
-            for channel in &self.talk.controls {
-                let framed = [&[b'$', *channel, 0, REPORT.len() as u8], &REPORT[..]].concat();
+            for setup in &self.talk.setups {
+                let framed = [&[b'$', setup.channels.1, 0, REPORT.len() as u8], &REPORT[..]].concat();
                 self.talk.deeds.push_back(Deed::ToCamera(framed.into()));
             }
         }
@@ -367,9 +356,16 @@ impl Pass {
             let mut renamed = self.shared.renamed.lock().unwrap_or_else(PoisonError::into_inner);
             *renamed = std::mem::take(&mut self.talk.renamed);
         }
+        if self.intake.is_none() && self.talk.plays {
+            self.intake = self.shared.intake.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(intake) = &mut self.intake {
+                intake.begin(self.talk.setups.clone(), self.largest, self.talk.described_size());
+            }
+        }
         while let Some(deed) = self.talk.deeds.pop_front() {
             match deed {
-                Deed::ToClient(bytes) => self.give(client, &bytes).await?,
+                Deed::ToClient(bytes) => give(client, &bytes).await?,
+                Deed::Packets(bytes) => self.packets(client, &bytes).await?,
                 Deed::ToCamera(bytes) => match timeout(SOON, self.line.send(&bytes)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => return Err(Verdict::lost(&error)),
@@ -389,60 +385,55 @@ impl Pass {
         self.shared.udp.store(self.talk.is_udp(), Relaxed);
         if !self.out.is_empty() {
             let bytes = std::mem::take(&mut self.out);
-            self.give(client, &bytes).await?;
+            self.packets(client, &bytes).await?;
             self.out = bytes;
             self.out.clear();
         }
         Ok(())
     }
 
-    async fn give(&mut self, client: &mut TcpStream, bytes: &[u8]) -> Result<(), Verdict> {
-        let before = self.shared.since_picture.fetch_add(bytes.len(), Relaxed);
-        if before > self.most && !self.shared.uncounted.load(Relaxed) {
+    /// Has packets taken in, or passes them on.
+    async fn packets(&mut self, client: &mut TcpStream, bytes: &[u8]) -> Result<(), Verdict> {
+        if self.shared.uncounted.load(Relaxed) {
+            return give(client, bytes).await;
+        }
+        // Nobody waits for what comes before PLAY.
+        if let Some(intake) = &mut self.intake {
+            take_in(intake, bytes);
+        }
+        self.count(bytes.len())
+    }
+
+    /// So many bytes have come.
+    fn count(&mut self, bytes: usize) -> Result<(), Verdict> {
+        let before = self.since_picture;
+        if self.intake.as_mut().is_some_and(Intake::had_picture) {
+            self.since_picture = 0;
+            return Ok(());
+        }
+        self.since_picture = before.saturating_add(bytes);
+        if before > self.largest.saturating_add(SLACK) {
             let what = format!("{}: {before} bytes came without a whole picture in them", self.place);
             return Err(Verdict::Failed(Error::Broken { what }));
         }
-        let filtered;
-        let bytes = match self.shared.jpeg.load(Relaxed) {
-            true => {
-                filtered = self.pictures(bytes);
-                &filtered
-            }
-            false => bytes,
-        };
-        // It is gone: there is nobody to tell.
-        client.write_all(bytes).await.map_err(|error| Verdict::lost(&error))
+        Ok(())
     }
+}
 
-    /// Puts the pictures in `bytes` by; the client gets the rest, with a stand-in for each.
-    fn pictures(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let channel = self.talk.video_channel();
-        if let Some(size) = self.talk.described_size() {
-            self.jpeg.described(size);
-        }
-        let mut passed = Vec::with_capacity(bytes.len());
-        let mut at = 0;
-        while let Some([b'$', of, high, low]) = bytes.get(at..at + 4) {
-            let next = at + 4 + usize::from(u16::from_be_bytes([*high, *low]));
-            let Some(packet) = bytes.get(at..next) else { break };
-            if Some(*of) != channel {
-                passed.extend_from_slice(packet);
-            } else if let Some(Whole { data, lost, stand_in }) = self.jpeg.handle(&packet[4..]) {
-                let mut waiting = self.shared.pictures.lock().unwrap_or_else(PoisonError::into_inner);
-                if waiting.iter().map(|(data, _)| data.len()).sum::<usize>() > self.most {
-                    // The client sleeps.
-                    self.jpeg.lost = true;
-                } else {
-                    waiting.push_back((data, lost));
-                    passed.extend_from_slice(&[b'$', *of, 0, stand_in.len() as u8]);
-                    passed.extend_from_slice(&stand_in);
-                }
-            }
-            at = next;
-        }
-        // An answer.
-        passed.extend_from_slice(&bytes[at..]);
-        self.shared.bad.store(self.jpeg.complaint.is_some(), Relaxed);
-        passed
+/// Takes in framed packets.
+fn take_in(intake: &mut Intake, bytes: &[u8]) {
+    let now = Instant::now();
+    let mut rest = bytes;
+    while let [b'$', channel, high, low, after @ ..] = rest
+        && let Some((packet, after)) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into())
+    {
+        rest = after;
+        intake.handle(*channel, packet, now);
     }
+}
+
+/// Passes something on to the client.
+async fn give(client: &mut TcpStream, bytes: &[u8]) -> Result<(), Verdict> {
+    // It is gone: there is nobody to tell.
+    client.write_all(bytes).await.map_err(|error| Verdict::lost(&error))
 }

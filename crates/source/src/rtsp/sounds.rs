@@ -74,6 +74,16 @@ fn tidied(line: &str) -> Option<String> {
     (!left.is_empty() && !kept.is_empty()).then(|| format!("a=fmtp:{head} {}\r\n", kept.join(";")))
 }
 
+/// What `fmtp` of a description says of a payload type.
+pub(super) fn parameters(description: &[u8], payload_type: u8) -> Option<String> {
+    let text = String::from_utf8_lossy(description);
+    let of = |line: &str| {
+        let (number, parameters) = line.strip_prefix("a=fmtp:")?.split_once(' ')?;
+        (number.parse() == Ok(payload_type)).then(|| parameters.trim().to_owned())
+    };
+    text.lines().find_map(of)
+}
+
 /// Payload type, name and the rest behind it, of an `rtpmap` line (RFC 8866 section 6.6).
 fn mapping(line: &str) -> Option<(u8, &'static str, &str)> {
     let (payload_type, encoding) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
@@ -117,9 +127,9 @@ impl Sound {
         })
     }
 
-    /// Takes its payloads apart, where that is needed.
-    pub(super) fn unpacker(&self) -> Option<Latm> {
-        (self.name == "mp4a-latm").then(Latm::default)
+    /// Whether its payloads are LATM.
+    pub(super) fn is_latm(&self) -> bool {
+        self.name == "mp4a-latm"
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {

@@ -1,12 +1,16 @@
 //! Which of a server's streams are played, and how they are declared.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use media::nal::{Role, Syntax, units};
 use media::{Audio, Codec, Kind, Rational, Size, Track, TrackId, Video};
 use retina::client::Stream;
-use retina::codec::{ParametersRef, VideoParameters};
+use retina::codec::{Depacketizer, ParametersRef, VideoParameters};
 
 use super::End;
-use super::sounds::{Form, Latm, Sound};
+use super::intake::{Form, Payload};
+use super::sounds::{self, Sound};
 use crate::Error;
 
 /// The video encodings (RFC 3555, RFC 6184, RFC 7798) that are ours.
@@ -34,8 +38,13 @@ pub(super) struct Plan {
     pub(super) video: usize,
     pub(super) codec: Codec,
     pub(super) audio: Option<usize>,
-    /// What the sound is that goes under another name.
-    renamed: Option<Sound>,
+    /// What the packets of both are.
+    pub(super) forms: Vec<Form>,
+    /// The tracks, where they are known beforehand.
+    pub(super) declared: Option<Vec<Track>>,
+    sound: Option<Track>,
+    /// Of pictures, as the description tells.
+    frame_rate: Option<Rational>,
 }
 
 /// What a stream is called, as far as it was renamed.
@@ -50,7 +59,7 @@ fn renamed_as<'a>(stream: &Stream, renamed: &'a [Sound]) -> Option<&'a Sound> {
 impl Plan {
     /// The first picture and the first sound that can be had. Sound without pictures is left to
     /// others, where it will do.
-    pub(super) fn of(streams: &[Stream], sound_alone: bool, renamed: &[Sound]) -> Result<Self, End> {
+    pub(super) fn of(streams: &[Stream], sdp: &[u8], sound_alone: bool, renamed: &[Sound]) -> Result<Self, End> {
         if streams.iter().any(|stream| stream.encoding_name() == WINDOWS_MEDIA) {
             return Err(End::WindowsMedia);
         }
@@ -77,42 +86,117 @@ impl Plan {
             stream.media() == "audio" && known && stream.parameters().is_some()
         };
         let audio = streams.iter().position(is_ours);
-        let renamed = audio.and_then(|place| renamed_as(&streams[place], renamed)).cloned();
-        Ok(Self { video, codec, audio, renamed })
-    }
-
-    /// The tracks as they are known now; nothing before the picture's parameters are.
-    pub(super) fn tracks(&self, streams: &[Stream]) -> Option<Vec<Track>> {
-        let stream = streams.get(self.video)?;
-        let Some(ParametersRef::Video(parameters)) = stream.parameters() else { return None };
-        let mut tracks = vec![video_track(self.codec, stream, parameters)];
-        // Sound that was set up has a context.
-        tracks.extend(
-            self.audio
-                .and_then(|place| streams.get(place).filter(|s| s.ctx().is_some()))
-                .and_then(|stream| audio_track(stream, self.renamed.as_ref())),
-        );
-        Some(tracks)
-    }
-
-    /// What takes the payloads of the sound apart, where that is needed.
-    pub(super) fn unpacker(&self) -> Option<Latm> {
-        self.renamed.as_ref().and_then(Sound::unpacker)
-    }
-
-    /// Whether `retina` knows the sound by another name.
-    pub(super) fn is_renamed(&self) -> bool {
-        self.renamed.is_some()
-    }
-
-    /// The track that a stream's units belong to.
-    pub(super) fn track(&self, stream: usize) -> Option<TrackId> {
-        match stream {
-            place if place == self.video => Some(TrackId(0)),
-            place if Some(place) == self.audio => Some(TrackId(1)),
-            _ => None,
+        let renamed = audio.and_then(|place| renamed_as(&streams[place], renamed));
+        let thousandths = streams[video].framerate().map_or(0.0, |rate| f64::from(rate) * 1000.0).round() as u32;
+        let mut plan = Self {
+            video,
+            codec,
+            audio,
+            forms: Vec::new(),
+            declared: None,
+            sound: None,
+            frame_rate: Rational::new(thousandths, 1000),
+        };
+        plan.forms.push(picture_form(codec, &streams[video], sdp));
+        if let Some(place) = audio {
+            plan.sound = audio_track(&streams[place], renamed);
+            plan.forms.push(sound_form(&streams[place], renamed));
         }
+        Ok(plan)
     }
+
+    /// The server refuses the sound.
+    pub(super) fn without_sound(&mut self) {
+        (self.audio, self.sound) = (None, None);
+        self.forms.truncate(1);
+    }
+
+    /// The tracks with what the description tells; nothing where it tells too little of the pictures.
+    pub(super) fn described(&self, streams: &[Stream]) -> Option<Vec<Track>> {
+        let Some(ParametersRef::Video(parameters)) = streams.get(self.video)?.parameters() else { return None };
+        Some(self.tracks(self.video_track(parameters)))
+    }
+
+    /// The tracks with these parameter sets, in Annex B; nothing where they make no sense.
+    pub(super) fn with_parameters(&self, sets: &Bytes) -> Option<Vec<Track>> {
+        let syntax = Syntax::of(self.codec)?;
+        let encoded =
+            |kind: usize| units(sets).find(|unit| syntax.role(unit) == Role::Set(kind)).map(|set| STANDARD.encode(set));
+        let (name, fmtp) = match syntax {
+            Syntax::H264 => ("h264", format!("sprop-parameter-sets={},{}", encoded(1)?, encoded(2)?)),
+            Syntax::H265 => {
+                ("h265", format!("sprop-vps={};sprop-sps={};sprop-pps={}", encoded(0)?, encoded(1)?, encoded(2)?))
+            }
+        };
+        let depacketizer = Depacketizer::new("video", name, 90_000, None, Some(&fmtp)).ok()?;
+        let Some(ParametersRef::Video(parameters)) = depacketizer.parameters() else { return None };
+        Some(self.tracks(Track { extradata: sets.clone(), ..self.video_track(parameters) }))
+    }
+
+    /// The tracks with pictures in JPEG of this size.
+    pub(super) fn with_jpeg(&self, size: Size) -> Vec<Track> {
+        let video = Video { size, frame_rate: self.frame_rate, ..Video::default() };
+        self.tracks(track(self.codec, Bytes::new(), Kind::Video(video)))
+    }
+
+    fn tracks(&self, video: Track) -> Vec<Track> {
+        std::iter::once(video).chain(self.sound.clone()).collect()
+    }
+
+    fn video_track(&self, parameters: &VideoParameters) -> Track {
+        let (width, height) = parameters.pixel_dimensions();
+        // Of one picture, in seconds.
+        let duration = parameters.frame_rate().and_then(|(num, den)| Rational::new(den, num));
+        let video = Video {
+            size: Size::new(width, height),
+            frame_rate: duration.or(self.frame_rate),
+            sample_aspect: parameters.pixel_aspect_ratio().and_then(|(num, den)| Rational::new(num, den)),
+            ..Video::default()
+        };
+        track(self.codec, Bytes::copy_from_slice(parameters.extra_data()), Kind::Video(video))
+    }
+}
+
+/// The packets of the pictures. `sdp` is searched for what `retina` does not tell.
+fn picture_form(codec: Codec, stream: &Stream, sdp: &[u8]) -> Form {
+    let known = match stream.parameters() {
+        Some(ParametersRef::Video(parameters)) => Bytes::copy_from_slice(parameters.extra_data()),
+        _ => Bytes::new(),
+    };
+    let payload = match Syntax::of(codec) {
+        Some(syntax) => Payload::Nals { syntax, known, has_order: has_order(sdp, stream.rtp_payload_type()) },
+        None => Payload::Jpeg,
+    };
+    Form { clock_rate: stream.clock_rate_hz(), payload }
+}
+
+/// Whether payloads of H.265 tell the order of decoding (RFC 7798 section 7.1).
+fn has_order(sdp: &[u8], payload_type: u8) -> bool {
+    sounds::parameters(sdp, payload_type).is_some_and(|parameters| {
+        parameters.split(';').filter_map(|part| part.split_once('=')).any(|(name, value)| {
+            matches!(name.trim(), "sprop-max-don-diff" | "sprop-depack-buf-nalus") && !matches!(value.trim(), "0" | "")
+        })
+    })
+}
+
+fn sound_form(stream: &Stream, renamed: Option<&Sound>) -> Form {
+    let samples = match stream.parameters() {
+        Some(ParametersRef::Audio(parameters)) => parameters.frame_length().map_or(1024, std::num::NonZeroU32::get),
+        _ => 1024,
+    };
+    let channels = stream.channels().map_or(1, |channels| u32::from(channels.get()));
+    let payload = match (renamed, stream.encoding_name()) {
+        (Some(sound), _) if sound.is_latm() => Payload::Latm,
+        // Of what goes under another name nobody knows.
+        (Some(_), _) => Payload::Plain { bits: 0 },
+        (None, "mpeg4-generic") => Payload::Aac { samples },
+        (None, "l16") => Payload::Plain { bits: 16 * channels },
+        (None, name) => {
+            let kbits = name.strip_prefix("g726-").and_then(|rate| rate.parse::<u32>().ok());
+            Payload::Plain { bits: kbits.map_or(8, |kbits| kbits / 8) * channels }
+        }
+    };
+    Form { clock_rate: stream.clock_rate_hz(), payload }
 }
 
 fn no_video(streams: &[Stream], renamed: &[Sound]) -> Error {
@@ -121,28 +205,11 @@ fn no_video(streams: &[Stream], renamed: &[Sound]) -> Error {
     Error::NotVideo { what: format!("no video track: {found} in the server's description"), page: false }
 }
 
-fn video_track(codec: Codec, stream: &Stream, parameters: &VideoParameters) -> Track {
-    let (width, height) = parameters.pixel_dimensions();
-    // Of one picture, in seconds.
-    let duration = parameters.frame_rate().and_then(|(num, den)| Rational::new(den, num));
-    let described = || {
-        let thousandths = stream.framerate().map_or(0.0, |rate| f64::from(rate) * 1000.0).round() as u32;
-        Rational::new(thousandths, 1000)
-    };
-    let video = Video {
-        size: Size::new(width, height),
-        frame_rate: duration.or_else(described),
-        sample_aspect: parameters.pixel_aspect_ratio().and_then(|(num, den)| Rational::new(num, den)),
-        ..Video::default()
-    };
-    track(codec, Bytes::copy_from_slice(parameters.extra_data()), Kind::Video(video))
-}
-
 fn audio_track(stream: &Stream, renamed: Option<&Sound>) -> Option<Track> {
     let Some(ParametersRef::Audio(parameters)) = stream.parameters() else { return None };
     let (sample_rate, channels) = (parameters.clock_rate(), parameters.channels().get());
     if let Some(sound) = renamed {
-        let Form { codec, extradata, channels, bits_per_sample } = sound.form(channels)?;
+        let sounds::Form { codec, extradata, channels, bits_per_sample } = sound.form(channels)?;
         let audio = Audio { sample_rate, channels, block_align: 0 };
         return Some(Track { bits_per_sample, ..track(codec, extradata, Kind::Audio(audio)) });
     }

@@ -5,10 +5,10 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::Carriage;
-use super::jpeg::Assembler;
 use super::reorder::{LONGEST, Reorder};
-use super::talk::{Deed, MOST_BODY, MOST_HEAD, Talk};
+use super::talk::{Deed, MOST_BODY, MOST_HEAD, MOST_SETUPS, Talk};
 use crate::location::Location;
+use crate::rtsp::jpeg::Assembler;
 use crate::rtsp::sounds::{Latm, MOST_KEPT};
 
 const HERE: &str = "rtsp://127.0.0.1:4000/00ff";
@@ -41,7 +41,7 @@ pub(crate) fn talk(choice: u8, size: usize, said: &[u8]) {
         // Opening sockets leads to further deeds.
         while let Some(deed) = talk.deeds.pop_front() {
             match deed {
-                Deed::ToClient(bytes) => {
+                Deed::ToClient(bytes) | Deed::Packets(bytes) => {
                     given += bytes.len();
                     answers += 1;
                 }
@@ -56,7 +56,7 @@ pub(crate) fn talk(choice: u8, size: usize, said: &[u8]) {
             }
         }
         // Lines of ours stand for some that are left out; bytes that are no UTF-8 become three.
-        assert!(talk.renamed.len() <= 256 && talk.controls.len() <= 256);
+        assert!(talk.renamed.len() <= 256 && talk.setups.len() <= MOST_SETUPS);
         assert!(given <= 3 * said.len() + answers * 128);
         assert!(buffer.len() <= MOST_HEAD + MOST_BODY + size, "{} bytes wait", buffer.len());
         if heard.is_err() {
@@ -88,7 +88,7 @@ pub(crate) fn datagrams(now: Instant, sent: &[&[u8]]) {
         assert!(frames.iter().all(|(frame, _)| !frame.is_empty()) && latm.kept() <= MOST_KEPT);
     }
     for datagram in out.iter().map(Vec::as_slice).chain(sent.iter().copied()) {
-        if let Some(whole) = assembler.handle(datagram) {
+        if let Some(whole) = assembler.handle_bytes(datagram) {
             assert!(whole.data.starts_with(&[0xFF, 0xD8]) && whole.data.len() < 1 << 19);
         }
     }

@@ -25,6 +25,8 @@ pub(super) const MOST_BODY: usize = 256 << 10;
 const MOST_GARBAGE: usize = 64 << 10;
 /// Answers to challenges that are out of date, in a row (RFC 7616 section 3.3).
 const MOST_STALE: u32 = 2;
+/// Tracks that are set up.
+pub(super) const MOST_SETUPS: usize = 8;
 /// A request of the client's.
 const MOST_ASKED: usize = 64 << 10;
 
@@ -50,11 +52,23 @@ struct Pending {
     channels: Option<(u8, u8)>,
 }
 
+/// A track that the camera has set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::rtsp) struct Setup {
+    target: String,
+    /// Those of RTP and RTCP, as the packets have them.
+    pub(in crate::rtsp) channels: (u8, u8),
+    /// RTP time at the begin of the session, where the camera tells it.
+    pub(in crate::rtsp) zero: Option<u32>,
+}
+
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Deed {
     /// Give it to the client.
     ToClient(Bytes),
+    /// Whole packets, framed: take them in.
+    Packets(Bytes),
     /// Send it to the camera.
     ToCamera(Bytes),
     /// Open two sockets for the datagrams of these channels, and have [`Talk::opened`] told.
@@ -83,10 +97,8 @@ pub(super) struct Talk {
     garbage: usize,
     /// The camera hangs up when it is asked for parameters.
     shy: bool,
-    /// The channel of the first track that was set up.
-    video: Option<u8>,
-    /// Channels of RTCP in the connection; once it plays.
-    pub(super) controls: Vec<u8>,
+    /// In the order in which they were.
+    pub(super) setups: Vec<Setup>,
     pub(super) plays: bool,
     /// What it plays, and the header line that says in which session, until the client ends that.
     session: Option<(String, String)>,
@@ -119,8 +131,7 @@ impl Talk {
             known: false,
             garbage: 0,
             shy,
-            video: None,
-            controls: Vec::new(),
+            setups: Vec::new(),
             plays: false,
             session: None,
             size: None,
@@ -138,11 +149,6 @@ impl Talk {
     /// Whether RTP comes in datagrams.
     pub(super) fn is_udp(&self) -> bool {
         self.carriage == Carriage::Udp
-    }
-
-    /// The channel of the first track that was set up.
-    pub(super) fn video_channel(&self) -> Option<u8> {
-        self.video
     }
 
     /// How large the session description says that pictures are, in pixels.
@@ -262,7 +268,7 @@ impl Talk {
             let run = packets(buffer);
             if run > 0 {
                 self.garbage = 0;
-                self.deeds.push_back(Deed::ToClient(buffer.split_to(run).freeze()));
+                self.deeds.push_back(Deed::Packets(buffer.split_to(run).freeze()));
             }
             match buffer.first() {
                 None | Some(b'$') => return Ok(()),
@@ -402,14 +408,18 @@ impl Talk {
             let ssrc = parameter(transport, "ssrc").map(|ssrc| format!(";ssrc={ssrc}")).unwrap_or_default();
             text += &format!("Transport: RTP/AVP/TCP;unicast;interleaved={a}-{b}{ssrc}\r\n");
         }
-        if let Some((first, control)) = pending.channels.filter(|_| head.status == 200) {
+        if let Some(asked) = pending.channels.filter(|_| head.status == 200) {
             let given = head.header("transport").and_then(|text| parameter(text, "interleaved")).and_then(pair_or_one);
             let byte = |(rtp, rtcp)| Some((u8::try_from(rtp).ok()?, u8::try_from(rtcp).ok()?));
-            let (first, control) = given.and_then(byte).filter(|_| !self.is_udp()).unwrap_or((first, control));
-            self.video.get_or_insert(first);
-            if !self.controls.contains(&control) {
-                self.controls.push(control);
+            let channels = given.and_then(byte).filter(|_| !self.is_udp()).unwrap_or(asked);
+            self.setups.retain(|setup| setup.target != pending.target);
+            if self.setups.len() < MOST_SETUPS {
+                self.setups.push(Setup { target: pending.target, channels, zero: None });
             }
+        } else if pending.method == "PLAY"
+            && let Some(info) = head.header("rtp-info")
+        {
+            tell_zeros(&mut self.setups, info);
         }
         text += &format!("Content-Length: {}\r\n\r\n", body.len());
         self.deeds.push_back(Deed::ToClient([text.as_bytes(), &body].concat().into()));
@@ -463,8 +473,28 @@ impl Talk {
     }
 }
 
+/// Puts the RTP times of RTP-Info (RFC 2326 section 12.33) to the tracks that they are of.
+fn tell_zeros(setups: &mut [Setup], info: &str) {
+    for part in info.split("url=").skip(1) {
+        let mut words = part.split(';');
+        let url = words.next().unwrap_or_default().trim().trim_matches('"').trim_end_matches(',');
+        let zero =
+            words.find_map(|word| word.trim().strip_prefix("rtptime=")?.trim_end_matches([',', ' ']).parse().ok());
+        // Some tell the whole URL, others what stood in the description.
+        let is_of = |target: &str| target.ends_with(url) || url.ends_with(last_word(target));
+        if let Some(setup) = setups.iter_mut().find(|setup| !url.is_empty() && is_of(&setup.target)) {
+            setup.zero = zero;
+        }
+    }
+}
+
+/// What is behind the last slash of a URL, with it.
+fn last_word(url: &str) -> &str {
+    url.rfind('/').map_or(url, |at| &url[at..])
+}
+
 /// How many bytes at the begin are whole packets.
-fn packets(buffer: &[u8]) -> usize {
+pub(super) fn packets(buffer: &[u8]) -> usize {
     let mut at = 0;
     while let Some([b'$', _, high, low]) = buffer.get(at..at + 4) {
         let next = at + 4 + usize::from(u16::from_be_bytes([*high, *low]));

@@ -151,7 +151,7 @@ fn packets_pass_whole_and_garbage_between_them_does_not() {
             buffer.extend_from_slice(slice);
             talk.handle_camera(&mut buffer).unwrap();
             for deed in talk.deeds.drain(..) {
-                let Deed::ToClient(bytes) = deed else { panic!("{deed:?}") };
+                let Deed::Packets(bytes) = deed else { panic!("{deed:?}") };
                 passed.extend_from_slice(&bytes);
             }
         }
@@ -233,5 +233,28 @@ fn changed_dialogues_do_no_harm() {
             assert!(talk.deeds.len() <= 64);
             talk.deeds.clear();
         }
+    }
+}
+
+#[test]
+fn tracks_are_known_with_their_channels_and_the_times_at_which_they_begin() {
+    let mut talk = tcp();
+    for (number, track) in ["track1", "track2"].iter().enumerate() {
+        let (a, b) = (2 * number, 2 * number + 1);
+        let target = format!("rtsp://127.0.0.1:4000/00ff/live/{track}");
+        ask(&mut talk, &format!("SETUP {target} RTSP/1.0|CSeq: {a}|Transport: RTP/AVP/TCP;interleaved={a}-{b}||"));
+        // The camera has channels of its own.
+        let given = if number == 0 { "4-5" } else { "2-3" };
+        answer(&mut talk, &format!("RTSP/1.0 200 OK|CSeq: {a}|Transport: RTP/AVP/TCP;interleaved={given}||"));
+    }
+    ask(&mut talk, "PLAY rtsp://127.0.0.1:4000/00ff/live RTSP/1.0|CSeq: 9||");
+    let info = "url=rtsp://cam.example/live/track1;seq=1;rtptime=77,url=track2;rtptime=88;seq=2";
+    answer(&mut talk, &format!("RTSP/1.0 200 OK|CSeq: 9|RTP-Info: {info}||"));
+    let found: Vec<_> = talk.setups.iter().map(|setup| (setup.channels, setup.zero)).collect();
+    assert_eq!(found, [((4, 5), Some(77)), ((2, 3), Some(88))]);
+    for odd in ["", "url=", "url=;rtptime=1", "rtptime=5", "url=track1;rtptime=x", "url=url=track9;rtptime=4"] {
+        let mut setups = talk.setups.clone();
+        tell_zeros(&mut setups, odd);
+        assert!(setups[1].zero == Some(88) && setups[0].zero != Some(1), "{odd}");
     }
 }

@@ -15,7 +15,7 @@ fn packet(number: u16, last: bool, main: &[u8], data: &[u8]) -> Vec<u8> {
 fn pictures(sent: &[(&[u8], &[u8])]) -> Vec<Result<Vec<u8>, &'static str>> {
     let mut assembler = Assembler::new(1 << 20);
     let each = sent.iter().enumerate().map(|(at, (main, data))| {
-        let whole = assembler.handle(&packet(at as u16, true, main, data));
+        let whole = assembler.handle_bytes(&packet(at as u16, true, main, data));
         whole.map(|whole| whole.data.to_vec()).ok_or(assembler.complaint.take().unwrap_or("nothing"))
     });
     each.collect()
@@ -23,7 +23,7 @@ fn pictures(sent: &[(&[u8], &[u8])]) -> Vec<Result<Vec<u8>, &'static str>> {
 
 fn run(sent: &[(u16, u8, bool)]) -> (Vec<bool>, Vec<bool>) {
     let mut assembler = Assembler::new(1 << 20);
-    let came = sent.iter().map(|(number, offset, last)| assembler.handle(&fragment(*number, *offset, *last)));
+    let came = sent.iter().map(|(number, offset, last)| assembler.handle_bytes(&fragment(*number, *offset, *last)));
     came.map(|whole| (whole.is_some(), whole.is_some_and(|whole| whole.lost))).unzip()
 }
 
@@ -59,7 +59,7 @@ fn a_picture_that_has_lost_any_packet_does_not_come_and_the_next_one_tells() {
 fn nonsense_does_not_pass() {
     let mut assembler = Assembler::new(1 << 20);
     for bytes in [&[][..], &[0x80], &[0xff; 12], &[0xbf; 80], &[0x80; 12], &[0x90; 16], &[0x80; 19]] {
-        assert!(assembler.handle(bytes).is_none(), "{bytes:02x?}");
+        assert!(assembler.handle_bytes(bytes).is_none(), "{bytes:02x?}");
     }
 }
 
@@ -67,7 +67,7 @@ fn nonsense_does_not_pass() {
 fn a_picture_without_an_end_is_given_up() {
     let mut assembler = Assembler::new(100);
     for at in 0..20_u8 {
-        assert!(assembler.handle(&fragment(u16::from(at), at * 10, false)).is_none());
+        assert!(assembler.handle_bytes(&fragment(u16::from(at), at * 10, false)).is_none());
     }
     assert_eq!(assembler.complaint, Some("its picture is too large"));
 }
@@ -136,11 +136,11 @@ fn a_restart_interval_is_told() {
 fn a_size_of_nothing_is_that_of_the_description() {
     let packet = packet(1, true, &[0, 0, 0, 0, 1, 50, 0, 0], b"xy");
     let mut assembler = Assembler::new(1 << 20);
-    assert!(assembler.handle(&packet).is_none());
+    assert!(assembler.handle_bytes(&packet).is_none());
     assert_eq!(assembler.complaint, Some("nobody says how large its picture is"));
     let mut assembler = Assembler::new(1 << 20);
     assembler.described((3840, 2160));
-    let whole = assembler.handle(&packet).unwrap();
+    let whole = assembler.handle_bytes(&packet).unwrap();
     assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
 }
 
@@ -159,21 +159,23 @@ fn onvif_s_header_extension_brings_the_size_and_goes_before_the_rest() {
     let restarts = [0xFF, 0xDD, 0, 4, 0, 9];
     let first = extended(1, [0xFF, 0xD8], &[&frame[..], &restarts].concat(), &[0, 0, 0, 0, 1, 50, 0, 0], b"xy");
     let mut assembler = Assembler::new(1 << 20);
-    let whole = assembler.handle(&first).unwrap();
+    let whole = assembler.handle_bytes(&first).unwrap();
     assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
     assert_eq!(segments(&whole.data, 0xDD), [&[0, 9]]);
     // The scan's components are those of the frame.
     let at = whole.data.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
     assert_eq!(whole.data[at + 5..at + 11], [5, 0, 6, 0x11, 7, 0x11]);
     // An empty one: everything but the restarts is as before. Q 0: the tables too.
-    let whole = assembler.handle(&extended(2, [0xFF, 0xD8], &[], &[0, 0, 0, 0, 1, 0, 0, 0], b"xy")).unwrap();
+    let whole = assembler.handle_bytes(&extended(2, [0xFF, 0xD8], &[], &[0, 0, 0, 0, 1, 0, 0, 0], b"xy")).unwrap();
     assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
     assert_eq!((segments(&whole.data, 0xDD).len(), segments(&whole.data, 0xDB).len()), (0, 2));
     // Another's extension is none of it.
-    assert!(assembler.handle(&extended(3, [0xAB, 0xAC], &[1; 12], &[0, 0, 0, 0, 1, 50, 2, 2], b"xy")).is_some());
+    assert!(assembler.handle_bytes(&extended(3, [0xAB, 0xAC], &[1; 12], &[0, 0, 0, 0, 1, 50, 2, 2], b"xy")).is_some());
     // One that is cut.
     assert!(
-        assembler.handle(&extended(4, [0xFF, 0xD8], &[0xFF, 0xC0, 9, 9], &[0, 0, 0, 0, 1, 50, 2, 2], b"")).is_none()
+        assembler
+            .handle_bytes(&extended(4, [0xFF, 0xD8], &[0xFF, 0xC0, 9, 9], &[0, 0, 0, 0, 1, 50, 2, 2], b""))
+            .is_none()
     );
 }
 
@@ -203,7 +205,7 @@ fn changed_packets_do_no_harm() {
                     _ => packet[at] = random(256) as u8,
                 }
             }
-            if let Some(whole) = assembler.handle(&packet) {
+            if let Some(whole) = assembler.handle_bytes(&packet) {
                 assert!(whole.data.starts_with(&[0xFF, 0xD8]) && whole.data.ends_with(&END));
                 came += 1;
             }
