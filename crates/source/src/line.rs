@@ -185,7 +185,7 @@ impl Line {
             Self::Direct => Ok(()),
             Self::Tapped(recorder) => {
                 tracing::warn!(%there, "not captured: FFmpeg opens this by itself");
-                recorder.put(Event::Elsewhere(there.to_string()));
+                recorder.put(Event::Elsewhere(recorder.secrets().out_of(&there.to_string())));
                 Ok(())
             }
             Self::Played(play) => {

@@ -54,7 +54,7 @@ impl Tap {
 
     /// Bytes have come.
     pub(crate) fn heard(&mut self, bytes: &[u8]) {
-        self.flush();
+        self.write();
         let clean = self.heard.handle(bytes);
         self.put(Side::Camera, clean);
     }
@@ -63,15 +63,21 @@ impl Tap {
     pub(crate) fn said(&mut self, bytes: &[u8]) {
         self.said.extend_from_slice(bytes);
         if self.said.len() > MOST_SAID {
-            self.flush();
+            self.write();
         }
     }
 
     /// What was said is whole.
     pub(crate) fn flush(&mut self) {
+        let mut clean = self.saying.handle(&std::mem::take(&mut self.said));
+        clean.extend(self.saying.finish());
+        self.put(Side::Us, clean);
+    }
+
+    /// What was said so far, in the middle of something perhaps.
+    fn write(&mut self) {
         if !self.said.is_empty() {
-            let mut clean = self.saying.handle(&std::mem::take(&mut self.said));
-            clean.extend(self.saying.finish());
+            let clean = self.saying.handle(&std::mem::take(&mut self.said));
             self.put(Side::Us, clean);
         }
     }
