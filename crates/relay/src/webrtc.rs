@@ -9,6 +9,7 @@
 //! addresses of HTTP: nobody watching, nothing open.
 
 mod answer;
+mod claims;
 mod lines;
 mod peer;
 mod publisher;
@@ -26,14 +27,13 @@ use tokio::sync::{OnceCell, watch};
 pub(crate) use ::webrtc::Role;
 pub(crate) use answer::{Path, Watched, other, path, push, watch};
 
+use self::claims::Claims;
 use self::lines::Lines;
 use self::table::Table;
 use crate::server::{Place, Shared};
 
-/// Sessions at a time.
-const MOST_SESSIONS: usize = 512;
 /// How long a peer may take from our answer to its first encrypted word.
-const CONNECTING: Duration = Duration::from_secs(20);
+const CONNECTING: Duration = Duration::from_secs(15);
 
 /// How WebRTC is reached.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,7 @@ pub(crate) struct Exchange {
     open: OnceCell<Arc<Lines>>,
     identity: OnceCell<Identity>,
     table: Arc<Table>,
+    claims: Arc<Claims>,
     shared: Weak<Shared>,
     stopping: watch::Receiver<bool>,
 }
@@ -85,6 +86,7 @@ impl Exchange {
             open: OnceCell::new_with(lines),
             identity: OnceCell::new(),
             table,
+            claims: Arc::default(),
             shared,
             stopping,
         })

@@ -94,8 +94,9 @@ impl Intake {
         let lost = !data.contiguous;
         self.is_damaged = (self.is_damaged || lost) && !key;
         if key {
-            self.keyed = Some(now);
             self.describe(codec, &data.data);
+            // One that does not say what it is, since its begin was lost, is of no use.
+            self.keyed = self.track.as_ref().map(|_| now);
         }
         let is_old = self.keyed.is_none_or(|keyed| now.saturating_duration_since(keyed) > MOST_OLD);
         let may_ask = self.asked.is_none_or(|asked| now.saturating_duration_since(asked) > ASKING);

@@ -7,12 +7,14 @@
 //! splitting into RTP are `str0m`'s. Whoever drives a session has the socket, which all sessions
 //! share ([`stun::local_name`] tells whose a datagram is), and the clock.
 //!
-//! We are a server that everybody can reach, so ICE is lite (RFC 8445 section 2.5): the peer
-//! checks, we answer, and its own addresses need not be known. After every input, [`Session::poll`]
-//! has to be called until it says how long to wait.
+//! The peer looks for a way to us; its own addresses are learnt from the checks of ICE that come.
+//! Each is asked back before anything else goes there (`consent`), so that nobody can have pictures
+//! sent to somebody else. After every input, [`Session::poll`] has to be called until it says how
+//! long to wait.
 
 #![forbid(unsafe_code)]
 
+mod consent;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;

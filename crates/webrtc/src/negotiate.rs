@@ -39,7 +39,7 @@ pub(crate) fn answer(
         let offered = if names.is_empty() { "no codec".into() } else { names.join(", ") };
         return Err(Error::Nothing { offered, wanted: "H.264 or VP8 would do, and Opus" });
     }
-    let mut config = identity.config().clear_codecs().set_ice_lite(true).set_send_buffer_video(SEND_BUFFER);
+    let mut config = identity.config().clear_codecs().set_send_buffer_video(SEND_BUFFER);
     config = config.enable_opus(has_sound, false);
     if let Some(form) = h264 {
         let (number, resent) = (form.number.into(), form.resent.map(Into::into));
@@ -52,8 +52,16 @@ pub(crate) fn answer(
     }
     // The library asserts what a session description may well lack, such as that no number stands
     // for two codecs. What it had begun is thrown away.
-    let negotiated = AssertUnwindSafe(|| accept(config, offer, addresses, now));
+    let offer = without_candidates(offer);
+    let negotiated = AssertUnwindSafe(|| accept(config, &offer, addresses, now));
     catch_unwind(negotiated).unwrap_or_else(|_| Err(bad("it contradicts itself".into())))
+}
+
+/// `offer` without the addresses that it names. Those that count are found out by the checks that
+/// come from them; whoever writes down the address of somebody else has nothing sent there.
+fn without_candidates(offer: &str) -> String {
+    let is_kept = |line: &&str| !line.trim_start().starts_with("a=candidate");
+    offer.split_inclusive('\n').filter(is_kept).collect()
 }
 
 fn accept(config: RtcConfig, offer: &str, addresses: &[SocketAddr], now: Instant) -> Result<(Rtc, String), Error> {

@@ -12,9 +12,13 @@ use str0m::media::{Frequency, KeyframeRequestKind, MediaTime, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::{Event as Happened, IceConnectionState, Input, Output as Polled, Rtc, RtcConfig, RtcError};
 
+use crate::consent::Consent;
 use crate::intake::Intake;
 use crate::negotiate::{self, named};
-use crate::{Error, h264, opus};
+use crate::{Error, h264, opus, stun};
+
+/// Datagrams of DTLS from an address that has not answered yet: they may overtake its answer.
+const MOST_EARLY: usize = 4;
 
 /// What a peer is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +107,11 @@ pub struct Session {
     audio: Option<Mid>,
     events: VecDeque<Event>,
     is_gone: bool,
+    consent: Consent,
+    /// What came too early, from where, at which of our addresses.
+    early: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// The time, as far as it was told.
+    now: Instant,
 }
 
 impl Session {
@@ -120,8 +129,19 @@ impl Session {
     ) -> Result<(Self, String), Error> {
         let (mut rtc, answer) = negotiate::answer(role, identity, offer, addresses, now)?;
         let name = rtc.direct_api().local_ice_credentials().ufrag;
-        let (intake, events) = (Intake::default(), VecDeque::new());
-        let mut session = Self { rtc, role, name, intake, video: None, audio: None, events, is_gone: false };
+        let mut session = Self {
+            rtc,
+            role,
+            name,
+            intake: Intake::default(),
+            video: None,
+            audio: None,
+            events: VecDeque::new(),
+            is_gone: false,
+            consent: Consent::default(),
+            early: Vec::new(),
+            now,
+        };
         // The library tells of them when the peer is there; what can be sent is asked before.
         for (is_video, mid) in negotiate::media(&answer) {
             session.added(is_video, mid);
@@ -147,10 +167,29 @@ impl Session {
         to: SocketAddr,
         data: &[u8],
     ) -> Result<(), Error> {
+        self.now = self.now.max(now);
         // What is no message of any protocol that there is here.
         let Ok(received) = Receive::new(Protocol::Udp, from, to, data) else { return Ok(()) };
         let input = Input::Receive(now, received);
         if !self.rtc.accepts(&input) {
+            // RFC 7983 section 7: of DTLS.
+            let is_early = matches!(data, [20..=63, ..]) && self.consent.is_asked(from);
+            if is_early && self.early.len() < MOST_EARLY {
+                self.early.push((from, to, data.to_vec()));
+            }
+            return Ok(());
+        }
+        if stun::is_stun(data) {
+            let had = self.consent.has(now, from);
+            if !self.consent.heard(now, from, data) {
+                return Ok(());
+            }
+            self.rtc.handle_input(input).map_err(failed)?;
+            if !had && self.consent.has(now, from) {
+                for (from, to, data) in std::mem::take(&mut self.early) {
+                    self.handle_datagram(now, from, to, &data)?;
+                }
+            }
             return Ok(());
         }
         if self.role == Role::Publisher {
@@ -159,11 +198,21 @@ impl Session {
         self.rtc.handle_input(input).map_err(failed)
     }
 
+    /// Whether the peer has shown that it is at `address`, and lately.
+    #[must_use]
+    pub fn is_at(&self, address: SocketAddr) -> bool {
+        self.consent.has(self.now, address)
+    }
+
     /// Tells that the time of [`Output::Wait`] has come, or any other.
     ///
     /// # Errors
     /// [`Error::Failed`]: the session is over.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        self.now = self.now.max(now);
+        if self.consent.ends().is_some_and(|ends| ends <= now) {
+            self.go();
+        }
         self.rtc.handle_input(Input::Timeout(now)).map_err(failed)
     }
 
@@ -185,9 +234,15 @@ impl Session {
                 return Ok(Output::Event(event));
             }
             match self.rtc.poll_output().map_err(failed)? {
-                Polled::Timeout(at) => return Ok(Output::Wait(at)),
+                Polled::Timeout(at) => {
+                    let ends = self.consent.ends().filter(|_| !self.is_gone);
+                    return Ok(Output::Wait(ends.map_or(at, |ends| ends.min(at))));
+                }
                 Polled::Transmit(sent) => {
                     let (from, to) = (sent.source, sent.destination);
+                    if !self.consent.may_send(self.now, to, &sent.contents) {
+                        continue;
+                    }
                     return Ok(Output::Transmit(Datagram { from, to, data: sent.contents.into() }));
                 }
                 Polled::Event(happened) => self.take(happened),

@@ -19,6 +19,21 @@ pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.len() >= HEADER && datagram[0] < 4 && datagram[4..8] == COOKIE
 }
 
+/// Whether a message of STUN is a binding request (RFC 8489 section 5).
+pub(crate) fn is_request(message: &[u8]) -> bool {
+    message.starts_with(&[0x00, 0x01])
+}
+
+/// Whether a message of STUN is the answer to a binding request.
+pub(crate) fn is_answer(message: &[u8]) -> bool {
+    message.starts_with(&[0x01, 0x01])
+}
+
+/// The number of a question, which its answer has too: its transaction.
+pub(crate) fn number(message: &[u8]) -> Option<[u8; 12]> {
+    message.get(8..HEADER)?.try_into().ok()
+}
+
 /// The name of the session that a message of STUN is for: what stands before the colon in its
 /// `USERNAME`. Nothing where there is none.
 #[must_use]

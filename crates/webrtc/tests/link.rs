@@ -77,9 +77,12 @@ impl World {
 
     /// Whether a datagram is lost. Only media are: the handshake is not what is tried here.
     fn loses(&mut self, data: &[u8]) -> bool {
-        self.seed = self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let is_media = data[0] >= 0x80 && !(192..=223).contains(&data[1]);
-        let is_lost = is_media && (self.seed >> 16) % 100 < self.loss;
+        if !is_media {
+            return false;
+        }
+        self.seed = self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let is_lost = (self.seed >> 16) % 100 < self.loss;
         self.lost += u32::from(is_lost);
         is_lost
     }

@@ -85,6 +85,16 @@ impl Refusal {
         Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, what) }
     }
 
+    /// No place for what is asked.
+    pub(crate) fn busy(what: impl Into<String>) -> Self {
+        Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, what) }
+    }
+
+    /// No place for what is asked, since the one who asks has them.
+    pub(crate) fn too_many_of_one(what: impl Into<String>) -> Self {
+        Self { retry_after_s: Some(5), ..Self::new(StatusCode::TOO_MANY_REQUESTS, what) }
+    }
+
     /// The end of the server.
     pub(crate) fn stopping() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the relay is stopping")

@@ -22,7 +22,7 @@ use source::push::Hint;
 use tokio::time::timeout;
 
 use super::peer::Peer;
-use super::{Exchange, MOST_SESSIONS, publisher, viewer};
+use super::{Exchange, publisher, viewer};
 use crate::Relay;
 use crate::output::query::{CODING, Wishes};
 use crate::paths::Visit;
@@ -96,12 +96,13 @@ pub(crate) async fn push(relay: &Arc<Relay>, path: Path<'_>, request: Request, f
         let (exchange, offer, by) = read(relay, &parts, body).await?;
         // The same words where nothing is and where it may not send, so that it cannot tell.
         let feed = feed.ok_or_else(|| Refusal::not_found(format!("there is no feed {:?} here", path.name)))?;
+        let claim = exchange.claims.claim(by.ip())?;
         let (session, lines, answer) = session(exchange, path.role, &offer).await?;
         let place = exchange.place().ok_or_else(full)?;
         let agent = text(&parts, header::USER_AGENT);
         let hint = Hint { by: by.to_string(), protocol: "WHIP", agent: agent.clone(), content_type: None };
         let feeder = feed.unit_feeder(hint).await.map_err(|error| Refusal::conflict(error.to_string()))?;
-        let seat = exchange.table.enter(path.role, path.name, session.name());
+        let seat = exchange.table.enter(path.role, path.name, session.name(), claim);
         let created = created(&parts, &seat.0.id, answer);
         let peer = Peer::new(session, seat, lines, place);
         tokio::spawn(publisher::run(peer, feeder, feed.name().to_owned(), by, agent));
@@ -120,11 +121,12 @@ pub(crate) async fn watch(relay: &Arc<Relay>, path: Path<'_>, request: Request, 
             Some(encoding) => encoding,
             None => Wishes::read(parts.uri.query().unwrap_or(""), CODING)?.encoding,
         };
+        let claim = exchange.claims.claim(by.ip())?;
         let (mut session, lines, answer) = session(exchange, path.role, &offer).await?;
         let supply = viewer::Supply::open(&watched.source, encoding, &mut session).await?;
         let place = exchange.place().ok_or_else(full)?;
         let listed = viewer::list(relay, &watched, encoding, by, text(&parts, header::USER_AGENT));
-        let seat = exchange.table.enter(path.role, path.name, session.name());
+        let seat = exchange.table.enter(path.role, path.name, session.name(), claim);
         let created = created(&parts, &seat.0.id, answer);
         tokio::spawn(viewer::run(Peer::new(session, seat, lines, place), supply, listed));
         Ok(created)
@@ -158,9 +160,6 @@ async fn session(
     role: Role,
     offer: &str,
 ) -> Result<(Session, Arc<super::Lines>, String), Refusal> {
-    if exchange.table.count() >= MOST_SESSIONS {
-        return Err(full());
-    }
     let lines = exchange.lines().await.map_err(|(address, error)| {
         let what = format!("WebRTC needs UDP on {address}, which cannot be listened on: {error}; see --webrtc");
         tracing::warn!(%address, %error, "WebRTC cannot be served");
@@ -178,7 +177,7 @@ async fn session(
 }
 
 fn full() -> Refusal {
-    Refusal::over("there are too many sessions of WebRTC; try again")
+    Refusal::busy("there are too many connections; try again, or raise --max-connections")
 }
 
 fn created(parts: &Parts, id: &str, answer: String) -> Response {

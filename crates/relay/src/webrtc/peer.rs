@@ -85,7 +85,7 @@ impl Peer {
                     return Ok(());
                 }
                 Output::Transmit(datagram) => {
-                    self.seat.know(datagram.to);
+                    self.seat.know(datagram.to, self.session.is_at(datagram.to));
                     self.lines.send(&datagram, self.last).await;
                     count += 1;
                     if count % BURST == 0 {
@@ -93,7 +93,10 @@ impl Peer {
                     }
                 }
                 Output::Event(Event::Gone) => return Err(Over::Left),
-                Output::Event(Event::Connected) => self.is_connected = true,
+                Output::Event(Event::Connected) => {
+                    self.is_connected = true;
+                    self.seat.claim.came();
+                }
                 Output::Event(event) => tell(event),
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! The first one of a peer is a check of ICE that names its session. Afterwards what comes from
 //! its address is its own: an address becomes a session's when the session has something to say
-//! to it, which it does only after a check that nobody else can have made.
+//! to it, which it does only after a check that nobody else can have made, and for good when it has
+//! answered one of ours. Whoever only claims to be there gives way to who has shown it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,12 +13,13 @@ use std::time::Instant;
 use ::webrtc::{Role, stun};
 use tokio::sync::{Notify, mpsc};
 
+use super::claims::Claim;
 use crate::shelf::lock;
 
 /// Datagrams that wait for a session; further ones are lost, as on any other way.
 const MOST_WAITING: usize = 1024;
-/// Addresses of one peer.
-const MOST_ADDRESSES: usize = 8;
+/// Addresses of one peer, each twice: as claimed, and as shown.
+const MOST_ADDRESSES: usize = 16;
 
 /// A datagram.
 pub(super) struct Came {
@@ -37,9 +39,17 @@ struct Sessions {
     /// By what peers call them in checks.
     by_name: HashMap<String, mpsc::Sender<Came>>,
     /// By who sends, with the name.
-    by_peer: HashMap<SocketAddr, (String, mpsc::Sender<Came>)>,
+    by_peer: HashMap<SocketAddr, Known>,
     /// By the last part of their URL.
     by_id: HashMap<String, (Role, String, Arc<Notify>)>,
+}
+
+/// Whose an address is.
+struct Known {
+    name: String,
+    sender: mpsc::Sender<Came>,
+    /// It has answered.
+    is_shown: bool,
 }
 
 /// A session's place in the table, given back when dropped.
@@ -49,20 +59,23 @@ pub(super) struct Seat {
     name: String,
     /// The last part of its URL.
     pub(super) id: String,
-    addresses: Vec<SocketAddr>,
+    /// With whether they have been shown.
+    addresses: Vec<(SocketAddr, bool)>,
+    pub(super) claim: Claim,
     /// Notified when its URL is deleted.
     pub(super) deleted: Arc<Notify>,
 }
 
 impl Table {
-    /// Sessions at the moment.
-    pub(super) fn count(&self) -> usize {
-        lock(&self.0).by_id.len()
-    }
-
     /// Enters a session that is called `name` by its peer, and is what `/PATH/whip/ID`, or `whep`,
     /// leads to.
-    pub(super) fn enter(self: &Arc<Self>, role: Role, path: &str, name: &str) -> (Seat, mpsc::Receiver<Came>) {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        role: Role,
+        path: &str,
+        name: &str,
+        claim: Claim,
+    ) -> (Seat, mpsc::Receiver<Came>) {
         let (sender, inbox) = mpsc::channel(MOST_WAITING);
         let id: String = crate::session::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
         let deleted = Arc::new(Notify::new());
@@ -70,7 +83,7 @@ impl Table {
         sessions.by_name.insert(name.into(), sender);
         sessions.by_id.insert(id.clone(), (role, path.into(), Arc::clone(&deleted)));
         drop(sessions);
-        let seat = Seat { table: Arc::clone(self), name: name.into(), id, addresses: Vec::new(), deleted };
+        let seat = Seat { table: Arc::clone(self), name: name.into(), id, addresses: Vec::new(), claim, deleted };
         (seat, inbox)
     }
 
@@ -96,8 +109,8 @@ impl Table {
             Some(sender) => (sender.clone(), came()),
             None => {
                 let came = came();
-                let Some((_, sender)) = sessions.by_peer.get(&came.from) else { return };
-                (sender.clone(), came)
+                let Some(known) = sessions.by_peer.get(&came.from) else { return };
+                (known.sender.clone(), came)
             }
         };
         drop(sessions);
@@ -106,18 +119,20 @@ impl Table {
 }
 
 impl Seat {
-    /// What comes from `peer` is this session's from now on.
-    pub(super) fn know(&mut self, peer: SocketAddr) {
-        if self.addresses.contains(&peer) || self.addresses.len() >= MOST_ADDRESSES {
+    /// What comes from `peer` is this session's from now on; `is_shown` when it has answered.
+    pub(super) fn know(&mut self, peer: SocketAddr, is_shown: bool) {
+        let is_new = !self.addresses.contains(&(peer, is_shown));
+        if !is_new || self.addresses.len() >= MOST_ADDRESSES {
             return;
         }
         let mut sessions = lock(&self.table.0);
-        // Another session's until that one is over.
+        // Another session's until that one is over, if it has shown that it is.
+        let is_free = sessions.by_peer.get(&peer).is_none_or(|known| is_shown && !known.is_shown);
         if let Some(sender) = sessions.by_name.get(&self.name).cloned()
-            && !sessions.by_peer.contains_key(&peer)
+            && is_free
         {
-            sessions.by_peer.insert(peer, (self.name.clone(), sender));
-            self.addresses.push(peer);
+            sessions.by_peer.insert(peer, Known { name: self.name.clone(), sender, is_shown });
+            self.addresses.push((peer, is_shown));
         }
     }
 }
@@ -127,8 +142,10 @@ impl Drop for Seat {
         let mut sessions = lock(&self.table.0);
         sessions.by_name.remove(&self.name);
         sessions.by_id.remove(&self.id);
-        for address in &self.addresses {
-            sessions.by_peer.remove(address);
+        for (address, _) in &self.addresses {
+            if sessions.by_peer.get(address).is_some_and(|known| known.name == self.name) {
+                sessions.by_peer.remove(address);
+            }
         }
     }
 }
@@ -136,6 +153,10 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn claim() -> Claim {
+        Arc::new(super::super::claims::Claims::default()).claim([192, 0, 2, 9].into()).unwrap()
+    }
 
     fn check(name: &str) -> Vec<u8> {
         let user = format!("{name}:them");
@@ -151,8 +172,8 @@ mod tests {
     #[test]
     fn checks_go_by_name_and_all_else_by_who_was_answered() {
         let table = Arc::new(Table::default());
-        let (mut one, mut of_one) = table.enter(Role::Viewer, "cam", "one");
-        let (mut two, mut of_two) = table.enter(Role::Viewer, "cam", "two");
+        let (mut one, mut of_one) = table.enter(Role::Viewer, "cam", "one", claim());
+        let (mut two, mut of_two) = table.enter(Role::Viewer, "cam", "two", claim());
         let ours: SocketAddr = "192.0.2.1:8090".parse().unwrap();
         let (here, there): (SocketAddr, SocketAddr) = ("192.0.2.2:1".parse().unwrap(), "192.0.2.3:1".parse().unwrap());
         let send = |data: &[u8], from| {
@@ -163,10 +184,10 @@ mod tests {
         // Nobody's yet.
         send(&[22, 1], here);
         assert!(of_one.try_recv().is_err());
-        one.know(here);
+        one.know(here, false);
         // Who is known already is not another's.
-        two.know(here);
-        two.know(there);
+        two.know(here, false);
+        two.know(there, false);
         send(&[22, 1], here);
         send(&[22, 2], there);
         assert_eq!(&*of_one.try_recv().unwrap().data, [22, 1]);
@@ -176,13 +197,30 @@ mod tests {
         drop(one);
         send(&[22, 1], here);
         send(&check("one"), here);
-        assert!(of_one.try_recv().is_err() && table.count() == 1);
+        assert!(of_one.try_recv().is_err());
+    }
+
+    #[test]
+    fn who_has_shown_that_he_is_somewhere_has_it_and_not_who_says_so() {
+        let table = Arc::new(Table::default());
+        let (mut one, mut of_one) = table.enter(Role::Viewer, "cam", "one", claim());
+        let (mut two, mut of_two) = table.enter(Role::Viewer, "cam", "two", claim());
+        let here: SocketAddr = "192.0.2.2:1".parse().unwrap();
+        let send = || table.deliver(&[22], || Came { to: here, from: here, at: Instant::now(), data: [22].into() });
+        one.know(here, false);
+        two.know(here, true);
+        one.know(here, true);
+        send();
+        assert!(of_one.try_recv().is_err() && of_two.try_recv().is_ok());
+        drop(one);
+        send();
+        assert!(of_two.try_recv().is_ok());
     }
 
     #[test]
     fn a_session_that_is_busy_has_no_more_than_so_many_waiting() {
         let table = Arc::new(Table::default());
-        let (_seat, mut inbox) = table.enter(Role::Publisher, "cam", "one");
+        let (_seat, mut inbox) = table.enter(Role::Publisher, "cam", "one", claim());
         let peer: SocketAddr = "192.0.2.2:1".parse().unwrap();
         for _ in 0..2 * MOST_WAITING {
             let data = check("one");
