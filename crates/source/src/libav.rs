@@ -171,10 +171,12 @@ pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
     })
 }
 
-/// The same by a connection of somebody who tells how far it has come.
-pub(crate) fn connect_through(request: Request, sink: Sink) -> Connection {
+/// The same by a connection of somebody who tells how far it has come, and who speaks `protocol`
+/// to the camera.
+pub(crate) fn connect_through(request: Request, protocol: String, sink: Sink) -> Connection {
     Box::pin(async move {
-        let thread = on_thread("libav", move |stop| play_way(&Way::of(&request), &request, &sink, &stop));
+        let thread =
+            on_thread("libav", move |stop| play_way(&Way::of(&request), protocol, &request.options, &sink, &stop));
         thread.await.unwrap_or_else(died)
     })
 }
@@ -188,15 +190,14 @@ pub(crate) fn play(request: &Request, sink: &Sink, stop: &Stop) -> Error {
         return listener::play(request, sink, stop);
     }
     sink.phase(Phase::Connect);
-    play_way(&Way::of(request), request, sink, stop)
+    let way = Way::of(request);
+    let protocol = tls::protocol(way.protocol, &request.options.access.trust);
+    play_way(&way, protocol, &request.options, sink, stop)
 }
 
-fn play_way(way: &Way, request: &Request, sink: &Sink, stop: &Stop) -> Error {
+fn play_way(way: &Way, protocol: String, options: &Options, sink: &Sink, stop: &Stop) -> Error {
     match open(way, stop) {
-        Ok(input) => {
-            let protocol = tls::protocol(way.protocol, &request.options.access.trust);
-            pump(input, way, protocol, &request.options, sink, stop)
-        }
+        Ok(input) => pump(input, way, protocol, options, sink, stop),
         Err(error) => {
             if way.protocol != "file" && error.is_answer() {
                 sink.phase(Phase::Handshake);

@@ -222,7 +222,7 @@ async fn elsewhere(
         Arc::make_mut(&mut request.options).transport = Transport::Tcp;
         gate.expect_anything();
         let error = tokio::select! {
-            error = libav::connect_through(request.clone(), sink.clone()) => error,
+            error = libav::connect_through(request.clone(), gate.protocol(), sink.clone()) => error,
             () = gate.hears_nothing(UDP_SILENCE) => {
                 carriage = without_datagrams(&sink);
                 // libavformat takes its leave.
