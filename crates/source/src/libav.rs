@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use ffmpeg::{Input, InputOptions, Read};
 use media::{Codec, Kind, Redacted, Timestamp, Track, TrackId, Tracks, Unit};
 
+use self::ahead::Ahead;
 use self::repeats::Repeats;
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
@@ -45,6 +46,7 @@ pub(crate) static SCREEN: Scheme = Scheme {
     check: any,
     connect,
 };
+mod ahead;
 mod repeats;
 mod tell;
 
@@ -383,7 +385,9 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     let mut counted = Counted::default();
     let mut broken = way.broken;
     let mut read_any = false;
-    let mut repeats = (about.live && about.container == "dash").then(Repeats::default);
+    let is_dash = about.live && about.container == "dash";
+    let mut repeats = is_dash.then(Repeats::default);
+    let ahead = is_dash.then(|| Ahead::start(sink, stop)).flatten();
     // Pictures of a webcam that came in pieces, in a row.
     let mut torn = 0;
     while !stop.is_set() && !sink.is_cut() {
@@ -405,10 +409,14 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                 if way.paced && Some(unit.track) == lead {
                     counted.stamp(&mut unit, rate);
                 }
-                if paced
-                    && let Some(due) = clock.place(&mut unit, lead)
-                    && !wait_until(due, stop)
-                {
+                let due = paced.then(|| clock.place(&mut unit, lead)).flatten();
+                if let Some(ahead) = &ahead {
+                    if !ahead.take(unit, due) {
+                        break;
+                    }
+                    continue;
+                }
+                if due.is_some_and(|due| !wait_until(due, stop)) {
                     break;
                 }
                 sink.publish(unit);
@@ -417,6 +425,7 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                 }
             }
             Ok(Read::Tracks(tracks)) => {
+                ahead.iter().for_each(Ahead::finish);
                 let tracks = match one_video(tracks, options.video_track) {
                     Ok(tracks) => tracks,
                     Err(error) => return error,
@@ -433,10 +442,16 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                     return way.explain(error);
                 }
             }
-            Ok(Read::End) => return Error::Ended { what: None },
+            Ok(Read::End) => {
+                ahead.iter().for_each(Ahead::finish);
+                return Error::Ended { what: None };
+            }
             // The first pictures after it is switched on, and those for which USB had no room.
             Err(ffmpeg::Error::InvalidData { .. }) if way.protocol == "v4l2" && torn < MOST_TORN => torn += 1,
-            Err(error) => return way.explain(error),
+            Err(error) => {
+                ahead.iter().for_each(Ahead::finish);
+                return way.explain(error);
+            }
         }
     }
     Error::Ended { what: None }
