@@ -3,12 +3,16 @@
 // Clippy allows it in tests, but does not see that these helpers are a test's.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Read};
+#[path = "common/xvfb.rs"]
+mod xvfb;
+
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use xvfb::Xvfb;
 
 const BLACK: [u8; 3] = [0, 0, 0];
 const RED: [u8; 3] = [200, 0, 0];
@@ -114,38 +118,16 @@ fn without_a_display_a_sentence_says_so() {
 }
 
 /// An X server of our own.
-struct Desktop {
-    server: Child,
-    display: String,
-}
+struct Desktop(Xvfb);
 
 impl Desktop {
     fn start() -> Self {
-        let mut command = Command::new("Xvfb");
-        // A number of our own: an Xvfb that looks for a free one can lose its socket to another that is just ending.
-        static SCREENS: AtomicU32 = AtomicU32::new(0);
-        let wanted = 100 + std::process::id() % 5_000 * 10 + SCREENS.fetch_add(1, Ordering::Relaxed);
-        command.args([
-            &format!(":{wanted}"),
-            "-displayfd",
-            "1",
-            "-screen",
-            "0",
-            "1000x700x24",
-            "-nolisten",
-            "tcp",
-            "-noreset",
-        ]);
-        let mut server = spawn(command.stdout(Stdio::piped()).stderr(Stdio::null()), "xvfb");
-        let mut number = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        assert!(!number.trim().is_empty(), "Xvfb does not start");
-        Self { server, display: format!(":{}", number.trim()) }
+        Self(Xvfb::start("1000x700"))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = example();
-        command.args(arguments).env("DISPLAY", &self.display).env("WINIT_X11_SCALE_FACTOR", "1");
+        command.args(arguments).env("DISPLAY", &self.0.display).env("WINIT_X11_SCALE_FACTOR", "1");
         command
     }
 
@@ -155,14 +137,14 @@ impl Desktop {
 
     fn screenshot(&self) -> Screen {
         let ppm = output(
-            Command::new("import").args(["-display", &self.display, "-window", "root", "-depth", "8", "ppm:-"]),
+            Command::new("import").args(["-display", &self.0.display, "-window", "root", "-depth", "8", "ppm:-"]),
             "imagemagick",
         );
         Screen::of_ppm(&ppm)
     }
 
     fn xdotool(&self, arguments: &[&str]) -> String {
-        let said = output(Command::new("xdotool").args(arguments).env("DISPLAY", &self.display), "xdotool");
+        let said = output(Command::new("xdotool").args(arguments).env("DISPLAY", &self.0.display), "xdotool");
         String::from_utf8(said).unwrap().trim().to_owned()
     }
 
@@ -182,13 +164,6 @@ impl Desktop {
 
     fn resize(&self, window: &Running, width: u32, height: u32) {
         self.xdotool(&["windowsize", &self.id(window), &width.to_string(), &height.to_string()]);
-    }
-}
-
-impl Drop for Desktop {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }
 

@@ -1,56 +1,36 @@
 //! `headwater view` on an X server of its own.
 
-use std::io::{BufRead, BufReader};
+#[path = "../../../view/tests/common/xvfb.rs"]
+mod xvfb;
+
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use formats::osd::read_number;
 
+use self::xvfb::Xvfb;
 use crate::examples::example;
 use crate::harness::clips::H264;
 use crate::harness::server::headwater;
 use crate::harness::tools::wait;
 use crate::harness::{Camera, Manner, Server, eventually, run, tool, tools};
 
-struct Desktop {
-    server: Child,
-    display: String,
-}
+struct Desktop(Xvfb);
 
 impl Desktop {
     fn start() -> Self {
-        let mut command = tool("Xvfb");
-        // A number of our own: an Xvfb that looks for a free one can lose its socket to another that is just ending.
-        static SCREENS: AtomicU32 = AtomicU32::new(0);
-        let wanted = 100 + std::process::id() % 5_000 * 10 + SCREENS.fetch_add(1, Ordering::Relaxed);
-        command.args([
-            &format!(":{wanted}"),
-            "-displayfd",
-            "1",
-            "-screen",
-            "0",
-            "800x600x24",
-            "-nolisten",
-            "tcp",
-            "-noreset",
-        ]);
-        let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut number = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        assert!(!number.trim().is_empty(), "Xvfb does not start");
-        Self { server, display: format!(":{}", number.trim()) }
+        Self(Xvfb::start("800x600"))
     }
 
     fn view(&self, args: &[&str]) -> Child {
         let mut command = headwater();
-        command.arg("view").args(args).env("DISPLAY", &self.display).env_remove("WAYLAND_DISPLAY");
+        command.arg("view").args(args).env("DISPLAY", &self.0.display).env_remove("WAYLAND_DISPLAY");
         command.env("WINIT_X11_SCALE_FACTOR", "1").stderr(Stdio::piped()).spawn().unwrap()
     }
 
     fn tool(&self, name: &str) -> Command {
         let mut command = tool(name);
-        command.env("DISPLAY", &self.display);
+        command.env("DISPLAY", &self.0.display);
         command
     }
 
@@ -75,13 +55,6 @@ impl Desktop {
     }
 }
 
-impl Drop for Desktop {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
 #[test]
 fn the_window_shows_the_numbered_picture_and_q_closes_it() {
     let desktop = Desktop::start();
@@ -102,7 +75,7 @@ fn the_window_shows_the_numbered_picture_and_q_closes_it() {
 fn the_example_of_a_window_shows_the_numbered_picture_and_q_closes_it() {
     let desktop = Desktop::start();
     let mut command = example("view");
-    command.arg("pattern:?size=320x240").env("DISPLAY", &desktop.display).env_remove("WAYLAND_DISPLAY");
+    command.arg("pattern:?size=320x240").env("DISPLAY", &desktop.0.display).env_remove("WAYLAND_DISPLAY");
     let mut view = command.env("WINIT_X11_SCALE_FACTOR", "1").spawn().unwrap();
     let window = desktop.window("view");
     let first = eventually("a number on the screen", || desktop.number(320, 240));

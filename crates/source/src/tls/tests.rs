@@ -1,19 +1,20 @@
 //! Against a server whose certificates are made as each case wants them.
 
+#[path = "../../tests/common/certificate.rs"]
+mod certificate;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use feed::Start;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::date_time_ymd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use sha2::Digest;
 
+use self::certificate::{Made, made};
 use super::*;
 use crate::{Access, Error, Options, Pin, Supervisor};
 
@@ -21,43 +22,10 @@ const PICTURE: &[u8] = include_bytes!("../../../formats/tests/data/jpeg/420.jpg"
 /// Nothing here takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Made {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    /// Of the authority, or of itself.
-    pem: String,
-}
-
-/// A certificate as `change` wants it, signed by itself or by an authority.
-fn made(own: bool, change: impl FnOnce(&mut CertificateParams)) -> Made {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["127.0.0.1".into(), "localhost".into()]).unwrap();
-    change(&mut params);
-    let der = |key: &KeyPair| PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    if own {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap();
-        return Made { chain: vec![certificate.der().clone()], key: der(&key), pem: certificate.pem() };
-    }
-    let of_authority = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(vec!["authority".into()]).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let root = authority.self_signed(&of_authority).unwrap();
-    params.distinguished_name.push(rcgen::DnType::CommonName, "the camera");
-    let certificate = params.signed_by(&key, &Issuer::from_params(&authority, &of_authority)).unwrap();
-    Made { chain: vec![certificate.der().clone()], key: der(&key), pem: root.pem() }
-}
-
 /// Serves a camera with this certificate; each connection gets three pictures and is dropped
 /// without TLS's farewell.
 async fn serve(made: &Made, head: &'static str) -> SocketAddr {
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(made.chain.clone(), made.key.clone_key())
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = made.acceptor();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -107,7 +75,7 @@ async fn a_camera_over_tls_gives_every_picture_to_who_trusts_it() {
     let address = serve(&own, OK).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
-    let pin = Pin(sha2::Sha256::digest(&own.chain[0]).into());
+    let pin = Pin(sha2::Sha256::digest(&own.certificate).into());
     let url = format!("https://{address}/video");
     std::fs::write(&file, &own.pem).unwrap();
     for trust in [Trust::Pin(pin), Trust::Anybody, Trust::File(file.clone())] {
@@ -140,7 +108,7 @@ async fn what_is_wrong_with_a_certificate_is_said_with_what_to_do() {
         std::fs::write(&file, &self::made(true, |_| ()).pem).unwrap();
         let (told, _) = opened(&format!("https://{address}/"), &Trust::File(file.clone())).await;
         let told = told.unwrap_err();
-        let pin = Pin(sha2::Sha256::digest(&made.chain[0]).into());
+        let pin = Pin(sha2::Sha256::digest(&made.certificate).into());
         assert!(told.starts_with(&format!("{address}: {expected}")), "{name}: {told}");
         assert!(told.ends_with(&format!("trust this certificate alone: --tls-pin {pin}")), "{name}: {told}");
     }
@@ -226,8 +194,8 @@ async fn a_list_of_authorities_that_is_none_is_told() {
 #[test]
 fn a_certificate_that_is_cut_off_or_damaged_does_no_harm() {
     let own = made(true, |_| ());
-    let der = &own.chain[0];
-    assert!(verify::is_own(der) && !verify::is_own(&made(false, |_| ()).chain[0]));
+    let der = &own.certificate;
+    assert!(verify::is_own(der) && !verify::is_own(&made(false, |_| ()).certificate));
     for cut in 0..120 {
         assert!(!verify::is_own(&der[..cut]), "{cut}");
     }

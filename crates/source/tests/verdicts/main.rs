@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cases;
+#[path = "../common/certificate.rs"]
+mod certificate;
 mod fakes;
 mod rtsp;
 mod storm;
