@@ -9,6 +9,7 @@ use media::{Packet, Tracks};
 
 use crate::container::choose;
 use crate::disk::Disk;
+use crate::pattern::Slot;
 use crate::segment::Segment;
 use crate::{Error, Event, Options, Status, keep};
 
@@ -130,7 +131,7 @@ pub(crate) struct Clerk<T> {
     pub(crate) tell: T,
     pub(crate) segment: Option<Segment>,
     /// The segment of the clock that the open file is in.
-    pub(crate) slot: i128,
+    pub(crate) slot: Slot,
     pub(crate) retry: Option<Instant>,
     /// What was told last of a failure.
     pub(crate) failed: Option<String>,
@@ -203,9 +204,9 @@ impl<T: FnMut(Event)> Clerk<T> {
         if self.retry.is_some_and(|retry| !join || Instant::now() < retry) {
             return Ok(false);
         }
-        let slot = self.options.segment.map_or(0, |length| self.options.pattern.slot(item.wall, length));
-        // Set back by less than a segment, the clock makes this one longer.
-        let is_other = slot > self.slot || slot + 1 < self.slot;
+        let slot = self.options.segment.map(|length| self.options.pattern.slot(item.wall, length));
+        let slot = slot.unwrap_or_default();
+        let is_other = self.slot.ends_at(slot);
         let changed = self.segment.as_ref().is_some_and(|segment| !segment.fits(&item.tracks));
         if changed || (join && is_other) {
             self.close();

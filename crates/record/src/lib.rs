@@ -130,7 +130,7 @@ impl Recorder {
             disk,
             tell,
             segment: None,
-            slot: 0,
+            slot: pattern::Slot::default(),
             retry: None,
             failed: None,
             unfinished: Vec::new(),

@@ -17,6 +17,37 @@ use crate::container::EXTENSIONS;
 /// Most files that have one name but for the number behind it.
 pub(crate) const MOST_OF_A_NAME: u32 = 9999;
 
+/// Segments from here on do not end where the clock is put forward or back for the summer.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A segment of the clock on the wall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Slot {
+    number: i128,
+    /// How far that clock is ahead of UTC.
+    offset_s: i32,
+}
+
+impl Slot {
+    fn of(at: &Zoned, length: Duration) -> Self {
+        // 1970 began on a Thursday.
+        const SINCE_MONDAY_S: i128 = 3 * 86_400;
+        let offset_s = at.offset().seconds();
+        let since_s = i128::from(offset_s) + SINCE_MONDAY_S;
+        let nanos = at.timestamp().as_nanosecond() + since_s * 1_000_000_000;
+        let number = nanos.div_euclid(i128::try_from(length.as_nanos()).unwrap_or(i128::MAX).max(1));
+        // A day stays a day with 23 or 25 hours.
+        Self { number, offset_s: if length < DAY { offset_s } else { 0 } }
+    }
+
+    /// Whether a file of this segment ends where a packet is of `other`.
+    pub(crate) fn ends_at(self, other: Self) -> bool {
+        // Set back by less than a segment, the clock makes this one longer; put back for the winter,
+        // it would by an hour.
+        other.number > self.number || other.number + 1 < self.number || other.offset_s != self.offset_s
+    }
+}
+
 /// The names of a recording's files.
 #[derive(Clone, Debug)]
 pub struct Pattern {
@@ -87,14 +118,8 @@ impl Pattern {
     }
 
     /// Which segment `at` is in, for segments of this length.
-    pub(crate) fn slot(&self, at: SystemTime, length: Duration) -> i128 {
-        let zoned = self.zoned(at);
-        let offset = zoned.as_ref().map_or(0, |zoned| i128::from(zoned.offset().seconds()));
-        let nanos = zoned.map_or(0, |zoned| zoned.timestamp().as_nanosecond());
-        let length = i128::try_from(length.as_nanos()).unwrap_or(i128::MAX).max(1);
-        // 1970 began on a Thursday.
-        const SINCE_MONDAY_S: i128 = 3 * 86_400;
-        (nanos + (offset + SINCE_MONDAY_S) * 1_000_000_000).div_euclid(length)
+    pub(crate) fn slot(&self, at: SystemTime, length: Duration) -> Slot {
+        self.zoned(at).map_or_else(Slot::default, |at| Slot::of(&at, length))
     }
 
     /// Whether both may come to name the same file, or one takes a file of the other for one of its own,
@@ -246,12 +271,27 @@ mod tests {
     fn segments_end_where_the_clock_on_the_wall_says() {
         let pattern = Pattern::new("%H%M.mp4", true).unwrap();
         let slot = |seconds| pattern.slot(at(seconds), Duration::from_secs(600));
-        assert_eq!(slot(599) + 1, slot(600));
-        assert_eq!(slot(600), slot(1199));
-        let day = |seconds| pattern.slot(at(seconds), Duration::from_secs(86_400));
+        assert!(slot(599).ends_at(slot(600)) && slot(599).number + 1 == slot(600).number);
+        assert!(!slot(600).ends_at(slot(1199)) && !slot(600).ends_at(slot(599)) && slot(1200).ends_at(slot(599)));
+        let day = |seconds| pattern.slot(at(seconds), Duration::from_secs(86_400)).number;
         assert_eq!(day(86_399) + 1, day(86_400));
         // 5 January 1970 was a Monday.
-        let week = |seconds| pattern.slot(at(seconds), Duration::from_secs(7 * 86_400));
+        let week = |seconds| pattern.slot(at(seconds), Duration::from_secs(7 * 86_400)).number;
         assert_eq!((week(0), week(4 * 86_400 - 1) + 1), (week(4 * 86_400 - 1), week(4 * 86_400)));
+    }
+
+    #[test]
+    fn a_segment_ends_where_the_clock_is_put_back_for_the_winter_and_a_day_does_not() {
+        let berlin = |text: &str| format!("{text}[Europe/Berlin]").parse::<Zoned>().unwrap();
+        let ends = |length: u64, before: &str, after: &str| {
+            let slot = |text| Slot::of(&berlin(text), Duration::from_secs(length));
+            slot(before).ends_at(slot(after))
+        };
+        for length in [600, 1800, 3600, 7200] {
+            assert!(ends(length, "2026-10-25T02:59:59+02:00", "2026-10-25T02:00:00+01:00"), "{length} s");
+            assert!(ends(length, "2026-03-29T01:59:59+01:00", "2026-03-29T03:00:00+02:00"), "{length} s");
+        }
+        assert!(!ends(86_400, "2026-10-25T02:59:59+02:00", "2026-10-25T02:00:00+01:00"));
+        assert!(ends(86_400, "2026-10-25T23:59:59+01:00", "2026-10-26T00:00:00+01:00"));
     }
 }
