@@ -150,7 +150,7 @@ impl Loading {
                     self.tunnels.insert(cookie, line);
                 }
                 let line = self.attempt.pairs.get(&line).copied().unwrap_or(line);
-                let is_first = self.attempt.strands.get(&line).is_some_and(|strand| !strand.has_said());
+                let is_first = self.attempt.strands.get(&line).is_some_and(|strand| !strand.has_said);
                 let aside = ASIDE.iter().any(|word| bytes.starts_with(word));
                 let awaited = is_first || !aside && !bytes.starts_with(b"OPTIONS ");
                 self.add(line, at, What::Said { awaited });
@@ -177,6 +177,7 @@ impl Loading {
     fn add(&mut self, line: u32, at: u64, what: What) {
         // A line of an attempt before is none of this one's.
         if let Some(strand) = self.attempt.strands.get_mut(&line) {
+            strand.has_said |= matches!(what, What::Said { .. });
             strand.events.push_back((at, what));
         }
     }

@@ -82,6 +82,8 @@ pub(super) struct Strand {
     pub(super) events: VecDeque<(u64, What)>,
     /// Our own address, of a socket for datagrams.
     pub(super) local: Option<SocketAddr>,
+    /// Whether we say anything on it.
+    pub(super) has_said: bool,
     taken: bool,
     /// Whoever took it has hung up.
     gone: bool,
@@ -105,10 +107,6 @@ impl Strand {
     /// Whether that waits for something that we have not said, and somebody waits for it.
     fn is_gated(&self) -> bool {
         matches!(self.events.front(), Some((_, What::Said { awaited: true }))) && !self.said && self.waker.is_some()
-    }
-
-    pub(super) fn has_said(&self) -> bool {
-        self.events.iter().any(|(_, what)| matches!(what, What::Said { .. }))
     }
 }
 
