@@ -7,3 +7,8 @@ mod replay;
 fn packets_inband() {
     replay::replay("packets_inband", ffmpeg::fuzz::packets_inband);
 }
+
+#[test]
+fn jpeg_picture() {
+    replay::replay("jpeg_picture", ffmpeg::fuzz::jpeg_picture);
+}

@@ -96,6 +96,28 @@ fn mms_message(mid: u32, body: &[u8]) {
     }
 }
 
+/// Whatever a server challenges us with is refused, or answered by a message whose parts lie in it one
+/// behind the other, and which is not much longer.
+///
+/// # Panics
+/// When that is not so.
+pub fn ntlm_challenge(input: &[u8]) {
+    for user in ["user", "DOMAIN\\us\u{e9}r"] {
+        let ntlm = crate::Ntlm::new(user, "password", [7; 32], 1_700_000_000);
+        let Ok(answer) = ntlm.authenticate(input) else { continue };
+        assert!(answer.len() <= input.len() + 512, "{} bytes for {}", answer.len(), input.len());
+        let number =
+            |at: usize| u32::from_le_bytes(answer[at..at + 4].try_into().expect("it has a fixed part")) as usize;
+        let mut end = number(16);
+        for descriptor in (12..60).step_by(8) {
+            let (length, at) = (number(descriptor) & 0xFFFF, number(descriptor + 4));
+            assert_eq!(at, end, "the parts follow each other");
+            end = at + length;
+        }
+        assert_eq!(end, answer.len());
+    }
+}
+
 /// What comes out of a playlist is within its bounds, and survives being written and read again.
 ///
 /// # Panics

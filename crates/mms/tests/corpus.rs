@@ -31,6 +31,11 @@ fn mmsh_client() {
 }
 
 #[test]
+fn ntlm_challenge() {
+    replay("ntlm_challenge", mms::fuzz::ntlm_challenge);
+}
+
+#[test]
 fn mmsh_request() {
     replay("mmsh_request", mms::fuzz::mmsh_request);
 }

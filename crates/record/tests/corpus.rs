@@ -4,6 +4,11 @@
 mod replay;
 
 #[test]
+fn record_names() {
+    replay::replay("record_names", record::fuzz::record_names);
+}
+
+#[test]
 fn mp4_fragments() {
     replay::replay("mp4_fragments", record::fuzz::mp4_fragments);
 }

@@ -1,6 +1,6 @@
 //! Bodies of the fuzz targets in `fuzz/`; a test replays their corpus.
 
-use crate::{launch, output, rtmp, server};
+use crate::{health, launch, output, ptz, rtmp, server, srt};
 
 /// What an RTMP encoder says is answered or refused, the same in any slices, and no more FLV comes
 /// out than was sent.
@@ -13,6 +13,14 @@ pub fn rtmp_dialogue(input: &[u8]) {
     rtmp::fuzzed(said, size);
 }
 
+/// A datagram of SRT is a handshake or none; what is answered and handed on says what it said.
+///
+/// # Panics
+/// When that is not so.
+pub fn srt_handshake(input: &[u8]) {
+    srt::check(input);
+}
+
 /// The query of a request is taken or refused, and a refusal is one line.
 ///
 /// # Panics
@@ -20,7 +28,14 @@ pub fn rtmp_dialogue(input: &[u8]) {
 pub fn request_query(input: &[u8]) {
     // Others do not come as far as this.
     let text: String = String::from_utf8_lossy(input).chars().filter(|c| !c.is_control()).collect();
-    for told in [output::read_query(&text), server::read_escapes(&text)].into_iter().flatten() {
+    let all = [
+        output::read_query(&text),
+        output::past::check(&text),
+        ptz::check(&text),
+        health::check(&text),
+        server::read_escapes(&text),
+    ];
+    for told in all.into_iter().flatten() {
         assert!(!told.chars().any(char::is_control), "{told:?}");
     }
 }

@@ -282,6 +282,11 @@ fn labels() -> String {
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"/favicon.ico\"><script src=\"/assets/status.js\" defer></script><title>headwater: health</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status health\"><h1>Health</h1>";
 
+/// For the fuzzer: what a query is refused with, if it is.
+pub(crate) fn check(query: &str) -> Option<String> {
+    Wish::parse(query).err().map(Refusal::into_what)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

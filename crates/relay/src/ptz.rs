@@ -118,6 +118,11 @@ fn wish(query: &str) -> Result<Wish, Refusal> {
     }
 }
 
+/// For the fuzzer: what a query is refused with, if it is.
+pub(crate) fn check(query: &str) -> Option<String> {
+    wish(query).err().map(Refusal::into_what)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,8 @@
 
 mod handshake;
 
+pub(crate) use handshake::check;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};

@@ -11,6 +11,11 @@ fn rtmp_dialogue() {
 }
 
 #[test]
+fn srt_handshake() {
+    replay("srt_handshake", relay::fuzz::srt_handshake);
+}
+
+#[test]
 fn request_query() {
     replay("request_query", relay::fuzz::request_query);
 }

@@ -9,7 +9,7 @@ use media::Redacted;
 use crate::http::{Auth, sniff};
 use crate::journal::without_secrets;
 use crate::location::Location;
-use crate::{discover, exec, makers, push, rtsp, tls};
+use crate::{discover, exec, line, makers, push, rtsp, timeline, tls};
 
 /// Where the time of fuzzers begins.
 fn epoch() -> Instant {
@@ -146,4 +146,20 @@ pub fn exec_said(input: &[u8]) {
 /// A certificate that signed itself is told from others.
 pub fn certificate_names(input: &[u8]) {
     let _ = tls::is_own(input);
+}
+
+/// What a capture tells of an attempt lies in its file.
+///
+/// # Panics
+/// When it does not.
+pub fn capture_attempt(input: &[u8]) {
+    line::check(input);
+}
+
+/// Whatever stamps a camera sends, its tracks run on, and not ahead of time.
+///
+/// # Panics
+/// When they do not.
+pub fn stamps(input: &[u8]) {
+    timeline::check(epoch(), input);
 }

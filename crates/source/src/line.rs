@@ -30,7 +30,7 @@ use crate::location::Location;
 use crate::wire::Wire;
 use crate::{Error, dial};
 
-pub(crate) use self::load::{Contents, load};
+pub(crate) use self::load::{Contents, check, load};
 pub(crate) use self::play::{Play, Speed};
 pub(crate) use self::played::Stream;
 pub use self::recorder::Capture;

@@ -177,6 +177,39 @@ impl Timeline {
     }
 }
 
+/// For the fuzzer: places stamps of up to four tracks. Nineteen bytes each say which track and which
+/// stamps, how much later it comes, and the two stamps.
+///
+/// # Panics
+/// When decoding times of a track do not rise, or anything stands farther ahead than it may.
+pub(crate) fn check(zero: Instant, script: &[u8]) {
+    use bytes::Bytes;
+    let mut line = Timeline::new(zero);
+    let mut lasts = [None; 4];
+    let mut arrival = zero;
+    for (count, step) in script.chunks_exact(19).enumerate() {
+        let number = |at: usize| i64::from_le_bytes(step[at..at + 8].try_into().expect("there are as many"));
+        // Small steps are usual, and distances of all sizes.
+        let stamp = |at: usize| Some(Timestamp::from_nanos(number(at) >> (step[0] >> 1 & 0x38)));
+        if step[0] & 0x80 != 0 && count % 7 == 0 {
+            line.restart();
+        }
+        arrival += Duration::from_millis(u64::from(u16::from_le_bytes([step[1], step[2]])));
+        let track = usize::from(step[0] & 3);
+        let unit = Unit {
+            pts: stamp(3).filter(|_| step[0] & 4 != 0),
+            dts: stamp(11).filter(|_| step[0] & 8 != 0),
+            ..Unit::picture(media::TrackId(track as u8), Bytes::from_static(b"x"))
+        };
+        let placed = line.place(&unit, arrival);
+        assert!(lasts[track].is_none_or(|last| placed.dts > last), "{placed:?} after {:?}", lasts[track]);
+        lasts[track] = Some(placed.dts);
+        // A nanosecond for each that had to rise.
+        let most = Timestamp::from_nanos(0) + (arrival - zero) + JUMP + Duration::from_nanos(count as u64 + 1);
+        assert!(placed.dts <= most && placed.pts <= most + JUMP, "{placed:?} at {:?}", arrival - zero);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;

@@ -45,3 +45,13 @@ fn exec_said() {
 fn certificate_names() {
     replay("certificate_names", fuzz::certificate_names);
 }
+
+#[test]
+fn capture_attempt() {
+    replay("capture_attempt", fuzz::capture_attempt);
+}
+
+#[test]
+fn stamps() {
+    replay("stamps", fuzz::stamps);
+}

@@ -26,7 +26,7 @@ use crate::server::{Refusal, Socket};
 use pack::Pack;
 use player::Player;
 
-pub(crate) use when::{Start, start};
+pub(crate) use when::{Start, check, start};
 
 #[derive(Clone, Copy)]
 enum Packing {

@@ -155,6 +155,26 @@ pub(super) fn feed(stream: &str) -> Result<String, Reason> {
     value("r").map(|(_, name)| name.trim_start_matches('/').to_owned()).ok_or(Reason::NotFound)
 }
 
+/// For the fuzzer: what is read of a datagram is what is written into others, which are no longer.
+///
+/// # Panics
+/// When that is not so.
+pub(crate) fn check(datagram: &[u8]) {
+    let Some(heard) = read(datagram) else { return };
+    assert!(heard.stream.as_ref().is_none_or(|stream| stream.len() <= 3 * MOST), "a bad byte becomes three");
+    let answered = answer(datagram, 7);
+    assert_eq!((answered.len(), answered.get(at::DESTINATION..HEADER)), (LEAST, datagram.get(at::SOCKET..at::COOKIE)));
+    assert_eq!(read(&answered).map(|again| (again.kind, again.cookie)), Some((heard.kind, 7)));
+    let before = Handshake { kind: INDUCTION, cookie: 0, stream: None };
+    assert_eq!(read(&induction(datagram)), Some(before));
+    assert_eq!(read(&with_cookie(datagram, 7)), Some(Handshake { cookie: 7, ..heard.clone() }));
+    let refused = read(&refusal(datagram, Reason::NotFound)).map(|again| (again.kind, again.cookie));
+    assert_eq!(refused, Some((REFUSED + 1404, 0)));
+    if let Some(Ok(name)) = heard.stream.as_deref().map(feed) {
+        assert!(!name.starts_with('/'), "{name:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

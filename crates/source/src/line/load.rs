@@ -189,3 +189,23 @@ fn cookie(request: &[u8]) -> Option<String> {
     let line = head.lines().find_map(|line| line.strip_prefix("x-sessioncookie: "))?;
     Some(line.to_owned())
 }
+
+/// For the fuzzer: what is to be played of a capture lies in it, and is no more than may.
+///
+/// # Panics
+/// When that is not so.
+pub(crate) fn check(capture: &[u8]) {
+    let mut reader = Reader::new();
+    reader.handle_bytes(capture);
+    let mut loading = Loading::default();
+    while let Ok(Some(placed)) = reader.poll() {
+        loading.take(placed);
+    }
+    let attempt = &loading.attempt;
+    assert!(attempt.strands.len() <= MOST_LINES && loading.events <= MOST_EVENTS);
+    for (_, what) in attempt.strands.values().flat_map(|strand| &strand.events) {
+        if let What::Heard { at, length } | What::Datagram { at, length, .. } = what {
+            assert!(at + u64::from(*length) <= capture.len() as u64, "{what:?}");
+        }
+    }
+}

@@ -125,6 +125,23 @@ fn read(text: &str, now: &Zoned) -> Option<Timestamp> {
     Some(now.date().to_datetime(of_day).to_zoned(zone.clone()).ok()?.timestamp())
 }
 
+/// For the fuzzer: what a query is refused with, if it is.
+///
+/// # Panics
+/// When a clip ends before it begins, or what is left of the query has such words all the same.
+pub(crate) fn check(query: &str) -> Option<String> {
+    match start(query) {
+        Err(refusal) => Some(refusal.into_what()),
+        Ok((begin, rest)) => {
+            if let Some(Start::Clip(from, to)) = begin {
+                assert!(from < to, "{query:?}");
+            }
+            assert!(rest.len() <= query.len() && start(&rest).is_ok_and(|(begin, _)| begin.is_none()), "{query:?}");
+            None
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
