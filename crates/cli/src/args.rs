@@ -8,6 +8,7 @@ use clap::builder::UnknownArgumentValueParser;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use media::Variant;
 
+use crate::opening::Opening;
 use crate::{exit, log};
 
 const EXAMPLES: &str = "\
@@ -17,7 +18,7 @@ Examples:
   headwater view http://localhost:8090/cam2.mjpeg
   headwater probe mms://traffic.example/cam2
   headwater grab rtsp://10.0.0.5/stream --every 10s -o 'shots/%Y%m%d-%H%M%S.jpg'
-  headwater record rtsp://10.0.0.5/stream -o 'front-%Y%m%d-%H%M.mp4' --segment 10m --keep 7d
+  headwater record rtsp://10.0.0.5/stream --segment 10m --keep 7d
   headwater discover
   headwater serve -f /etc/ffserver.conf";
 
@@ -26,6 +27,11 @@ const CONFIG_EXAMPLES: &[&str] = &[
     "config import /etc/ffserver.conf > headwater.toml",
     "config schema > headwater.schema.json",
 ];
+
+const CONFIGURATION: &str = "Configuration";
+const LISTEN: &str = "Listen";
+const SOURCES: &str = "Sources";
+const RECORDING: &str = "Recording";
 
 const SERVE_PAGES: &str = "On the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.";
 
@@ -59,16 +65,16 @@ const SAID_BY_FILE: [&str; 24] = [
 
 const SERVE_EXAMPLES: &[&str] = &[
     "serve cam2=rtsp://user:password@10.0.0.5/stream test=pattern:",
-    "serve --listen 0.0.0.0:8090 --rtsp 0.0.0.0:8554 lobby=clip.wmv webcam=/dev/video0",
-    "serve --always-on --record rings --record-size 10G front=onvif://user:password@10.0.0.7",
-    "serve cam2=push:     # then: ffmpeg -i INPUT -f mpegts http://localhost:8090/cam2.ffm",
+    "serve --listen 0.0.0.0:8090 --rtsp 0.0.0.0:8554 lobby=clip.wmv",
+    "serve --always-on --record rings front=onvif://user:password@10.0.0.7",
+    "serve cam2=push:  # ffmpeg -i IN -f mpegts http://localhost:8090/cam2.ffm",
     "serve -f headwater.toml",
 ];
 
 /// Opens any camera once and serves it to everybody: browsers, OpenCV, players.
 #[derive(Parser, Debug)]
 #[command(name = "headwater", version, long_version = long_version(), propagate_version = true)]
-#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", exit::TABLE))]
+#[command(after_help = EXAMPLES, after_long_help = format!("{}\n\n{EXAMPLES}", exit::TABLE))]
 pub struct Args {
     #[command(flatten)]
     pub log: log::Log,
@@ -78,21 +84,33 @@ pub struct Args {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Serve sources over HTTP: /NAME.mjpeg, /NAME.jpg, a page with all of them at /
+    /// Serve sources over HTTP: streams, pictures, a page of all
+    ///
+    /// As /NAME.mjpeg, /NAME.jpg and many others; the page is at /.
     Serve(Box<Serve>),
-    /// Show a source in a window; q or Esc quits, f full screen, s snapshot, i facts
+    /// Show a source in a window
+    ///
+    /// q or Esc quits, f is full screen and back, s saves a snapshot, i shows facts.
     View(View),
     /// Say what is inside a source
     Probe(Probe),
-    /// Say step by step why a source does not open, or not well, and what to do
+    /// Say step by step why a source does not open, and what to do
+    ///
+    /// Or why it does not run well.
     Doctor(crate::doctor::Doctor),
-    /// Look for cameras: ONVIF, mDNS, webcams, the lists of go2rtc and MediaMTX
+    /// Look for cameras and webcams, and print their URLs
+    ///
+    /// By ONVIF and mDNS in this network; named devices alone where some are named.
     Discover(crate::discover::Discover),
-    /// Move a camera by ONVIF: left, right, up, down, zoom-in, home, preset …
+    /// Move a camera by ONVIF
+    ///
+    /// To the left and right, up and down, nearer, home, to a preset or a place.
     Ptz(crate::ptz::Ptz),
     /// Save a picture, or one every so often
     Grab(Grab),
-    /// Record a source in files, as it is: cut by the clock, whole even after a crash
+    /// Record a source in files, as it is
+    ///
+    /// Cut by the clock, and whole even after a crash.
     Record(Record),
     /// Check or translate a file that says what to serve
     #[command(subcommand, after_long_help = short_help(CONFIG_EXAMPLES))]
@@ -109,193 +127,123 @@ pub enum Command {
     },
 }
 
-/// What a source is and how it is opened.
-#[derive(clap::Args, Debug, Clone)]
-pub struct Opening {
-    /// Longest wait for the first picture: name, connection, handshake and data together
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
-    pub timeout: Duration,
-    /// Longest wait from one picture to the next
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
-    pub gap_timeout: Duration,
-    /// How RTP is carried
-    #[arg(long, value_enum, default_value_t = Transport::Auto)]
-    pub transport: Transport,
-    /// Which streams of Windows Media to take: best, smallest, max=300k (bit/s) or numbers, as 1,3
-    #[arg(long, value_name = "RULE", default_value = "best")]
-    pub streams: source::Rule,
-    /// Let exec:COMMAND run programs
-    #[arg(long)]
-    pub allow_exec: bool,
-    /// An option for FFmpeg's demuxer or protocol, as NAME=VALUE; may be repeated
-    #[arg(long = "ffmpeg", value_name = "NAME=VALUE", value_parser = pair)]
-    pub libav: Vec<(String, String)>,
-    /// Shortest time from one request for a single picture to the next
-    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = time)]
-    pub poll: Duration,
-    /// A header for HTTP requests; may be repeated
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
-    pub headers: Vec<(String, String)>,
-    /// What to be called in HTTP requests, instead of headwater/VERSION
-    #[arg(long, value_name = "NAME")]
-    pub user_agent: Option<String>,
-    /// HTTP proxy, as http://HOST:PORT, or none; default: what http_proxy, https_proxy and
-    /// no_proxy say
-    #[arg(long, value_name = "URL")]
-    pub proxy: Option<source::Proxy>,
-    /// Trust servers whose certificates are in this PEM file, or signed by one in it, and no other
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["tls_pin", "insecure"])]
-    pub tls_ca: Option<PathBuf>,
-    /// Trust the server whose certificate has this SHA-256, and no other
-    #[arg(long, value_name = "SHA256", conflicts_with = "insecure")]
-    pub tls_pin: Option<source::Pin>,
-    /// Trust any server: encrypted, but to whom nobody knows
-    #[arg(long)]
-    pub insecure: bool,
-    /// Keep what the camera sends, and when, without passwords, for replay:FILE. Of several
-    /// sources each has a file of its own, with its name where %s stands
-    #[arg(long, value_name = "FILE")]
-    pub capture: Option<PathBuf>,
-    /// Most bytes of a capture; then it ends, and the source goes on
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size, requires = "capture")]
-    pub capture_size: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Transport {
-    /// TCP, then UDP where the camera refuses that
-    Auto,
-    Tcp,
-    /// UDP, then TCP where the camera refuses that or nothing comes
-    Udp,
-    /// RTSP in HTTP
-    Http,
-}
-
-impl Opening {
-    /// As options of a source that is read once and not repeated.
-    pub fn options(&self) -> Result<source::Options, exit::Failure> {
-        let mut access = source::Access {
-            user_agent: self.user_agent.clone(),
-            trust: match (&self.tls_ca, self.tls_pin, self.insecure) {
-                (Some(file), ..) => source::Trust::File(file.clone()),
-                (_, Some(pin), _) => source::Trust::Pin(pin),
-                (_, _, true) => source::Trust::Anybody,
-                _ => source::Trust::System,
-            },
-            proxy: self.proxy.clone().unwrap_or_default(),
-            ..source::Access::default()
-        };
-        for (name, value) in &self.headers {
-            let added = access.headers.add(name, value);
-            added.map_err(|error| exit::Failure::Usage(format!("--header: {error}")))?;
-        }
-        Ok(source::Options {
-            access,
-            poll: self.poll,
-            open_timeout: self.timeout,
-            gap_timeout: self.gap_timeout,
-            transport: match self.transport {
-                Transport::Auto => source::Transport::Auto,
-                Transport::Tcp => source::Transport::Tcp,
-                Transport::Udp => source::Transport::Udp,
-                Transport::Http => source::Transport::Http,
-            },
-            streams: self.streams.clone(),
-            allow_exec: self.allow_exec,
-            libav: self.libav.clone(),
-            capture: self.capture.clone().map(|path| source::Capture { path, bytes: self.capture_size }),
-            repeat_files: false,
-            ..source::Options::default()
-        })
-    }
-}
-
 #[derive(clap::Args, Debug)]
-#[command(after_help = format!("{}\n\n{SERVE_PAGES}", source_help()))]
-#[command(after_long_help = format!("{}\n\n{SERVE_PAGES}", long_help(SERVE_EXAMPLES)))]
+#[command(after_help = format!("{}\n\n{SERVE_PAGES}", sources_short()))]
+#[command(after_long_help = format!("{SERVE_PAGES}\n\n{}", long_help(SERVE_EXAMPLES)))]
 pub struct Serve {
-    /// Sources: a URL, a file or a device, with a name for its URLs in front
+    /// Sources: a URL, a file or a device, with a name in front
+    ///
+    /// The name is for its URLs here; without one it is made of the last part of the URL.
     #[arg(required_unless_present = "file", value_name = "[NAME=]URL")]
     pub sources: Vec<String>,
-    /// Serve what a configuration says: a headwater.toml, or a file such as /etc/ffserver.conf.
-    /// SIGHUP reads it again, SIGUSR1 opens its CustomLog anew
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = SAID_BY_FILE)]
+    /// Serve what a configuration says
+    ///
+    /// A headwater.toml, or a file such as /etc/ffserver.conf. SIGHUP reads it again, SIGUSR1 opens its
+    /// CustomLog anew.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = SAID_BY_FILE, help_heading = CONFIGURATION)]
     pub file: Option<PathBuf>,
     /// With --file: run no program of a Launch line
-    #[arg(long, requires = "file")]
+    #[arg(long, requires = "file", help_heading = CONFIGURATION)]
     pub no_launch: bool,
-    /// Address to listen on, 127.0.0.1:8090 unless told otherwise; may be repeated.
-    /// 0.0.0.0:8090 opens it to the network. With --file in place of HTTPPort
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, env = "HEADWATER_LISTEN")]
+    /// Where to serve HTTP [default: 127.0.0.1:8090]
+    ///
+    /// 0.0.0.0:8090 opens it to the network. May be repeated; with --file in place of HTTPPort. One
+    /// address may stand in HEADWATER_LISTEN.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, env = "HEADWATER_LISTEN", hide_env = true)]
+    #[arg(help_heading = LISTEN)]
     pub listen: Vec<SocketAddr>,
     /// What other servers call it
     #[arg(long, short, hide = true, value_parser = no_port())]
     pub port: Option<String>,
-    /// Also serve old players of Windows Media (mms://HOST/NAME) on this address, by TCP and
-    /// UDP; their usual port is 1755. May be repeated
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
-    pub mms: Vec<SocketAddr>,
-    /// Also serve RTSP (rtsp://HOST:PORT/NAME) on this address; its usual port is 554, 8554 for
-    /// those who are not root. May be repeated
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    /// Serve RTSP too, rtsp://HOST:PORT/NAME
+    ///
+    /// Its usual port is 554, 8554 for those who are not root. May be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, help_heading = LISTEN)]
     pub rtsp: Vec<SocketAddr>,
-    /// Take streams that encoders send by RTMP (rtmp://HOST:PORT/live/NAME) for the feeds push: on
-    /// this address; its usual port is 1935. May be repeated
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    /// Longest silence of an RTSP client
+    ///
+    /// Of one that gets its packets by UDP or multicast.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time, help_heading = LISTEN)]
+    pub rtsp_timeout: Duration,
+    /// Send a source to a multicast group
+    ///
+    /// As NAME=GROUP:PORT[/TTL], all the time, as RTP; its description is at /NAME.sdp, and RTSP clients
+    /// find it. Its other tracks have the next even ports. A TTL of 0 keeps it on this machine, 1 in
+    /// this network. May be repeated.
+    #[arg(long, value_name = "GROUP", value_parser = multicast, help_heading = LISTEN)]
+    pub multicast: Vec<(String, relay::Group)>,
+    /// Serve old players of Windows Media too, mms://
+    ///
+    /// By TCP and UDP; their usual port is 1755. May be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, help_heading = LISTEN)]
+    pub mms: Vec<SocketAddr>,
+    /// Take what encoders send by RTMP
+    ///
+    /// To rtmp://HOST:PORT/live/NAME, for the feeds push:; its usual port is 1935. May be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, help_heading = LISTEN)]
     pub rtmp: Vec<SocketAddr>,
+    /// Take what encoders send by SRT
+    ///
+    /// To srt://HOST:PORT?streamid=NAME, for the feeds push:. May be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, help_heading = LISTEN)]
+    pub srt: Vec<SocketAddr>,
+    /// What encoders have to know that send by SRT
+    ///
+    /// 10 to 79 characters; it encrypts, too. It may stand in HEADWATER_SRT_PASSPHRASE, where `ps` does
+    /// not show it.
+    #[arg(long, value_name = "WORDS", requires = "srt", env = "HEADWATER_SRT_PASSPHRASE", hide_env = true)]
+    #[arg(help_heading = LISTEN)]
+    pub srt_passphrase: Option<relay::SrtPassphrase>,
+    /// Most connections at a time
+    #[arg(long, value_name = "N", default_value_t = relay::Config::MAX_CONNECTIONS, help_heading = LISTEN)]
+    pub max_connections: usize,
     #[command(flatten)]
     pub webrtc: crate::webrtc::Args,
-    /// Take streams that encoders send by SRT (srt://HOST:PORT?streamid=NAME) for the feeds push: on
-    /// this address. May be repeated
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
-    pub srt: Vec<SocketAddr>,
-    /// What encoders have to know that send by SRT, 10 to 79 characters; it encrypts, too
-    #[arg(long, value_name = "PASSPHRASE", requires = "srt", env = "HEADWATER_SRT_PASSPHRASE", hide_env_values = true)]
-    pub srt_passphrase: Option<relay::SrtPassphrase>,
-    /// How long an RTSP client may be silent, which gets its packets by UDP or multicast
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
-    pub rtsp_timeout: Duration,
-    /// Send a source to a multicast group all the time, as RTP; its description is at
-    /// /NAME.sdp, and RTSP clients find it. Its other tracks have the next even ports. A TTL of
-    /// 0 keeps it on this machine, 1 in this network. May be repeated
-    #[arg(long, value_name = "NAME=GROUP:PORT[/TTL]", value_parser = multicast)]
-    pub multicast: Vec<(String, relay::Group)>,
-    /// Open all sources at the start and keep them open, watched or not
-    #[arg(long)]
+    /// Keep all sources open, watched or not
+    #[arg(long, help_heading = SOURCES)]
     pub always_on: bool,
-    /// How long a source stays open after its last reader has gone
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    /// How long one stays open unwatched
+    ///
+    /// After its last reader has gone.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time, help_heading = SOURCES)]
     pub linger: Duration,
-    /// Most connections to one host at a time, of all sources together; a further source waits
-    /// until one has gone. Without it any number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    /// Most connections to one host at a time
+    ///
+    /// Of all sources together; a further source waits until one has gone. Without it any number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = SOURCES)]
     pub host_connections: Option<u16>,
-    /// Most attempts and requests for single pictures a second to one host, of all sources together
+    /// Most requests a second to one host
+    ///
+    /// Attempts, and requests for single pictures, of all sources together.
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(help_heading = SOURCES)]
     pub host_rate: u16,
     /// Play files once instead of for ever
-    #[arg(long)]
+    #[arg(long, help_heading = SOURCES)]
     pub once: bool,
-    /// Record each source while it is open, in a folder of its own in this one: players may
-    /// begin in the past (?buffer=30, ?date=13:45:00), clips may be cut (?from=&to=)
-    #[arg(long, value_name = "DIRECTORY", conflicts_with = "file")]
-    pub record: Option<PathBuf>,
-    /// Most bytes of one source's recording; the oldest goes
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, requires = "record")]
-    pub record_size: u64,
-    /// Let whoever may see a camera move it too, by POST /NAME/ptz; for sources given as onvif://
-    #[arg(long, conflicts_with = "file")]
+    /// Let whoever may see a camera move it
+    ///
+    /// By POST /NAME/ptz; for sources given as onvif://.
+    #[arg(long, conflicts_with = "file", help_heading = SOURCES)]
     pub ptz: bool,
-    /// Most connections at a time
-    #[arg(long, value_name = "N", default_value_t = relay::Config::MAX_CONNECTIONS)]
-    pub max_connections: usize,
+    /// Record each source while it is open
+    ///
+    /// In a folder of its own in this one: players may begin in the past (?buffer=30, ?date=13:45:00),
+    /// clips may be cut (?from=&to=).
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "file", help_heading = RECORDING)]
+    pub record: Option<PathBuf>,
+    /// Most bytes of one source's recording
+    ///
+    /// The oldest goes.
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size, requires = "record")]
+    #[arg(help_heading = RECORDING)]
+    pub record_size: u64,
     #[command(flatten)]
     pub opening: Opening,
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = source_help(), after_long_help = long_help(&["view http://localhost:8090/cam2.mjpeg", "view 0"]))]
+#[command(after_help = sources_short(), after_long_help = long_help(&["view http://localhost:8090/cam2.mjpeg", "view 0"]))]
 pub struct View {
     /// A URL, a file or a device; 0 is the first webcam
     #[arg(value_name = "URL")]
@@ -314,7 +262,7 @@ pub struct View {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = source_help(), after_long_help = long_help(&["probe mms://traffic.example/cam2", "probe --json clip.wmv"]))]
+#[command(after_help = sources_short(), after_long_help = long_help(&["probe mms://traffic.example/cam2", "probe --json clip.wmv"]))]
 pub struct Probe {
     /// A URL, a file or a device
     #[arg(value_name = "URL")]
@@ -330,13 +278,14 @@ pub struct Probe {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = source_help(), after_long_help = long_help(&["grab pattern: -o frame.jpg", "grab rtsp://10.0.0.5/stream --every 10s -o 'shots/%Y%m%d-%H%M%S.jpg'"]))]
+#[command(after_help = sources_short(), after_long_help = long_help(&["grab pattern: -o frame.jpg", "grab rtsp://10.0.0.5/stream --every 10s -o 'shots/%Y%m%d-%H%M%S.jpg'"]))]
 pub struct Grab {
     /// A URL, a file or a device
     #[arg(value_name = "URL")]
     pub url: String,
-    /// File to write, with strftime's letters for the time of the picture; folders that are missing
-    /// are made; - for stdout
+    /// File to write; - for stdout
+    ///
+    /// With strftime's letters for the time of the picture; folders that are missing are made.
     #[arg(short, long, value_name = "FILE.jpg")]
     pub output: String,
     /// Go on, with a picture every so often
@@ -354,7 +303,9 @@ pub struct Grab {
     /// Scale to this height, keeping the aspect ratio
     #[arg(long, value_name = "PIXELS")]
     pub height: Option<String>,
-    /// JPEG quality, 1 to 100; default: the camera's own JPEG, or 80
+    /// JPEG quality, 1 to 100
+    ///
+    /// Without it the camera's own JPEG, or 80.
     #[arg(long, value_name = "N")]
     pub quality: Option<String>,
     #[command(flatten)]
@@ -362,31 +313,38 @@ pub struct Grab {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = source_help(), after_long_help = long_help(RECORD_EXAMPLES))]
+#[command(after_help = sources_short(), after_long_help = long_help(RECORD_EXAMPLES))]
 pub struct Record {
     /// A URL, a file or a device
     #[arg(value_name = "URL")]
     pub url: String,
-    /// Files to write, with strftime's letters for the time at which each begins. The extension
-    /// says what kind: mp4, mkv, ts, asf, avi, mov, webm; without one what is recorded does.
-    /// Folders that are missing are made. Default: the source's name and the time
+    /// Files to write, as front-%Y%m%d-%H%M.mp4
+    ///
+    /// With strftime's letters for the time at which each begins. The extension says what kind: mp4,
+    /// mkv, ts, asf, avi, mov, webm; without one what is recorded does. Folders that are missing are
+    /// made. Without it: the source's name and the time.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<String>,
-    /// Begin another file so often, by the clock: 10m at :00, :10, :20 ..., 24h at midnight, 7d on
-    /// Mondays
+    /// Begin another file so often, by the clock
+    ///
+    /// 10m at :00, :10, :20 ..., 24h at midnight, 7d on Mondays.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub segment: Option<Duration>,
-    /// Remove older files of this name: an age (30m, 12h, 7d, 4w), a size of all together (500M,
-    /// 100GB), or both (7d,100GB)
+    /// Remove older files, by age or size: 7d, 100GB
+    ///
+    /// Files of this name: an age (30m, 12h, 7d, 4w), a size of all together (500M, 100GB), or both
+    /// (7d,100GB).
     #[arg(long, value_name = "AGE|SIZE")]
     pub keep: Vec<record::Keep>,
     /// Stop after so long
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub duration: Option<Duration>,
-    /// What to record
-    #[arg(long, value_enum, default_value_t = Tracks::All)]
+    /// What to record: all, or video alone
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Tracks::All, hide_possible_values = true)]
     pub tracks: Tracks,
-    /// Times in names, and where files are cut, in UTC and not in local time
+    /// Times in names in UTC
+    ///
+    /// And where files are cut, too; without it both are in local time.
     #[arg(long)]
     pub utc: bool,
     /// Say nothing but what goes wrong
@@ -397,8 +355,8 @@ pub struct Record {
 }
 
 const RECORD_EXAMPLES: &[&str] = &[
-    "record rtsp://10.0.0.5/stream -o 'front-%Y%m%d-%H%M.mp4' --segment 10m --keep 7d",
-    "record http://10.0.0.6/video.mjpg -o '/srv/%Y/%m/%d/gate-%H%M' --segment 1h --keep 100GB",
+    "record rtsp://10.0.0.5/stream --segment 10m --keep 7d -o 'front-%d-%H%M.mp4'",
+    "record http://10.0.0.6/video.mjpg --keep 100GB -o '/srv/%Y/%m/gate-%d-%H'",
 ];
 
 /// Which tracks are recorded.
@@ -431,14 +389,14 @@ fn no_port() -> UnknownArgumentValueParser {
         .and_suggest("--listen 8090 is that port on this machine only, --listen 0.0.0.0:8090 on the whole network")
 }
 
-/// Examples, what can be opened, and exit codes.
+/// What can be opened, exit codes, and examples at the end, where one sees them first.
 pub fn long_help(examples: &[&str]) -> String {
-    format!("{}\n\n{}\n\n{}", example_help(examples), source_help(), exit::TABLE)
+    format!("{}\n\n{}\n\n{}", source_help(), exit::TABLE, example_help(examples))
 }
 
 /// Examples and exit codes, of commands that open no source of every kind.
 pub fn short_help(examples: &[&str]) -> String {
-    format!("{}\n\n{}", example_help(examples), exit::TABLE)
+    format!("{}\n\n{}", exit::TABLE, example_help(examples))
 }
 
 /// The first example of the command that `arguments` are of, if it has any.
@@ -446,7 +404,7 @@ pub fn example(arguments: &[String]) -> Option<String> {
     let command = Args::command();
     let command = arguments.iter().skip(1).find_map(|argument| command.find_subcommand(argument))?;
     let help = command.get_after_long_help()?.to_string();
-    help.strip_prefix("Examples:")?.lines().nth(1).map(|line| line.trim().to_owned())
+    help.split_once("Examples:")?.1.lines().nth(1).map(|line| line.trim().to_owned())
 }
 
 fn example_help(examples: &[&str]) -> String {
@@ -456,26 +414,41 @@ fn example_help(examples: &[&str]) -> String {
 
 /// The table of what can be opened.
 fn source_help() -> String {
-    let mut text = String::from("What can be opened:\n");
+    const WIDTH: usize = 80;
+    let mut text = String::from("What can be opened:");
     for scheme in source::SCHEMES {
-        text.push_str(&format!("  {:<36} {}\n", scheme.example, scheme.doc));
+        text.push_str(&format!("\n  {}", scheme.example));
+        for line in wrapped(scheme.doc, WIDTH - INDENT.len()) {
+            text.push_str(&format!("\n{INDENT}{line}"));
+        }
     }
-    text.truncate(text.trim_end().len());
     text
+}
+
+const INDENT: &str = "          ";
+
+/// The same in a line, for `-h`.
+pub fn sources_short() -> String {
+    "What can be opened: cameras by rtsp://, http:// and onvif://, files, webcams such\nas /dev/video0, and more; --help lists all, with examples.".into()
+}
+
+/// `text` in lines of at most `width` characters, where its words let it.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.into()),
+        }
+    }
+    lines
 }
 
 fn long_version() -> String {
     format!("{} ({})", clap::crate_version!(), ffmpeg::version())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, as in rtsp_flags=prefer_tcp")?;
-    Ok((name.into(), value.into()))
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE, as in 'X-Api-Key: 1234'")?;
-    Ok((name.trim().into(), value.trim().into()))
 }
 
 /// A time, as [`media::quantity::time`] reads it, of a millisecond at least.
@@ -485,7 +458,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// A size, as [`media::quantity::bytes`] reads it, of as much as a recording has at least.
-fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     let least = source::Record::LEAST;
     let bytes = media::quantity::bytes(text).filter(|bytes| (least..=1_000_000_000_000_000).contains(bytes));
     bytes.ok_or_else(|| format!("expected a size such as 500M, 500MB or 1.5G, from {least} bytes to 900T"))

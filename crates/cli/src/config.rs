@@ -13,7 +13,9 @@ use crate::exit::Failure;
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Say everything that is wrong with a configuration, and how much there is in it
+    /// Say everything that is wrong with a configuration
+    ///
+    /// And how much there is in it.
     Check {
         /// A headwater.toml, or an ffserver.conf; - for standard input
         #[arg(value_name = "FILE")]
@@ -22,7 +24,9 @@ pub enum Command {
         #[arg(short, long)]
         quiet: bool,
     },
-    /// Translate an ffserver.conf into a headwater.toml, on standard output
+    /// Translate an ffserver.conf into a headwater.toml
+    ///
+    /// On standard output.
     Import {
         /// The ffserver.conf; - for standard input
         #[arg(value_name = "FILE")]

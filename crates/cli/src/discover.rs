@@ -22,20 +22,28 @@ own; many have ONVIF switched off, or want an account for it; a firewall may kee
 #[derive(Args, Debug)]
 #[command(after_long_help = short_help(&["discover", "discover --user admin --json", "discover http://10.0.0.2:1984"]))]
 pub struct Discover {
-    /// Hosts to ask in place of the whole network: 10.0.0.7 by ONVIF, http://HOST:1984 for the
-    /// streams of a go2rtc, http://HOST:9997 for those of a MediaMTX
+    /// Ask these devices, and not the whole network
+    ///
+    /// An address, as 10.0.0.7, is asked by ONVIF: for cameras that a search does not reach, as behind
+    /// a router or a VPN. The URL of a go2rtc (http://10.0.0.2:1984) or of a MediaMTX
+    /// (http://10.0.0.2:9997) is asked which streams it has.
     #[arg(value_name = "HOST")]
     pub hosts: Vec<String>,
-    /// How long to wait for answers, and then for each camera to tell its streams
+    /// How long to wait for answers
+    ///
+    /// And then, how long each camera may take to tell its streams.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
     pub timeout: Duration,
     /// As whom to ask cameras for their streams
     #[arg(long, value_name = "NAME", requires = "password")]
     pub user: Option<String>,
-    /// With this password; all that is found by ONVIF gets a digest of it
-    #[arg(long, value_name = "PASSWORD", requires = "user", env = "HEADWATER_PASSWORD", hide_env_values = true)]
+    /// With this password
+    ///
+    /// All that is found by ONVIF gets a digest of it. It may stand in HEADWATER_PASSWORD, where `ps`
+    /// does not show it.
+    #[arg(long, value_name = "PASSWORD", requires = "user", env = "HEADWATER_PASSWORD", hide_env = true)]
     pub password: Option<String>,
-    /// Ask from this network interface only, as eth0
+    /// Ask from this interface only, as eth0
     #[arg(long, value_name = "NAME", conflicts_with = "hosts")]
     pub interface: Option<String>,
     /// Print JSON

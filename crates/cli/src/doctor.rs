@@ -9,8 +9,9 @@ use source::doctor::{Health, Outcome, Report, examine};
 use source::{JournalEntry, Note};
 use tokio::runtime::Builder;
 
-use crate::args::{Opening, long_help, time};
+use crate::args::{long_help, time, wrapped};
 use crate::exit::Failure;
+use crate::opening::Opening;
 use crate::printable;
 use crate::progress::Spinner;
 
@@ -26,7 +27,9 @@ pub struct Doctor {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Print what was sent and answered, without passwords; -v does so too
+    /// Print what was sent and answered, as -v does
+    ///
+    /// Without passwords.
     #[arg(long)]
     pub dialogue: bool,
     #[command(flatten)]
@@ -55,6 +58,9 @@ pub fn run(args: &Doctor, is_verbose: bool) -> anyhow::Result<()> {
     }
 }
 
+/// Of a line of advice, in characters; two more stand in front of it.
+const WIDTH: usize = 78;
+
 fn mark(outcome: Outcome) -> (&'static str, Style) {
     match outcome {
         Outcome::Good => ("ok", AnsiColor::Green.on_default()),
@@ -80,7 +86,9 @@ fn as_text(report: &Report, dialogue: bool) -> String {
         let (_, style) = mark(verdict.outcome);
         text.push_str(&format!("\n{style}{}{style:#}: {}\n", verdict.code, printable(&verdict.sentence)));
         if verdict.outcome != Outcome::Good {
-            text.push_str(&format!("  {}\n", verdict.advice));
+            for line in wrapped(&printable(&verdict.advice), WIDTH) {
+                text.push_str(&format!("  {line}\n"));
+            }
         }
     }
     if dialogue {

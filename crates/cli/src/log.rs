@@ -8,10 +8,13 @@ use tracing_subscriber::EnvFilter;
 /// Options of the log, the same for all subcommands.
 #[derive(clap::Args, Debug)]
 pub struct Log {
-    /// Form of the log on stderr
-    #[arg(long, global = true, help_heading = "Log", value_enum, default_value_t = Format::Text, env = "HEADWATER_LOG_FORMAT")]
+    /// Form of the log on stderr: text, json
+    ///
+    /// It may stand in HEADWATER_LOG_FORMAT.
+    #[arg(long, global = true, help_heading = "Log", value_name = "FORM", value_enum, default_value_t = Format::Text)]
+    #[arg(env = "HEADWATER_LOG_FORMAT", hide_env = true, hide_possible_values = true)]
     log_format: Format,
-    /// Say more: -v protocol steps, -vv also what libraries say
+    /// Say more: -v protocol steps, -vv libraries too
     #[arg(short, long, global = true, help_heading = "Log", action = clap::ArgAction::Count)]
     verbose: u8,
     /// Say only what is wrong

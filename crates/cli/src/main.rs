@@ -13,6 +13,7 @@ mod ffserver;
 mod grab;
 mod log;
 mod names;
+mod opening;
 mod pages;
 mod probe;
 mod progress;

@@ -32,3 +32,45 @@ pub fn man(directory: Option<&Path>) -> anyhow::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All commands that can be asked for help.
+    fn commands() -> Vec<clap::Command> {
+        let mut root = Args::command();
+        root.build();
+        let mut all = vec![root];
+        let mut at = 0;
+        while at < all.len() {
+            let below: Vec<_> = all[at].get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+            all.extend(below);
+            at += 1;
+        }
+        all
+    }
+
+    #[test]
+    fn the_short_help_has_one_line_for_each_option_and_command_at_80_columns() {
+        for command in commands() {
+            let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+            let help = command.term_width(80).render_help().to_string();
+            // What goes on in another line is far to the right there.
+            let continued = help.lines().find(|line| line.starts_with("          ") && !line.contains("--"));
+            assert_eq!(continued, None, "{name}: {help}");
+        }
+    }
+
+    #[test]
+    fn no_line_of_the_help_is_longer_than_80_columns() {
+        for mut command in commands().into_iter().map(|command| command.term_width(80)) {
+            let name = command.get_name().to_owned();
+            for help in [command.render_help(), command.render_long_help()] {
+                let help = help.to_string();
+                let long = help.lines().find(|line| line.chars().count() > 80);
+                assert_eq!(long, None, "{name}");
+            }
+        }
+    }
+}

@@ -3,16 +3,20 @@
 use std::io::Write;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Arg, Args, Subcommand};
 use media::Redacted;
 use source::onvif::{Camera, Direction, Order, Vector};
 use tokio::runtime::Builder;
 
-use crate::args::{Opening, short_help, time};
+use crate::args::{short_help, time};
 use crate::exit::Failure;
+use crate::opening::Reaching;
 use crate::printable;
 
 const STATUS: &str = "Without an order it tells where the camera looks.";
+
+/// What to do where the device is no camera that speaks ONVIF, or none at this port.
+const NOT_ONVIF: &str = "switch ONVIF on in the camera, or write its own port: onvif://HOST:PORT";
 
 const EXAMPLES: &[&str] = &[
     "ptz onvif://user:password@10.0.0.7 left --for 500ms",
@@ -21,6 +25,8 @@ const EXAMPLES: &[&str] = &[
 ];
 
 #[derive(Args, Debug)]
+#[command(subcommand_value_name = "ORDER", subcommand_help_heading = "Orders", disable_help_subcommand = true)]
+#[command(mut_args(everywhere))]
 #[command(after_help = STATUS, after_long_help = format!("{STATUS}\n\n{}", short_help(EXAMPLES)))]
 pub struct Ptz {
     /// The camera, as onvif://USER:PASSWORD@HOST
@@ -36,7 +42,15 @@ pub struct Ptz {
     #[arg(long = "for", value_name = "TIME", default_value = "1s", value_parser = time, global = true)]
     pub time: Duration,
     #[command(flatten)]
-    pub opening: Opening,
+    pub reaching: Reaching,
+}
+
+/// Options stand behind the order as well as in front of it.
+fn everywhere(arg: Arg) -> Arg {
+    match arg.is_positional() {
+        true => arg,
+        false => arg.global(true),
+    }
 }
 
 #[derive(Subcommand, Debug, Clone)]
@@ -69,28 +83,33 @@ pub enum Action {
     /// Go to a place: pan and tilt from -1 to 1, zoom from 0 to 1
     #[command(allow_negative_numbers = true)]
     To {
-        /// To the right
+        /// To the right, from -1 to 1
+        #[arg(value_parser = signed)]
         pan: f32,
-        /// Up
+        /// Up, from -1 to 1
+        #[arg(value_parser = signed)]
         tilt: f32,
-        /// In
+        /// In, from 0 to 1
+        #[arg(value_parser = unsigned)]
         zoom: f32,
     },
     /// Go so far from here: pan, tilt and zoom from -1 to 1
     #[command(allow_negative_numbers = true)]
     By {
-        /// To the right
+        /// To the right, from -1 to 1
+        #[arg(value_parser = signed)]
         pan: f32,
-        /// Up
+        /// Up, from -1 to 1
+        #[arg(value_parser = signed)]
         tilt: f32,
-        /// In
-        #[arg(default_value = "0")]
+        /// In, from -1 to 1
+        #[arg(default_value = "0", value_parser = signed)]
         zoom: f32,
     },
 }
 
 pub fn run(args: &Ptz) -> anyhow::Result<()> {
-    let options = args.opening.options()?;
+    let options = args.reaching.options()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         let limit = options.open_timeout;
@@ -102,6 +121,10 @@ pub fn run(args: &Ptz) -> anyhow::Result<()> {
     let text = done.map_err(|error: anyhow::Error| match error.downcast::<source::Error>() {
         // What stands on the command line, and no camera was asked.
         Ok(error @ source::Error::BadUrl { .. }) => Failure::Usage(error.to_string()).into(),
+        Ok(error) if matches!(&error, source::Error::Broken { what } if what.contains("no ONVIF service")) => {
+            let error = source::Error::Broken { what: format!("{}; {NOT_ONVIF}", error.what()) };
+            Failure::Source { url: Redacted(&args.url).to_string(), error }.into()
+        }
         Ok(error) => Failure::Source { url: Redacted(&args.url).to_string(), error }.into(),
         Err(error) => error,
     })?;
@@ -160,7 +183,20 @@ async fn status(camera: &mut Camera) -> Result<String, source::Error> {
     Ok(text)
 }
 
+/// Cameras are not asked for what no camera has.
+fn within(text: &str, from: f32, to: f32) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|number| (from..=to).contains(number));
+    number.ok_or_else(|| format!("expected a number from {from} to {to}"))
+}
+
+fn signed(text: &str) -> Result<f32, String> {
+    within(text, -1.0, 1.0)
+}
+
+fn unsigned(text: &str) -> Result<f32, String> {
+    within(text, 0.0, 1.0)
+}
+
 fn speed(text: &str) -> Result<f32, String> {
-    let speed = text.parse().ok().filter(|speed| (0.01..=1.0).contains(speed));
-    speed.ok_or_else(|| "expected a number from 0.01 to 1".into())
+    within(text, 0.01, 1.0)
 }

@@ -4,24 +4,30 @@ use std::net::{IpAddr, SocketAddr};
 
 use relay::WebRtcConfig;
 
+const HEADING: &str = "WebRTC";
+
 /// How encoders push and browsers watch by WebRTC.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Serve WebRTC on this address, by UDP: encoders push to /NAME/whip, browsers watch at
-    /// /NAME/whep. Without it, it is there where HTTP is, opened when somebody comes. May be
-    /// repeated
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::args::address)]
+    /// Where WebRTC is, by UDP
+    ///
+    /// Encoders push to /NAME/whip, browsers watch at /NAME/whep. Without it, it is there where HTTP is,
+    /// opened when somebody comes. May be repeated.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::args::address, help_heading = HEADING)]
     webrtc: Vec<SocketAddr>,
-    /// Tell peers of WebRTC that they reach this machine at this address too, with the same
-    /// port: that of the router, or of the machine that runs the container. May be repeated
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "no_webrtc")]
+    /// Another address of this machine, for peers
+    ///
+    /// With the same port: that of the router, or of the machine that runs the container. May be
+    /// repeated.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "no_webrtc", help_heading = HEADING)]
     webrtc_host: Vec<IpAddr>,
-    /// Let pages of another site push and watch by WebRTC: its scheme, host and port, as in the
-    /// header Origin; * for all. May be repeated
-    #[arg(long, value_name = "ORIGIN", conflicts_with = "no_webrtc")]
+    /// Let pages of another site push and watch
+    ///
+    /// Its scheme, host and port, as in the header Origin; * for all. May be repeated.
+    #[arg(long, value_name = "ORIGIN", conflicts_with = "no_webrtc", help_heading = HEADING)]
     webrtc_origin: Vec<String>,
     /// No WebRTC
-    #[arg(long, conflicts_with = "webrtc")]
+    #[arg(long, conflicts_with = "webrtc", help_heading = HEADING)]
     no_webrtc: bool,
 }
 

@@ -4,6 +4,8 @@
 //! for any reader, and reads the attempt's journal; then it looks at what comes for a while
 //! and lets the decoder make a picture of it. So what it says is what `serve` meets.
 
+mod advice;
+mod codes;
 mod health;
 mod json;
 mod steps;
@@ -17,9 +19,10 @@ use tokio::time::timeout;
 use crate::journal::{Entry, Note};
 use crate::{About, Error, Options, State, Supervisor};
 
+pub use codes::CODES;
 pub use health::Health;
 pub use steps::Step;
-pub use verdict::{CODES, Verdict};
+pub use verdict::Verdict;
 
 /// How something is found.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -75,7 +78,7 @@ impl Report {
         Self {
             url: if url.trim().is_empty() { "(no URL)".into() } else { Redacted(url).to_string() },
             steps: steps::of_bad_url(error),
-            verdicts: vec![verdict::of_error(error)],
+            verdicts: vec![verdict::of_error(error, url)],
             health: None,
             about: About::default(),
             journal: Vec::new(),
@@ -124,7 +127,7 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
         Note::Clock { ahead_s } => Some(ahead_s as f64),
         _ => None,
     });
-    let verdicts = verdict::of(error.as_ref(), decoded.as_ref(), found.as_ref(), clock, &steps);
+    let verdicts = verdict::of(url, error.as_ref(), decoded.as_ref(), found.as_ref(), clock, &steps);
     Report { url: Redacted(url).to_string(), steps, verdicts, health: found, about: status.about, journal }
 }
 
@@ -137,7 +140,7 @@ pub fn of_source(source: &Supervisor) -> Report {
     let error =
         status.error.clone().filter(|_| matches!(status.state, State::Waiting(_) | State::Ended | State::Unfed));
     let steps = steps::of(source.url(), &source.journal(), &status, error.as_ref(), None);
-    let verdicts = error.as_ref().map(verdict::of_error).into_iter().collect();
+    let verdicts = error.as_ref().map(|error| verdict::of_error(error, source.url())).into_iter().collect();
     let url = Redacted(source.url()).to_string();
     Report { url, steps, verdicts, health: None, about: status.about, journal: Vec::new() }
 }

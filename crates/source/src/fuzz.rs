@@ -6,7 +6,7 @@ use std::time::Instant;
 use formats::http::HeadParser;
 use media::Redacted;
 
-use crate::http::{Auth, sniff};
+use crate::http::{Auth, page, sniff};
 use crate::journal::without_secrets;
 use crate::location::Location;
 use crate::{discover, exec, line, makers, push, rtsp, timeline, tls};
@@ -50,7 +50,7 @@ pub fn rtp_datagrams(input: &[u8]) {
 pub fn content_kind(input: &[u8]) {
     let _ = sniff::look(input);
     push::look(input);
-    for shown in [Some(input), sniff::title(input)].into_iter().flatten().map(sniff::shorten) {
+    for shown in [Some(input), page::title(input)].into_iter().flatten().map(sniff::shorten) {
         assert!(shown.chars().count() <= sniff::MAX_SHOWN && !shown.contains('\n'), "{shown:?}");
     }
 }

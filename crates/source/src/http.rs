@@ -12,6 +12,7 @@ mod body;
 mod connect;
 mod hls;
 mod other;
+pub(crate) mod page;
 mod pictures;
 mod post;
 mod session;

@@ -527,11 +527,8 @@ pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
         ffmpeg::Error::Server { status, .. } => Error::Server { status, what },
         ffmpeg::Error::InvalidData { call: "av_read_frame", .. } => Error::Ended { what: Some(what) },
         ffmpeg::Error::InvalidData { detail, .. } => {
-            let detail = detail.map(|detail| format!(" ({})", Redacted(&detail))).unwrap_or_default();
-            Error::NotVideo {
-                what: format!("{place}: not video, or of a kind that FFmpeg does not know{detail}"),
-                page: false,
-            }
+            let detail = detail.map(|detail| Redacted(&detail).to_string()).unwrap_or_default();
+            Error::NotVideo { what: format!("{place}: {}", tell::no_video(&detail)), page: false }
         }
         ffmpeg::Error::ProtocolNotFound { .. }
         | ffmpeg::Error::DemuxerNotFound { .. }

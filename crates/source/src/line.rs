@@ -28,7 +28,7 @@ use media::Redacted;
 use crate::journal::Note;
 use crate::location::Location;
 use crate::wire::Wire;
-use crate::{Error, dial};
+use crate::{Error, dial, scheme_of};
 
 pub(crate) use self::load::{Contents, check, load};
 pub(crate) use self::play::{Play, Speed};
@@ -227,8 +227,14 @@ impl Line {
 
 /// What is said where a source cannot be captured.
 pub(crate) fn not_captured(url: &str) -> Error {
+    let why = match scheme_of(url).map_or("file", |scheme| scheme.names[0]) {
+        "file" | "v4l2" | "pattern" | "push" | "replay" | "x11grab" => {
+            "it is no camera in the network, so there is nothing to capture"
+        }
+        _ => "FFmpeg opens it by itself, and what it hears cannot be captured",
+    };
     Error::BadUrl {
-        what: format!("--capture: {} is opened by FFmpeg, or is no camera, and cannot be captured", Redacted(url)),
+        what: format!("--capture: {}: {why}", Redacted(url)),
         hint: "what can is http, https, ws, wss, rtsp, rtsps, mms, onvif, a maker's URL and exec".into(),
     }
 }

@@ -121,7 +121,7 @@ fn a_capture_that_cannot_be_is_a_wrong_command_line() {
     let (diary, new) = (diary.to_str().unwrap(), folder.join("new.hwc"));
     for command in ["probe", "doctor"] {
         for (file, url, part) in [
-            (new.to_str().unwrap(), "pattern:", "cannot be captured"),
+            (new.to_str().unwrap(), "pattern:", "there is nothing to capture"),
             (diary, "http://127.0.0.1:9/", "something else than a capture"),
         ] {
             let output = say(&[command, "--capture", file, url]);

@@ -108,9 +108,24 @@ fn what_cannot_be_moved_is_told() {
     assert!(refused.err.contains("refuses user admin") && !refused.err.contains("hunter2"), "{}", refused.err);
     let unknown = ptz(&onvif.url("admin:pw@", ""), &["preset", "roof"]);
     assert!(unknown.status.code() == Some(2) && unknown.err.contains("there are: Gate, Yard"), "{}", unknown.err);
+    // What no camera has is refused before one is asked.
+    for args in [&["to", "2", "0", "0"][..], &["to", "0", "0", "-0.1"], &["by", "0", "nan"], &["left", "--speed", "2"]]
+    {
+        let asked = onvif.asked().len();
+        let refused = ptz(&onvif.url("admin:pw@", ""), args);
+        assert_eq!((refused.status.code(), onvif.asked().len()), (Some(2), asked), "{args:?}: {}", refused.err);
+        assert!(refused.err.contains("expected a number from"), "{args:?}: {}", refused.err);
+    }
+    let web = Camera::start(camera::Manner::Says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()));
+    let web = ptz(&web.url().replace("http://", "onvif://"), &["left"]);
+    assert!(
+        web.err.contains("no ONVIF service on port") && web.err.contains("a web server answers with 404"),
+        "{}",
+        web.err
+    );
     let other = ptz("rtsp://10.0.0.7/x", &["left"]);
     assert_eq!(other.status.code(), Some(2));
-    assert!(other.err.contains("not a URL of an ONVIF camera"), "{}", other.err);
+    assert!(other.err.contains("is no URL of an ONVIF camera"), "{}", other.err);
 }
 
 /// The status of a POST, and what is said.

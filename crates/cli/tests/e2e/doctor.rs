@@ -127,7 +127,7 @@ fn a_file_that_is_none_is_told_from_one_that_is_missing() {
     let path = folder("doctor").join("noise.mp4");
     std::fs::write(&path, [0x5a; 4000]).unwrap();
     let (status, json) = examine(path.to_str().unwrap(), "1s");
-    assert_eq!((status, &json["verdicts"][0]["code"]), (Some(3), &"garbage".into()), "{json:#}");
+    assert_eq!((status, &json["verdicts"][0]["code"]), (Some(3), &"file-no-video".into()), "{json:#}");
 }
 
 #[test]

@@ -126,7 +126,10 @@ fn asked(journal: &[Entry], answer: Outcome, error: Option<&Error>) -> Option<St
         _ => None,
     });
     let mut told: Vec<String> = told.collect();
-    if told.is_empty() {
+    // Of one that says nothing of itself the failure alone is told, and still it is ONVIF's.
+    let is_onvif =
+        journal.iter().any(|entry| matches!(&entry.note, Note::Sent(text) if text.contains("http://www.onvif.org")));
+    if told.is_empty() && (!is_onvif || answer != Outcome::Bad) {
         return None;
     }
     let found = told.last().is_some_and(|last| last.starts_with("its stream is") || last.starts_with("snapshots"));
@@ -135,7 +138,7 @@ fn asked(journal: &[Entry], answer: Outcome, error: Option<&Error>) -> Option<St
         () if answer == Outcome::Bad => Outcome::Bad,
         () => Outcome::NotReached,
     };
-    told.extend(error.filter(|_| outcome == Outcome::Bad).map(Error::what));
+    told.extend(error.filter(|_| outcome == Outcome::Bad).map(Error::what).filter(|what| !told.contains(what)));
     Some(Step { name: "ONVIF", outcome, took: None, what: told.join("; ") })
 }
 

@@ -10,6 +10,25 @@ const MAX_NONCE: usize = 256;
 /// The length of a hash in hexadecimal digits.
 const SHA_256: usize = 64;
 
+/// Logins that are not known here: a server that wants one of them gets no password in the form of
+/// another.
+const OTHERS: &[&str] = &["NTLM", "Negotiate", "Kerberos", "Bearer", "OAuth", "Mutual", "HOBA"];
+
+/// The kind of login that `head` wants, where it names none but such as are not known here.
+pub(crate) fn unknown_kind(head: &Head) -> Option<&'static str> {
+    let kind = |challenge: &str| {
+        let word = challenge.split_whitespace().next().unwrap_or_default().trim_end_matches(',');
+        OTHERS.iter().copied().find(|other| other.eq_ignore_ascii_case(word))
+    };
+    let mut kinds = head.all("www-authenticate").map(|challenge| {
+        // Several may stand in one line.
+        let lower = challenge.to_ascii_lowercase();
+        kind(challenge).filter(|_| !lower.contains("basic ") && !lower.contains("digest "))
+    });
+    let first = kinds.next()??;
+    kinds.all(|kind| kind.is_some()).then_some(first)
+}
+
 /// Answers to a server's challenges; Digest is taken before Basic.
 #[derive(Default)]
 pub(crate) struct Auth {
@@ -27,6 +46,10 @@ impl Auth {
             let text: String = text.to_ascii_lowercase().split_whitespace().collect();
             text.contains("stale=true") || text.contains("stale=\"true\"")
         });
+        if unknown_kind(head).is_some() {
+            self.client = None;
+            return None;
+        }
         self.build();
         self.client.is_some().then_some(stale)
     }
@@ -114,6 +137,26 @@ mod tests {
             assert_eq!(auth.challenge(&head(challenges)), Some(false), "{challenges:?}");
             let header = auth.header("a", "b", "GET", "/x", b"").unwrap();
             assert!(header.starts_with(expected), "{challenges:?}: {header}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_wants_another_kind_of_login_gets_no_password() {
+        for (challenges, expected) in [
+            (&["NTLM"][..], Some("NTLM")),
+            (&["Negotiate", "NTLM"], Some("Negotiate")),
+            (&["bearer realm=\"x\""], Some("Bearer")),
+            (&["Negotiate", "Basic realm=\"cam\""], None),
+            (&["NTLM, Basic realm=\"cam\""], None),
+            (&["Basic realm=\"NTLM\""], None),
+            (&["Camera"], None),
+            (&[], None),
+        ] {
+            let head = head(challenges);
+            assert_eq!(unknown_kind(&head), expected, "{challenges:?}");
+            let mut auth = Auth::default();
+            assert_eq!(auth.challenge(&head).is_none(), expected.is_some(), "{challenges:?}");
+            assert_eq!(auth.header("a", "b", "GET", "/", b"").is_none(), expected.is_some(), "{challenges:?}");
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::ask::Known;
-use super::auth::Auth;
+use super::auth::{Auth, unknown_kind};
 use super::body::Answer;
 use super::connect::{self, Reach, Sender, Way};
 use super::port_of;
@@ -227,6 +227,14 @@ impl Session {
             && let Some(sentence) = answer.sentence(ANOTHER_RELAY, COMPLAINT).await
         {
             return Error::NotFound { status, what: format!("{what}: {sentence}") };
+        }
+        if status == 401
+            && let Some(kind) = unknown_kind(&answer.head)
+        {
+            return Error::Unauthorized {
+                status,
+                what: format!("{location} wants a login of the kind {kind}, which is not known here"),
+            };
         }
         match (status, &location.user) {
             (401 | 403, Some(user)) => Error::Unauthorized { status, what: format!("{what} to user {user}") },

@@ -8,6 +8,7 @@ use mms::playlist::{self, Kind};
 use tokio::time::timeout;
 
 use super::body::Answer;
+use super::page;
 use crate::Error;
 use crate::location::Location;
 
@@ -15,8 +16,8 @@ use crate::location::Location;
 const MAX_PREFIX: usize = 64 << 10;
 /// The same where the Content-Type promises sound or another kind of video.
 const MAX_TYPED_PREFIX: usize = 4 << 10;
-/// The title of a page must come within this time.
-const TITLE_WAIT: Duration = Duration::from_secs(1);
+/// A page must come within this time.
+const PAGE_WAIT: Duration = Duration::from_secs(1);
 /// The longest title or text that is shown, in characters.
 pub(crate) const MAX_SHOWN: usize = 60;
 
@@ -75,8 +76,9 @@ pub(super) async fn watch(answer: &mut Answer, reader: &mut Reader, location: &L
                     true if nothing => Err(Error::Ended { what: Some(format!("{location} sent nothing")) }),
                     true if prefix.starts_with(b"RTSP/") => Err(Error::Broken {
                         what: format!(
-                            "{location}: expected an answer that begins with HTTP/, found {:?}; this port speaks RTSP; is it rtsp://?",
-                            shorten(prefix.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default())
+                            "{location}: this port speaks RTSP and not HTTP (it says {:?}); is {} meant?",
+                            shorten(prefix.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default()),
+                            Location { scheme: "rtsp".into(), ..location.clone() }
                         ),
                     }),
                     true if kind == "text/html" => Err(page(answer, reader, location).await),
@@ -142,32 +144,23 @@ const MAGIC: &[(usize, &[u8])] = &[
     (4, b"moof"),
 ];
 
-/// The error for a page; reads on to its title.
+/// The error for a page; reads on to its end, for its title and the pictures that it shows.
 async fn page(answer: &mut Answer, reader: &mut Reader, location: &Location) -> Error {
     let read_on = async {
-        while title(reader.buffer()).is_none() && reader.buffer().len() < MAX_PREFIX {
-            if !matches!(answer.read(reader.buffer()).await, Ok(1..)) {
-                break;
-            }
+        let mut count = reader.buffer().len();
+        while !page::is_whole(reader.buffer(), count) && reader.buffer().len() < MAX_PREFIX {
+            count = match answer.read(reader.buffer()).await {
+                Ok(count @ 1..) => count,
+                _ => break,
+            };
         }
     };
-    let _ = timeout(TITLE_WAIT, read_on).await;
-    match title(reader.buffer()).map(shorten).filter(|title| !title.is_empty()) {
-        Some(title) => not_video(location, &format!("an HTML page, {title:?}")),
-        None => not_video(location, "an HTML page"),
-    }
+    let _ = timeout(PAGE_WAIT, read_on).await;
+    not_video(location, &page::told(reader.buffer(), location))
 }
 
 fn not_video(location: &Location, what: &str) -> Error {
     Error::NotVideo { what: format!("{location} answered with {what}"), page: true }
-}
-
-/// What stands between `<title>` and `</title>`.
-pub(crate) fn title(page: &[u8]) -> Option<&[u8]> {
-    let find = |bytes: &[u8], tag: &[u8]| bytes.windows(tag.len()).position(|window| window.eq_ignore_ascii_case(tag));
-    let begin = find(page, b"<title")?;
-    let begin = begin + memchr::memchr(b'>', &page[begin..])? + 1;
-    Some(&page[begin..begin + find(&page[begin..], b"</title")?])
 }
 
 /// The first words, on one line.
@@ -210,9 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_title_is_found_and_shortened() {
-        assert_eq!(title(b"<html><TITLE lang=x>\n Login </Title>").map(shorten).as_deref(), Some("Login"));
-        assert_eq!(title(b"<html><title>Log"), None);
+    fn a_text_is_shortened() {
         assert_eq!(shorten("ü ".repeat(100).as_bytes()).chars().count(), MAX_SHOWN);
     }
 }

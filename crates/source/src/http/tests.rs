@@ -163,7 +163,7 @@ async fn refusals_say_who_refused_what() {
         (
             "",
             "RTSP/1.0 400 Bad Request\r\n\r\n",
-            "http://cam/video: expected an answer that begins with HTTP/, found \"RTSP/1.0 400 Bad Request\"; this port speaks RTSP; is it rtsp://?",
+            "http://cam/video: this port speaks RTSP and not HTTP (it says \"RTSP/1.0 400 Bad Request\"); is rtsp://cam/video meant?",
         ),
         (
             "",

@@ -1,4 +1,4 @@
-//! What FFmpeg is told of [`Access`], in its own options.
+//! What FFmpeg is told of [`Access`], in its own options; and what it tells of what it cannot open.
 
 use media::Redacted;
 
@@ -53,6 +53,19 @@ pub(super) fn access(scheme: &str, url: &str, access: &Access, set: &mut impl Fn
     }
 }
 
+/// What libavformat makes nothing of, by what it says: `demuxer: words; demuxer: words`.
+pub(super) fn no_video(said: &str) -> String {
+    let guessed = said.contains("detected only with low score");
+    if said.contains("moov atom not found") && !guessed {
+        return "its index is missing (moov): the recording was cut off before it was complete".into();
+    }
+    // Without the list of names of a demuxer in front, and what follows from there being none.
+    let words = said.split("; ").find(|words| !words.contains("low score")).filter(|_| !guessed);
+    let words = words.map(|words| words.rsplit_once(": ").map_or(words, |(_, words)| words).trim());
+    let words = words.filter(|words| !words.is_empty()).map(|words| format!(" ({words})")).unwrap_or_default();
+    format!("no video, or of a kind that FFmpeg does not know{words}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +97,26 @@ mod tests {
         assert_eq!(told("rtsp://cam/x", &access), "");
         let access = Access { trust: Trust::Anybody, ..Access::default() };
         assert_eq!(told("rtmps://cam/x", &access), r#"tls_verify="0""#);
+    }
+
+    #[test]
+    fn what_is_no_video_is_told_in_one_short_sentence() {
+        let names = "mov,mp4,m4a,3gp,3g2,mj2";
+        let low = format!("{names}: Format {names} detected only with low score of 1, misdetection possible!");
+        for (said, expected) in [
+            (format!("{low}; {names}: moov atom not found"), "no video, or of a kind that FFmpeg does not know"),
+            (String::new(), "no video, or of a kind that FFmpeg does not know"),
+            (
+                format!("{names}: moov atom not found"),
+                "its index is missing (moov): the recording was cut off before it was complete",
+            ),
+            (
+                "matroska,webm: EBML header parsing failed".into(),
+                "no video, or of a kind that FFmpeg does not know (EBML header parsing failed)",
+            ),
+        ] {
+            assert_eq!(no_video(&said), expected);
+        }
     }
 
     #[test]

@@ -43,8 +43,8 @@ impl Camera {
         let url = options.access.applied_to(url)?;
         let location = Location::parse(&url)?;
         if !super::SCHEME.names.contains(&&*location.scheme) {
-            let hint = "expected onvif://user:password@host".into();
-            return Err(Error::BadUrl { what: format!("{location}: not a URL of an ONVIF camera"), hint });
+            let hint = format!("cameras are moved by ONVIF, as in onvif://USER:PASSWORD@{}", location.host);
+            return Err(Error::BadUrl { what: format!("{location} is no URL of an ONVIF camera"), hint });
         }
         let sink = Sink::nowhere();
         let reached = timeout(options.open_timeout, Self::reach(location, options.access.clone(), &sink)).await;
@@ -277,8 +277,17 @@ async fn found(location: &Location, access: &Access, sink: &Sink) -> Result<Clie
             }
             Err(failure) => failure,
         };
-        let error = client.error(failure);
-        sink.note(Note::Fact(format!("{MARK}nothing on port {port}: {}", error.what())));
+        let error = match failure {
+            Failure::Nonsense(why) if ports.len() == 1 => {
+                let what = format!("{}: no ONVIF service on port {port}; {why}", location.host);
+                return Err(Error::Broken { what });
+            }
+            Failure::Nonsense(what) => Error::Broken { what },
+            failure => client.error(failure),
+        };
+        if ports.len() > 1 {
+            sink.note(Note::Fact(format!("{MARK}nothing on port {port}: {}", error.what())));
+        }
         if matches!(error, Error::Timeout { .. } | Error::Tls { .. }) {
             return Err(error);
         }

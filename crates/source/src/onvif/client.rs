@@ -4,6 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::onvif::{Fault, Login, Utc, envelope, xml};
 
+use crate::http::page;
+use crate::http::sniff::{Look, look, shorten};
 use crate::http::{Poster, random};
 use crate::journal::Note;
 use crate::location::Location;
@@ -88,7 +90,11 @@ impl Client {
         sink.note(Note::Sent(body.to_owned()));
         let reply = self.poster.post(path, question, xml::MAX_BYTES, sink).await.map_err(Failure::Lost)?;
         let answer = read(&reply.body);
-        if let Err(error) = &answer {
+        // What is no XML comes of a web server of another kind, or of none of it at all.
+        let is_other = !reply.body.trim_ascii_start().starts_with(b"<") || look(&reply.body) == Look::Html;
+        if let Err(error) = &answer
+            && !is_other
+        {
             sink.note(Note::Fact(format!("{MARK}{} is answered with {}: {error}", name_of(body), reply.status)));
         }
         match answer {
@@ -99,6 +105,7 @@ impl Client {
             }
             Err(::onvif::Error::Fault(fault)) => Err(Failure::Refused(fault.to_string())),
             Err(_) if matches!(reply.status, 401 | 403) => Err(Failure::Refused(format!("status {}", reply.status))),
+            Err(_) if is_other => Err(Failure::Nonsense(other(reply.status, &reply.body))),
             Err(error) => Err(Failure::Nonsense(format!("{} (status {})", error, reply.status))),
         }
     }
@@ -142,6 +149,14 @@ pub(super) enum Failure {
 /// The name of the request's element.
 fn name_of(body: &str) -> &str {
     body.trim_start_matches('<').split([' ', '/', '>']).next().unwrap_or_default()
+}
+
+/// What answers in place of a camera, with its status.
+fn other(status: u16, body: &[u8]) -> String {
+    match page::title(body).map(shorten).filter(|title| !title.is_empty()) {
+        Some(title) => format!("a web server answers with {status} and its page {title:?}"),
+        None => format!("a web server answers with {status}, and nothing of ONVIF"),
+    }
 }
 
 fn nonce() -> [u8; 16] {

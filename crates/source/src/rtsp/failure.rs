@@ -101,13 +101,12 @@ pub(super) async fn look_closer(location: &Location, error: &retina::Error, sink
     if said.starts_with("RTSP/") || said.is_empty() {
         return End::Elsewhere(first_line(&error.to_string()));
     }
-    let hint = match said.starts_with("HTTP/") {
-        true => "this port speaks HTTP; is it http://, or another port for rtsp://?",
-        false => "is an RTSP server listening on this port?",
+    let http = Location { scheme: "http".into(), ..location.clone() };
+    let what = match said.starts_with("HTTP/") {
+        true => format!("{location}: this port speaks HTTP and not RTSP (it says {said:?}); is {http} meant?"),
+        false => format!("{location}: this port speaks another protocol than RTSP (it says {said:?})"),
     };
-    End::Failed(Error::Broken {
-        what: format!("{location}: expected an answer that begins with RTSP/, found {said:?}; {hint}"),
-    })
+    End::Failed(Error::Broken { what })
 }
 
 /// Whether the server says that it is one for Windows Media.

@@ -57,12 +57,13 @@ fn distrusted(distrust: &Distrust, host: &str) -> (String, String) {
                 format!("has the device been replaced, or is somebody in between? If all is well: --tls-pin {pin}");
             return (format!("the certificate has another SHA-256 than {wanted}"), hint);
         }
-        Why::Rules(CertificateError::ExpiredContext { not_after, .. }) => {
-            format!("the certificate is valid until {} only", day(*not_after))
+        Why::Rules(CertificateError::ExpiredContext { time, not_after }) => {
+            format!("the certificate was valid until {}, and here it is {}", day(*not_after), day(*time))
         }
         Why::Rules(CertificateError::Expired) => "the certificate is no longer valid".into(),
-        Why::Rules(CertificateError::NotValidYetContext { not_before, .. }) => {
-            let what = format!("the certificate is valid from {} on only", day(*not_before));
+        Why::Rules(CertificateError::NotValidYetContext { time, not_before }) => {
+            let what =
+                format!("the certificate is valid from {} on only, and here it is {}", day(*not_before), day(*time));
             return (what, format!("is the clock of this machine right? {trust}"));
         }
         Why::Rules(CertificateError::NotValidForNameContext { presented, .. }) => {

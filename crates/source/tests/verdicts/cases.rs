@@ -151,6 +151,12 @@ async fn answers(cases: &mut Cases) {
     cases.add("redirects-on", format!("http://{}/x", says(circle, false).await));
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><title>Login</title></html>";
     cases.add("is-a-page", format!("http://{}/x", says(page, false).await));
+    cases.add("not-onvif", format!("onvif://{}", says(page, false).await));
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><input type=\"password\"></html>";
+    cases.add("is-a-login-page", format!("http://{}/x", says(page, false).await));
+    let kind = "HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n";
+    cases.add("login-kind", format!("http://admin:hunter2@{}/x", says(kind, false).await));
+    cases.add("login-kind", format!("http://{}/x", says(kind, false).await));
     let text = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nstream not started";
     cases.add("is-a-text", format!("http://{}/x", says(text, false).await));
     let bad = "HTTP/1.1 400 Bad Request\r\n\r\n";
@@ -180,7 +186,12 @@ async fn contents(cases: &mut Cases, folder: &Path) {
     cases.add("encrypted", format!("http://{}/x.wmv", says(answer, false).await));
     let noise = folder.join("noise.mp4");
     std::fs::write(&noise, [0x5a; 4000]).unwrap();
-    cases.add("garbage", noise.to_str().unwrap());
+    cases.add("file-no-video", noise.to_str().unwrap());
+    let cut = folder.join("cut.mp4");
+    std::fs::write(&cut, [b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\x27\x10mdat", &[7; 2000][..]].concat()).unwrap();
+    cases.add("file-cut", cut.to_str().unwrap());
+    let noise = [b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n", &[1; 4000][..]].concat();
+    cases.add("garbage", format!("http://{}/x", says(noise, false).await));
     cases.add("no-decoder", unknown_codec(folder).to_str().unwrap());
     // Pictures that all refer to one that is no picture.
     let nonsense = (0..200).map(|at| (40, rtsp::picture(at, u32::from(at) * 40, at == 0))).collect();

@@ -1,0 +1,147 @@
+//! What to do about a failure of this very URL: with its address in it, to be copied.
+
+use media::Redacted;
+
+use crate::location::Location;
+use crate::{Error, Phase, makers};
+
+/// Ports that are mostly those of RTSP.
+const RTSP: &[u16] = &[554, 8554, 7447, 10554];
+/// And of HTTP.
+const HTTP: &[u16] = &[80, 81, 8000, 8080, 8081, 443];
+
+/// What to do in this case; `None` where what [`super::CODES`] says will do. Holds no password:
+/// USER:PASSWORD stands where they go.
+pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
+    let location = Location::parse(url).ok()?;
+    let written = |scheme: &str| written(&location, scheme);
+    let is_rtsp = location.scheme.starts_with("rtsp");
+    let bare = Location { port: None, path_and_query: String::new(), ..location.clone() };
+    let host = plain(&bare).split_once("://").map(|(_, host)| host.to_owned()).unwrap_or_default();
+    Some(match code {
+        "login-wanted" => format!(
+            "Write user and password into the URL: {}. They are mostly those of the camera's web page.",
+            with_login(&location)
+        ),
+        "path-unknown" if makers::maker_of(url).is_some() => format!(
+            "Cameras of this maker differ. Try onvif://USER:PASSWORD@{host}, which asks the camera itself, or look the path up in its manual."
+        ),
+        "path-unknown" if location.scheme.starts_with("onvif") => return None,
+        "path-unknown" => format!(
+            "The camera is there, and calls its stream otherwise. Try onvif://USER:PASSWORD@{host}, which asks it, or its maker's name: hikvision://USER:PASSWORD@{host}, dahua://…, axis://… (docs/CAMERAS.md)"
+        ),
+        "is-a-page" if names_pictures(error) => {
+            "Try the addresses that the page takes its pictures from, named above.".into()
+        }
+        "is-a-page" => format!(
+            "This is the page for people. Look at the picture in a browser, and copy its address; or try onvif://USER:PASSWORD@{host}, which asks the camera."
+        ),
+        "is-a-login-page" => format!(
+            "The page wants to be logged in to by hand, which works in browsers only. Take the stream's own URL, or onvif://USER:PASSWORD@{host}, which asks the camera."
+        ),
+        "tls-expected" => {
+            format!("The port is an encrypted one: write {}.", written(if is_rtsp { "rtsps" } else { "https" }))
+        }
+        "not-tls" => format!(
+            "The port is not an encrypted one: write {}, or give the port that is.",
+            written(if is_rtsp { "rtsp" } else { "http" })
+        ),
+        "other-protocol" => other_protocol(&location, error)?,
+        "mute" if matches!(error, Error::Timeout { phase: Phase::Tls, .. }) => format!(
+            "It says nothing to encryption; perhaps the port is not an encrypted one: {}.",
+            written(if is_rtsp { "rtsp" } else { "http" })
+        ),
+        "mute" | "hung-up" if is_rtsp && location.port.is_some_and(|port| HTTP.contains(&port)) => format!(
+            "Port {} is mostly one of HTTP: try {}, or the camera's port for RTSP, mostly 554.",
+            location.port?,
+            written("http")
+        ),
+        "mute" | "hung-up" if location.scheme == "http" && location.port.is_some_and(|port| RTSP.contains(&port)) => {
+            format!("Port {} is mostly one of RTSP: try {}.", location.port?, written("rtsp"))
+        }
+        "hung-up" if location.scheme == "http" => format!(
+            "It answers and hangs up at once. Close other programs that watch the camera; if that does not help, try {}.",
+            written("https")
+        ),
+        "not-onvif" => format!(
+            "Switch ONVIF on in the camera's settings, and write its port if it has one of its own: onvif://USER:PASSWORD@{host}:PORT. Or give the stream's own URL."
+        ),
+        _ => return None,
+    })
+}
+
+/// What speaks there, where it has said so.
+fn other_protocol(location: &Location, error: &Error) -> Option<String> {
+    let said = error.what();
+    if said.contains("this port speaks HTTP") {
+        let rtsp = Location { port: None, ..location.clone() };
+        return Some(format!(
+            "Write {}, or give the camera's port for RTSP, mostly 554: {}.",
+            written(location, "http"),
+            written(&rtsp, &location.scheme)
+        ));
+    }
+    said.contains("this port speaks RTSP").then(|| format!("Write {}.", written(location, "rtsp")))
+}
+
+/// Whether the sentence names where the page has its pictures from.
+fn names_pictures(error: &Error) -> bool {
+    error.what().contains("it shows pictures from")
+}
+
+/// The URL by another protocol, with the login's place where there was one.
+fn written(location: &Location, scheme: &str) -> String {
+    let there = Location { scheme: scheme.into(), ..location.clone() };
+    match location.user {
+        Some(_) => with_login(&there),
+        None => plain(&there),
+    }
+}
+
+/// The URL without user and password, and with the zone of an address, which means something here.
+fn plain(location: &Location) -> String {
+    Redacted(&Location { user: None, password: None, ..location.clone() }.to_url()).to_string()
+}
+
+/// The URL with the places for user and password in it.
+fn with_login(location: &Location) -> String {
+    plain(location).replacen("://", "://USER:PASSWORD@", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_names_the_very_url_to_write_and_never_a_password() {
+        let what = |text: &str| text.to_owned();
+        let told = |code: &str, url: &str, said: &str| {
+            let error = Error::Broken { what: what(said) };
+            let told = of(code, url, &error).unwrap_or_default();
+            assert!(!told.contains("hunter2"), "{told}");
+            told
+        };
+        for (code, url, said, part) in [
+            ("login-wanted", "rtsp://10.0.0.5:8554/a?b", "", "URL: rtsp://USER:PASSWORD@10.0.0.5:8554/a?b."),
+            ("login-wanted", "onvif://10.0.0.5", "", "onvif://USER:PASSWORD@10.0.0.5."),
+            ("login-wanted", "http://[fe80::1%eth0]:81/x", "", "http://USER:PASSWORD@[fe80::1%eth0]:81/x"),
+            ("path-unknown", "rtsp://a:hunter2@10.0.0.5:8554/x", "", "onvif://USER:PASSWORD@10.0.0.5,"),
+            ("path-unknown", "rtsp://10.0.0.5/x", "", "hikvision://USER:PASSWORD@10.0.0.5,"),
+            ("path-unknown", "rtsp://[fd00::5]:8554/x", "", "hikvision://USER:PASSWORD@[fd00::5],"),
+            ("path-unknown", "tapo://10.0.0.5", "", "Cameras of this maker differ"),
+            ("tls-expected", "http://a:hunter2@cam:8443/x", "", "https://USER:PASSWORD@cam:8443/x"),
+            ("not-tls", "rtsps://cam/x", "", "rtsp://cam/x"),
+            ("other-protocol", "rtsp://cam:80/x", "this port speaks HTTP", "Write http://cam:80/x, or"),
+            ("other-protocol", "rtsp://cam:80/x", "this port speaks HTTP", "554: rtsp://cam/x."),
+            ("other-protocol", "http://cam:554/x", "this port speaks RTSP", "Write rtsp://cam:554/x."),
+            ("hung-up", "http://cam:554/x", "", "try rtsp://cam:554/x"),
+            ("mute", "rtsp://cam:8080/x", "", "try http://cam:8080/x"),
+            ("not-onvif", "onvif://cam:81", "", "onvif://USER:PASSWORD@cam:PORT"),
+        ] {
+            let told = told(code, url, said);
+            assert!(told.contains(part), "{code} {url}: {told}");
+            assert!(told.ends_with(['.', ')']), "{told}");
+        }
+        assert_eq!(told("well", "rtsp://cam/", ""), "");
+    }
+}
