@@ -151,7 +151,9 @@ async fn answers(cases: &mut Cases) {
     cases.add("redirects-on", format!("http://{}/x", says(circle, false).await));
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><title>Login</title></html>";
     cases.add("is-a-page", format!("http://{}/x", says(page, false).await));
-    cases.add("not-onvif", format!("onvif://{}", says(page, false).await));
+    // It reads the question to its end, as web servers do.
+    let web = "HTTP/1.1 404 Not Found\r\nContent-Length: 20\r\n\r\n<html>nothing</html>";
+    cases.add("not-onvif", format!("onvif://{}", says(web, true).await));
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><input type=\"password\"></html>";
     cases.add("is-a-login-page", format!("http://{}/x", says(page, false).await));
     let kind = "HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n";
