@@ -1,6 +1,7 @@
 //! Access units into RTP packets, one file a family of payload formats.
 
 use bytes::Bytes;
+use media::nal::Syntax;
 use media::{Codec, Kind, Packet, Rational, Size, Timestamp, Track};
 
 use crate::Error;
@@ -122,8 +123,8 @@ impl Packetizer {
             _ => None,
         };
         let (payload, format) = match (codec.name(), audio) {
-            ("h264", _) => nal::Nal::describe(nal::Syntax::H264, &track.extradata, first),
-            ("hevc", _) => nal::Nal::describe(nal::Syntax::H265, &track.extradata, first),
+            ("h264", _) => nal::Nal::describe(Syntax::H264, &track.extradata, first),
+            ("hevc", _) => nal::Nal::describe(Syntax::H265, &track.extradata, first),
             ("mpeg4", _) => mpeg::describe_mpeg4(&track.extradata, first),
             ("mpeg1video" | "mpeg2video", _) => (Payload::MpegVideo, Format::video("MPV", Some(32), String::new())),
             ("mjpeg", _) => {

@@ -13,14 +13,16 @@ mod recorder;
 mod secrets;
 mod tap;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use formats::capture::{Event, Side};
-use tokio::io::{AsyncRead, ReadBuf};
+use sys::datagrams::{self, Inbox};
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::UdpSocket;
 
 use media::Redacted;
@@ -37,6 +39,11 @@ pub use self::recorder::Capture;
 pub(crate) use self::recorder::Recorder;
 use self::tap::DatagramTap;
 pub(crate) use self::tap::Tap;
+
+thread_local! {
+    /// For datagrams between the system and whoever takes them, which is done before anybody else takes some.
+    static INBOX: RefCell<Inbox> = RefCell::default();
+}
 
 /// The way to cameras.
 #[derive(Clone, Default)]
@@ -273,6 +280,46 @@ impl Datagrams {
             }
             Self::Played(mail) => mail.poll_recv_from(context, buffer),
         }
+    }
+
+    /// Takes what has come, one datagram at least, and gives each with its sender; `buffer` is for where they come one
+    /// at a time.
+    pub(crate) fn poll_recv_many(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+        give: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> Poll<io::Result<()>> {
+        if let Self::Real(socket, tap) = self {
+            loop {
+                ready!(socket.poll_recv_ready(context))?;
+                let mut count = 0;
+                let taken = INBOX.with_borrow_mut(|inbox| {
+                    let taken = socket.try_io(Interest::READABLE, || {
+                        count = inbox.receive(socket)?;
+                        // There are no more, and the system need not be asked once again to say so.
+                        if count < datagrams::MOST { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+                    });
+                    for (from, datagram) in inbox.iter().take(count) {
+                        if let Some(tap) = tap {
+                            tap.passed(Side::Camera, from, datagram);
+                        }
+                        give(from, datagram);
+                    }
+                    taken
+                });
+                match taken {
+                    _ if count > 0 => return Poll::Ready(Ok(())),
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => break,
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Poll::Ready(Err(error)),
+                    _ => {}
+                }
+            }
+        }
+        let mut buffer = ReadBuf::new(buffer);
+        let from = ready!(self.poll_recv_from(context, &mut buffer))?;
+        give(from, buffer.filled());
+        Poll::Ready(Ok(()))
     }
 
     /// Takes the next datagram. Cancel-safe.

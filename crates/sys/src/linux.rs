@@ -1,12 +1,15 @@
-//! Linux: tcp(7), prctl(2), and the calls of linux/videodev2.h.
+//! Linux: tcp(7), recvmmsg(2), prctl(2), and the calls of linux/videodev2.h.
 
 use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::SendState;
+use crate::datagrams::{MOST, MOST_BYTES};
 use crate::webcam::Way;
 
 /// Bytes of `struct tcp_info` up to the last field we read (linux/tcp.h; Linux 4.19 has them
@@ -55,6 +58,63 @@ pub(crate) fn send_state(socket: BorrowedFd<'_>) -> io::Result<SendState> {
             micros => Duration::from_micros(micros.into()),
         },
     })
+}
+
+/// Takes datagrams, each into [`MOST_BYTES`] of `bytes`.
+pub(crate) fn receive(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+    arrived: &mut Vec<(SocketAddr, usize)>,
+) -> io::Result<()> {
+    // SAFETY: all of these are plain data in C, for which zeros are valid.
+    let (mut names, mut vectors, mut messages) = unsafe {
+        (
+            MaybeUninit::<[libc::sockaddr_storage; MOST]>::zeroed().assume_init(),
+            MaybeUninit::<[libc::iovec; MOST]>::zeroed().assume_init(),
+            MaybeUninit::<[libc::mmsghdr; MOST]>::zeroed().assume_init(),
+        )
+    };
+    let mut count = 0;
+    for (((name, vector), message), room) in
+        names.iter_mut().zip(&mut vectors).zip(&mut messages).zip(bytes.chunks_exact_mut(MOST_BYTES))
+    {
+        *vector = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+        message.msg_hdr.msg_name = (&raw mut *name).cast();
+        message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        message.msg_hdr.msg_iov = &raw mut *vector;
+        message.msg_hdr.msg_iovlen = 1;
+        count += 1;
+    }
+    // SAFETY: the descriptor is open, since it is borrowed; `count` messages have a name and a vector each
+    // that outlive the call, and the vectors lie in `bytes`, which is borrowed for us alone.
+    let taken = unsafe {
+        libc::recvmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), count, libc::MSG_DONTWAIT, std::ptr::null_mut())
+    };
+    let taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error())?;
+    for (name, message) in names.iter().zip(&messages).take(taken) {
+        arrived.push((address(name), message.msg_len as usize));
+    }
+    Ok(())
+}
+
+/// Nowhere, for what is no address of the internet.
+fn address(name: &libc::sockaddr_storage) -> SocketAddr {
+    match i32::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: a storage is large enough and aligned for every kind of address, and the kernel says
+            // that it wrote this one; all its bits are valid anyway.
+            let name = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
+            let host = Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes());
+            SocketAddr::new(host.into(), u16::from_be(name.sin_port))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let name = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in6>() };
+            let host = Ipv6Addr::from(name.sin6_addr.s6_addr);
+            SocketAddrV6::new(host, u16::from_be(name.sin6_port), name.sin6_flowinfo, name.sin6_scope_id).into()
+        }
+        _ => SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+    }
 }
 
 pub(crate) fn end_with_thread(command: &mut Command) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use media::Size;
-use media::nal::{self, START_CODE};
+use media::nal::{self, Bits, START_CODE};
 
 /// Table 7-1.
 const SPS: u8 = 7;
@@ -52,7 +52,7 @@ pub(crate) fn in_annex_b(extradata: &[u8]) -> Option<Bytes> {
 /// The size of the pictures that a sequence parameter set describes (7.3.2.1.1, 7.4.2.1.1).
 fn size_of(set: &[u8]) -> Option<Size> {
     let plain = nal::unescaped(set.get(1..)?);
-    let mut bits = Bits { bytes: &plain, at: 0 };
+    let mut bits = Bits::new(&plain);
     let profile = bits.take(8)? as u8;
     bits.take(16)?;
     bits.number()?;
@@ -68,7 +68,7 @@ fn size_of(set: &[u8]) -> Option<Size> {
         if bits.take(1)? == 1 {
             for list in 0..if chroma == 3 { 12 } else { 8 } {
                 if bits.take(1)? == 1 {
-                    bits.skip_scaling_list(if list < 6 { 16 } else { 64 })?;
+                    skip_scaling_list(&mut bits, if list < 6 { 16 } else { 64 })?;
                 }
             }
         }
@@ -114,48 +114,16 @@ fn size_of(set: &[u8]) -> Option<Size> {
     Some(Size::new(of(width, cut[0], cut[1], across)?, of(height, cut[2], cut[3], down * (2 - is_progressive))?))
 }
 
-struct Bits<'a> {
-    bytes: &'a [u8],
-    /// In bits.
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn take(&mut self, count: u32) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = *self.bytes.get(self.at / 8)?;
-            value = value << 1 | u32::from(byte >> (7 - self.at % 8) & 1);
-            self.at += 1;
+/// 7.3.2.1.1.1.
+fn skip_scaling_list(bits: &mut Bits<'_>, count: u32) -> Option<()> {
+    let (mut last, mut next) = (8, 8);
+    for _ in 0..count {
+        if next != 0 {
+            next = (last + bits.signed()?).rem_euclid(256);
         }
-        Some(value)
+        last = if next == 0 { last } else { next };
     }
-
-    /// An unsigned Exp-Golomb number (9.1).
-    fn number(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.take(1)? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        Some((1 << zeros) - 1 + self.take(zeros)?)
-    }
-
-    /// 7.3.2.1.1.1.
-    fn skip_scaling_list(&mut self, count: u32) -> Option<()> {
-        let (mut last, mut next) = (8, 8);
-        for _ in 0..count {
-            if next != 0 {
-                let coded = i64::from(self.number()?);
-                let delta = if coded % 2 == 1 { (coded + 1) / 2 } else { -(coded / 2) };
-                next = (last + delta).rem_euclid(256);
-            }
-            last = if next == 0 { last } else { next };
-        }
-        Some(())
-    }
+    Some(())
 }
 
 #[cfg(test)]

@@ -7,64 +7,15 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use media::nal::units;
+use media::nal::{Role, Syntax, units};
 
 use super::{Format, Payload, hex};
 use crate::rtp::Writer;
-
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Syntax {
-    H264,
-    H265,
-}
-
-/// What a NAL unit is to a packetizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// The place of a parameter set among the others: VPS, SPS, PPS.
-    Set(usize),
-    /// Supplemental enhancement information.
-    Message,
-    /// Means nothing in RTP: delimiters, filling.
-    Nothing,
-    /// Slices, and whatever else there is.
-    Other,
-}
 
 /// Most bytes of a parameter set that is kept.
 const MOST_SET: usize = 4 << 10;
 /// Most parameter sets of a kind that are kept: those of one keyframe.
 const MOST_SETS: usize = 8;
-
-impl Syntax {
-    fn header(self) -> usize {
-        match self {
-            Self::H264 => 1,
-            Self::H265 => 2,
-        }
-    }
-
-    fn kind(self, nal: &[u8]) -> u8 {
-        let first = nal.first().copied().unwrap_or(0);
-        match self {
-            Self::H264 => first & 0x1F,
-            Self::H265 => first >> 1 & 0x3F,
-        }
-    }
-
-    /// H.264 table 7-1, H.265 table 7-1.
-    fn role(self, nal: &[u8]) -> Role {
-        match (self, self.kind(nal)) {
-            (Self::H264, 7) | (Self::H265, 33) => Role::Set(1),
-            (Self::H264, 8) | (Self::H265, 34) => Role::Set(2),
-            (Self::H265, 32) => Role::Set(0),
-            (Self::H264, 6) | (Self::H265, 39) => Role::Message,
-            (Self::H264, 9 | 12) | (Self::H265, 35 | 38) => Role::Nothing,
-            _ => Role::Other,
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Nal {
@@ -94,7 +45,7 @@ impl Nal {
                     seen[place].push(unit.to_vec());
                 }
                 // Parameter sets come before what needs them.
-                Role::Other => break,
+                Role::Slice | Role::Other => break,
                 _ => {}
             }
         }
@@ -142,9 +93,9 @@ impl Nal {
         }
         for unit in units(unit) {
             match self.syntax.role(unit) {
-                Role::Nothing => {}
+                Role::Delimiter | Role::Filling => {}
                 Role::Set(_) | Role::Message => waiting.push(unit),
-                Role::Other => {
+                Role::Slice | Role::Other => {
                     self.aggregate(writer, &mut waiting);
                     self.put(writer, unit);
                 }

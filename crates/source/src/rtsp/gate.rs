@@ -55,6 +55,8 @@ const REPORT: [u8; 24] =
     [0x80, 201, 0, 1, 0, 0, 0, 0, 0x81, 202, 0, 3, 0, 0, 0, 0, 1, 5, b'g', b'u', b'e', b's', b't', 0];
 /// What is read at once.
 const READ: usize = 64 << 10;
+/// The shortest packet of RTCP; those of RTP are longer.
+const LEAST: usize = 8;
 /// What may come beyond the largest picture before there is one.
 const SLACK: usize = 8 << 20;
 
@@ -301,9 +303,11 @@ impl Pass {
                     Event::Client(_) => return Ok(()),
                     Event::Camera(Ok(count)) if count > 0 => {
                         if let Some(intake) = &mut self.intake {
-                            let run = talk::packets(&came);
-                            take_in(intake, &came[..run]);
+                            let run = take_in(intake, &came);
                             came.advance(run);
+                            if run > 0 {
+                                self.talk.had_packets();
+                            }
                             self.count(run)?;
                             if came.is_empty() {
                                 continue;
@@ -420,16 +424,20 @@ impl Pass {
     }
 }
 
-/// Takes in framed packets.
-fn take_in(intake: &mut Intake, bytes: &[u8]) {
+/// Takes in the framed packets that are whole; gives how many bytes they have.
+fn take_in(intake: &mut Intake, bytes: &[u8]) -> usize {
     let now = Instant::now();
     let mut rest = bytes;
     while let [b'$', channel, high, low, after @ ..] = rest
         && let Some((packet, after)) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into())
     {
         rest = after;
-        intake.handle(*channel, packet, now);
+        // A flood of nothing is no more work than one of bytes.
+        if packet.len() >= LEAST {
+            intake.handle(*channel, packet, now);
+        }
     }
+    bytes.len() - rest.len()
 }
 
 /// Passes something on to the client.

@@ -16,8 +16,8 @@ use crate::line::{Datagrams, Line};
 const ROOM: usize = 4 << 20;
 /// The largest datagram.
 const MOST: usize = 64 << 10;
-/// Datagrams that are taken in one go.
-const BATCH: usize = 64;
+/// How often in a row what has come on a socket is taken.
+const TURNS: usize = 4;
 /// Pairs of ports that are tried.
 const TRIES: usize = 64;
 /// An RTP packet and a receiver's report with nothing in them, which open the way in a
@@ -31,7 +31,6 @@ pub(super) struct Ears {
     line: Line,
     pairs: Vec<Ear>,
     buffer: Vec<u8>,
-    ordered: Vec<Vec<u8>>,
 }
 
 /// Those of one track.
@@ -48,7 +47,7 @@ struct Ear {
 
 impl Ears {
     pub(super) fn new(local: IpAddr, camera: IpAddr, line: Line) -> Self {
-        Self { local, camera, line, pairs: Vec::new(), buffer: vec![0; MOST], ordered: Vec::new() }
+        Self { local, camera, line, pairs: Vec::new(), buffer: vec![0; MOST] }
     }
 
     /// Opens a pair of sockets for a track (RFC 3550 section 11: an even port and the next one).
@@ -112,14 +111,14 @@ impl Ears {
                     None => std::future::pending().await,
                 }
             };
-            let Self { pairs, buffer, ordered, .. } = self;
+            let Self { pairs, buffer, .. } = self;
             tokio::select! {
-                () = poll_fn(|context| poll(pairs, buffer, ordered, out, context)) => {}
+                () = poll_fn(|context| poll(pairs, buffer, out, context)) => {}
                 () = late => {
                     let now = Instant::now();
                     for ear in pairs.iter_mut() {
-                        ear.reorder.handle_timeout(now, ordered);
-                        ordered.drain(..).for_each(|packet| frame(ear.channels.0, &packet, out));
+                        let channel = ear.channels.0;
+                        ear.reorder.handle_timeout(now, &mut |packet| frame(channel, packet, out));
                     }
                 }
             }
@@ -127,27 +126,20 @@ impl Ears {
     }
 }
 
-fn poll(
-    pairs: &mut [Ear],
-    buffer: &mut [u8],
-    ordered: &mut Vec<Vec<u8>>,
-    out: &mut Vec<u8>,
-    context: &mut Context<'_>,
-) -> Poll<()> {
+fn poll(pairs: &mut [Ear], buffer: &mut [u8], out: &mut Vec<u8>, context: &mut Context<'_>) -> Poll<()> {
     let mut any = false;
+    let now = Instant::now();
     for ear in pairs {
-        for _ in 0..BATCH {
-            let mut read = ReadBuf::new(buffer);
-            match ear.rtp.poll_recv_from(context, &mut read) {
-                Poll::Ready(Ok(from)) => {
-                    any = true;
-                    if from.ip().to_canonical() == ear.source.to_canonical() {
-                        ear.reorder.handle(Instant::now(), read.filled(), ordered);
-                        ordered.drain(..).for_each(|packet| frame(ear.channels.0, &packet, out));
-                    }
-                }
+        let (source, channel, reorder) = (ear.source.to_canonical(), ear.channels.0, &mut ear.reorder);
+        let mut give = |from: SocketAddr, datagram: &[u8]| {
+            if from.ip().to_canonical() == source {
+                reorder.handle(now, datagram, &mut |packet| frame(channel, packet, out));
+            }
+        };
+        for _ in 0..TURNS {
+            match ear.rtp.poll_recv_many(context, buffer, &mut give) {
                 // A port of the camera's that is not open (ICMP): its own may be all the same.
-                Poll::Ready(Err(_)) => any = true,
+                Poll::Ready(_) => any = true,
                 Poll::Pending => break,
             }
         }

@@ -72,10 +72,10 @@ pub(crate) fn datagrams(now: Instant, sent: &[&[u8]]) {
     let (mut reorder, mut assembler) = (Reorder::default(), Assembler::new(1 << 16));
     let mut out = Vec::new();
     for (at, datagram) in sent.iter().enumerate() {
-        reorder.handle(now, datagram, &mut out);
+        reorder.handle(now, datagram, &mut |packet| out.push(packet.to_vec()));
         assert!(out.len() <= at + 1);
         if at % 7 == 6 {
-            reorder.handle_timeout(now + LONGEST, &mut out);
+            reorder.handle_timeout(now + LONGEST, &mut |packet| out.push(packet.to_vec()));
             assert!(out.len() <= at + 1);
         }
     }

@@ -10,6 +10,9 @@ const MOST: usize = 256;
 /// Numbers that lie farther apart than this are of another count.
 const FAR: u16 = 1 << 12;
 
+/// What takes the packets that are due.
+pub(super) type Out<'a> = &'a mut dyn FnMut(&[u8]);
+
 /// Puts RTP packets of one stream in order. One that comes twice, or after those behind it went
 /// on, is left out.
 #[derive(Default)]
@@ -23,7 +26,7 @@ pub(super) struct Reorder {
 
 impl Reorder {
     /// Takes a datagram; those that are due now come out, in order.
-    pub(super) fn handle(&mut self, now: Instant, datagram: &[u8], out: &mut Vec<Vec<u8>>) {
+    pub(super) fn handle(&mut self, now: Instant, datagram: &[u8], out: Out<'_>) {
         let [_, _, high, low, ..] = *datagram else { return };
         let number = u16::from_be_bytes([high, low]);
         let due = *self.due.get_or_insert(number);
@@ -35,11 +38,11 @@ impl Reorder {
             // Another count: what waits is all there will be of the old one.
             self.flush(out);
             self.due = Some(number.wrapping_add(1));
-            out.push(datagram.to_vec());
+            out(datagram);
             return;
         }
         if ahead == 0 {
-            out.push(datagram.to_vec());
+            out(datagram);
             self.due = Some(number.wrapping_add(1));
             self.release(out);
         } else {
@@ -60,7 +63,7 @@ impl Reorder {
     }
 
     /// Gives up what is missing, if it has been waited for long enough.
-    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Vec<u8>>) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: Out<'_>) {
         if self.poll_timeout().is_some_and(|due| due <= now) {
             self.pass_over(out);
             self.since = (!self.held.is_empty()).then_some(now);
@@ -68,7 +71,7 @@ impl Reorder {
     }
 
     /// Goes on with the first that waits.
-    fn pass_over(&mut self, out: &mut Vec<Vec<u8>>) {
+    fn pass_over(&mut self, out: Out<'_>) {
         let Some(due) = self.due else { return };
         let first = self.held.keys().copied().min_by_key(|number| number.wrapping_sub(due));
         self.due = first.or(self.due);
@@ -76,16 +79,16 @@ impl Reorder {
     }
 
     /// Hands out what is due.
-    fn release(&mut self, out: &mut Vec<Vec<u8>>) {
+    fn release(&mut self, out: Out<'_>) {
         while let Some(due) = self.due
             && let Some(next) = self.held.remove(&due)
         {
-            out.push(next);
+            out(&next);
             self.due = Some(due.wrapping_add(1));
         }
     }
 
-    fn flush(&mut self, out: &mut Vec<Vec<u8>>) {
+    fn flush(&mut self, out: Out<'_>) {
         while !self.held.is_empty() {
             self.pass_over(out);
         }
@@ -107,7 +110,8 @@ mod tests {
 
     fn run(sent: &[u16]) -> (Reorder, Vec<u16>) {
         let (mut reorder, mut out) = (Reorder::default(), Vec::new());
-        sent.iter().for_each(|number| reorder.handle(Instant::now(), &packet(*number), &mut out));
+        let now = Instant::now();
+        sent.iter().for_each(|number| reorder.handle(now, &packet(*number), &mut |packet| out.push(packet.to_vec())));
         (reorder, numbers(&out))
     }
 
@@ -132,12 +136,12 @@ mod tests {
         assert_eq!(out, [1]);
         let due = reorder.poll_timeout().unwrap();
         let mut out = Vec::new();
-        reorder.handle_timeout(due - Duration::from_nanos(1), &mut out);
+        reorder.handle_timeout(due - Duration::from_nanos(1), &mut |packet| out.push(packet.to_vec()));
         assert!(out.is_empty());
-        reorder.handle_timeout(due, &mut out);
+        reorder.handle_timeout(due, &mut |packet| out.push(packet.to_vec()));
         assert_eq!((numbers(&out), reorder.poll_timeout()), (vec![3, 4], None));
         // It comes after all.
-        reorder.handle(due, &packet(2), &mut out);
+        reorder.handle(due, &packet(2), &mut |packet| out.push(packet.to_vec()));
         assert_eq!(numbers(&out), [3, 4]);
     }
 

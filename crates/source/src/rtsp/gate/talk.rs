@@ -259,6 +259,11 @@ impl Talk {
         self.deeds.push_back(Deed::ToCamera(text.into()));
     }
 
+    /// Packets have come that were taken without asking here.
+    pub(super) fn had_packets(&mut self) {
+        self.garbage = 0;
+    }
+
     /// Takes what the camera sent, as far as it is whole, out of `buffer`.
     ///
     /// # Errors
@@ -494,7 +499,7 @@ fn last_word(url: &str) -> &str {
 }
 
 /// How many bytes at the begin are whole packets.
-pub(super) fn packets(buffer: &[u8]) -> usize {
+fn packets(buffer: &[u8]) -> usize {
     let mut at = 0;
     while let Some([b'$', _, high, low]) = buffer.get(at..at + 4) {
         let next = at + 4 + usize::from(u16::from_be_bytes([*high, *low]));

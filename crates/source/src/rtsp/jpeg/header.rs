@@ -11,6 +11,8 @@ const RESTARTS: u8 = 64;
 /// From this Q on tables come with pictures; the last one keeps none (RFC 2435 section 3.1.8).
 const OWN_TABLES: u8 = 128;
 const CHANGING: u8 = 255;
+/// Two tables of 16 bits; what is behind is none of ours.
+const MOST_TABLES: usize = 2 * 128;
 
 /// A main header (RFC 2435 section 3.1), with the restart interval behind it.
 #[derive(Clone, Copy)]
@@ -29,6 +31,13 @@ pub(super) struct Tables {
     /// A bit a table, the first one's lowest: 16 bits a value instead of 8.
     precision: u8,
     values: Vec<u8>,
+}
+
+#[cfg(test)]
+impl Tables {
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
 }
 
 /// What pictures may leave out that said it before.
@@ -109,7 +118,7 @@ pub(super) fn tables(
             if length == 0 {
                 return known.get(&q).cloned().map(Some).ok_or("its tables were never sent");
             }
-            let tables = Tables { precision, values: values.to_vec() };
+            let tables = Tables { precision, values: values[..length.min(MOST_TABLES)].to_vec() };
             if q != CHANGING {
                 known.insert(q, tables.clone());
             }
@@ -168,11 +177,14 @@ pub(super) fn write(picture: &Picture, before: &mut Before) -> Result<Bytes, &'s
             .copied()
             .collect::<Vec<_>>()
     };
+    let given_tables = of(&|code| code == DQT);
     let mut quantization = match &picture.tables {
         Some(tables) => define(tables)?,
-        None => before.quantization.clone(),
+        // Those of the picture before, unless there are others.
+        None if given_tables.is_empty() => before.quantization.clone(),
+        None => Vec::new(),
     };
-    quantization.extend(of(&|code| code == DQT));
+    quantization.extend(given_tables);
     if quantization.is_empty() {
         return Err("its tables were never sent");
     }

@@ -144,17 +144,19 @@ fn a_size_of_nothing_is_that_of_the_description() {
     assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
 }
 
+/// A packet with a header extension.
+fn extended(number: u16, profile: [u8; 2], extension: &[u8], main: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut padded = extension.to_vec();
+    padded.resize(extension.len().div_ceil(4) * 4, 0xFF);
+    let head = [&profile[..], &((padded.len() / 4) as u16).to_be_bytes(), &padded].concat();
+    let mut made = packet(number, true, &[], &[]);
+    made[0] |= 0x10;
+    [&made, &head, main, data].concat()
+}
+
 /// ONVIF Streaming Specification, "JPEG over RTP", logical decoding.
 #[test]
 fn onvif_s_header_extension_brings_the_size_and_goes_before_the_rest() {
-    let extended = |number: u16, profile: [u8; 2], extension: &[u8], main: &[u8], data: &[u8]| {
-        let mut padded = extension.to_vec();
-        padded.resize(extension.len().div_ceil(4) * 4, 0xFF);
-        let head = [&profile[..], &((padded.len() / 4) as u16).to_be_bytes(), &padded].concat();
-        let mut made = packet(number, true, &[], &[]);
-        made[0] |= 0x10;
-        [&made, &head, main, data].concat()
-    };
     let frame = [0xFF, 0xC0, 0, 17, 8, 8, 112, 15, 0, 3, 5, 0x22, 0, 6, 0x11, 1, 7, 0x11, 1];
     let restarts = [0xFF, 0xDD, 0, 4, 0, 9];
     let first = extended(1, [0xFF, 0xD8], &[&frame[..], &restarts].concat(), &[0, 0, 0, 0, 1, 50, 0, 0], b"xy");
@@ -213,4 +215,25 @@ fn changed_packets_do_no_harm() {
         }
     }
     assert!(came > 1000, "{came}");
+}
+
+#[test]
+fn tables_of_pictures_do_not_pile_up() {
+    let mut assembler = Assembler::new(1 << 20);
+    let table = [&[0xFF, 0xDB, 0, 67, 0][..], &[7; 64]].concat();
+    let header = [&table[..], &[0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 16, 1, 1, 0x11, 0]].concat();
+    let mut sizes = Vec::new();
+    for number in 0..50 {
+        let packet = extended(number, [0xFF, 0xD8], &header, &[0, 0, 0, 0, 1, 0, 2, 2], b"xy");
+        sizes.extend(assembler.handle_bytes(&packet).map(|whole| whole.data.len()));
+    }
+    assert_eq!(sizes, [sizes[0]; 50]);
+    // Nor do those that are longer than two tables.
+    let mut known = BTreeMap::new();
+    for q in 128..255 {
+        let sent = [&[0, 0, 0xFF, 0x00][..], &[9; 0xFF00]].concat();
+        let (main, _) = header::main(&[0, 0, 0, 0, 1, q, 2, 2]).unwrap();
+        header::tables(&main, &mut &sent[..], &mut known).unwrap();
+    }
+    assert!(known.len() == 127 && known.values().all(|tables| tables.len() <= 256));
 }
