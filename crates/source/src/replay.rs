@@ -77,15 +77,8 @@ async fn run(request: &Request, sink: Sink) -> Result<Error, Error> {
     let before = sink.attempts_before();
     let again = request.options.repeat_files;
     let (of, number) = (path.clone(), attempt.map_or(before, |attempt| attempt - 1));
-    let loaded = on_thread("replay", move |_| {
-        let contents = load(&of, number)?;
-        match number < contents.attempts {
-            true => Ok(contents),
-            // From the begin again, or an error that is said below.
-            false if again && attempt.is_none() => load(&of, number % contents.attempts),
-            false => Ok(contents),
-        }
-    });
+    let wraps = again && attempt.is_none();
+    let loaded = on_thread("replay", move |_| load(&of, number, wraps));
     let contents = loaded.await.unwrap_or_else(|| Err(crate::libav::died()))?;
     let attempts = contents.attempts;
     if attempt.is_some_and(|attempt| attempt > attempts) {

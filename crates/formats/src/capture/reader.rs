@@ -33,6 +33,13 @@ impl Reader {
         Self::default()
     }
 
+    /// At a record that begins so many bytes behind the begin of the file, as [`Placed::at`] tells of
+    /// one, less [`HEAD`].
+    #[must_use]
+    pub fn at(at: u64) -> Self {
+        Self { at, begun: true, ..Self::default() }
+    }
+
     /// Takes bytes of the file, in any slices. What was wrong before is not made good by them.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         if self.failed.is_none() {

@@ -147,8 +147,10 @@ impl Secrets {
             .chain(places::parameters(bytes, begins))
             .chain(places::members(bytes))
             .chain(places::elements(bytes));
-        // What is before the name has to be text.
-        let of_both = of_both.filter(|place| place.at >= start && is_text(bytes, place.name, side));
+        // What is before a name has to be text, unless no picture has the name by chance: messages of
+        // WebSockets have heads that are none.
+        let is_one = |place: &Place| place.at - place.name >= NO_CHANCE || is_text(bytes, place.name, side);
+        let of_both = of_both.filter(|place| place.at >= start && is_one(place));
         let mut found: Vec<Place> = of_both.collect();
         if side == Side::Us {
             found.extend(places::answers(bytes).filter(|place| place.at >= start));

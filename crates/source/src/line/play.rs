@@ -45,12 +45,10 @@ pub(crate) enum Speed {
 /// What happened on a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum What {
-    Connected {
-        peer: SocketAddr,
-        local: SocketAddr,
-    },
+    /// With the camera's address and our own.
+    Connected(Box<[SocketAddr; 2]>),
     Secured,
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// Bytes of the camera's, here in the file.
     Heard {
         at: u64,
@@ -67,7 +65,7 @@ pub(crate) enum What {
     },
     /// The camera hung up.
     Closed,
-    Broken(Failure),
+    Broken(Box<Failure>),
     Exited {
         code: Option<i32>,
         signal: Option<i32>,

@@ -38,8 +38,8 @@ impl Stream {
         let mut stream = Self::of(play, line);
         loop {
             match stream.next().await {
-                What::Connected { peer, local } => {
-                    (stream.peer, stream.local) = (peer, local);
+                What::Connected(addresses) => {
+                    [stream.peer, stream.local] = *addresses;
                     return Ok(stream);
                 }
                 What::Failed(failure) => return Err(failure::expected(&failure)),

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::support::{Folder, PASSWORD, assert_absent, watch};
 
 /// Numbered pictures.
-async fn pictures() -> &'static Vec<bytes::Bytes> {
+pub async fn pictures() -> &'static Vec<bytes::Bytes> {
     static PICTURES: OnceLock<Vec<bytes::Bytes>> = OnceLock::new();
     if let Some(pictures) = PICTURES.get() {
         return pictures;
@@ -31,7 +31,7 @@ async fn pictures() -> &'static Vec<bytes::Bytes> {
 }
 
 /// A server that answers the request of each number on each connection.
-async fn serve<F>(answer: impl Fn(String, usize, TcpStream) -> F + Send + Sync + 'static) -> SocketAddr
+pub async fn serve<F>(answer: impl Fn(String, usize, TcpStream) -> F + Send + Sync + 'static) -> SocketAddr
 where
     F: Future<Output = Option<TcpStream>> + Send,
 {
@@ -61,7 +61,7 @@ where
     address
 }
 
-async fn say(stream: &mut TcpStream, bytes: &[u8]) {
+pub async fn say(stream: &mut TcpStream, bytes: &[u8]) {
     // Whoever has seen enough hangs up.
     let _ = stream.write_all(bytes).await;
 }

@@ -6,3 +6,6 @@
 mod broken;
 mod http;
 mod support;
+#[path = "../common/tls_front.rs"]
+mod tls_front;
+mod ways;

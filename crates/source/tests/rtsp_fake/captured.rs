@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
-use source::{Options, Transport, doctor};
+use source::{Options, Transport, Trust, doctor};
 use tokio::net::UdpSocket;
 
 use crate::captures::{Folder, assert_absent, watch};
+use crate::secure::{in_front_of, trusting};
 use crate::support::*;
 
 const PASSWORD: &str = "hunt/er2";
@@ -52,6 +53,26 @@ async fn pictures_and_marks_of_loss_are_played_as_they_came() {
         assert_eq!(played.seen, came.seen, "{query}");
         assert_eq!(played.error, came.error, "{query}");
     }
+    assert_absent(&folder.file(), &[PASSWORD, "tok-en-123"]);
+}
+
+#[tokio::test]
+async fn what_came_over_tls_is_played_as_it_came() {
+    let fake = Fake::start(lossy).await;
+    let (address, ..) = in_front_of(fake.address).await;
+    let folder = Folder::new();
+    let options = Options { gap_timeout: Duration::from_secs(1), ..trusting(Trust::Anybody) };
+    let url = format!("rtsps://admin:{PASSWORD}@{address}/cam?token=tok-en-123");
+    let came = watch(&url, folder.options(options.clone()), 100).await;
+    assert_eq!(came.seen.len(), 37, "{:?}", came.error);
+    assert!(came.seen.iter().any(|seen| seen.corrupt) && came.seen.iter().any(|seen| seen.discontinuity));
+    for query in ["?speed=max", ""] {
+        let played = watch(&folder.url(query), Options::default(), 100).await;
+        assert_eq!(played.seen, came.seen, "{query}");
+        assert_eq!(played.error, came.error, "{query}");
+    }
+    let said = verdicts(&url, folder.options(options)).await;
+    assert_eq!(verdicts(&folder.url("?speed=max"), Options::default()).await, said);
     assert_absent(&folder.file(), &[PASSWORD, "tok-en-123"]);
 }
 
@@ -101,6 +122,7 @@ type Says = fn(&str) -> Reply;
 async fn verdicts(url: &str, options: Options) -> Vec<(&'static str, String)> {
     let options = Options { repeat_files: false, ..options };
     let report = doctor::examine(url, options, Duration::from_millis(100)).await;
+    assert!(source::Capture::written(PATIENCE));
     report.verdicts.into_iter().map(|verdict| (verdict.code, verdict.sentence)).collect()
 }
 
