@@ -194,6 +194,11 @@ pub struct Serve {
     #[arg(long, value_name = "WORDS", requires = "srt", env = "HEADWATER_SRT_PASSPHRASE", hide_env = true)]
     #[arg(help_heading = LISTEN)]
     pub srt_passphrase: Option<relay::SrtPassphrase>,
+    /// A name by which browsers may ask
+    ///
+    /// Such as cams.example.com; also that of a proxy's site. May be repeated; * for any.
+    #[arg(long, value_name = "NAME", help_heading = LISTEN)]
+    pub host: Vec<String>,
     /// Most connections at a time
     #[arg(long, value_name = "N", default_value_t = relay::Config::MAX_CONNECTIONS, help_heading = LISTEN)]
     pub max_connections: usize,

@@ -27,6 +27,8 @@ pub struct Call {
     pub webrtc: relay::WebRtcConfig,
     /// The same by SRT, and what they have to know.
     pub srt: (Vec<SocketAddr>, Option<relay::SrtPassphrase>),
+    /// Names by which browsers may ask, in place of those in the file.
+    pub hosts: Vec<String>,
     pub no_launch: bool,
     /// ffserver's `-d`: requests are logged to standard output, whatever the file says.
     pub is_debugging: bool,
@@ -94,6 +96,7 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         rtmp: if call.rtmp.is_empty() { all_addresses(&config.rtmp)? } else { call.rtmp.clone() },
         rtsp_timeout: config.rtsp_timeout.unwrap_or(relay::Config::RTSP_TIMEOUT),
         webrtc: call.webrtc.clone(),
+        hosts: if call.hosts.is_empty() { config.hosts.clone() } else { call.hosts.clone() },
         sources: Vec::new(),
         max_connections: crate::serve::affordable(config.max_connections as usize, inputs),
         ..relay::Config::default()
@@ -163,6 +166,7 @@ fn of_the_start(call: &Call, served: &Config, now: &Config) -> Vec<&'static str>
         ("the addresses of MMS", served.mms != now.mms),
         ("the addresses of RTMP", call.rtmp.is_empty() && served.rtmp != now.rtmp),
         ("rtsp_timeout", served.rtsp_timeout != now.rtsp_timeout),
+        ("hosts", call.hosts.is_empty() && served.hosts != now.hosts),
         ("the most connections", served.max_connections != now.max_connections),
     ];
     changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(what, _)| what).collect()

@@ -108,6 +108,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
                 rtmp: Vec::new(),
                 srt: (Vec::new(), None),
                 webrtc: relay::WebRtcConfig::default(),
+                hosts: Vec::new(),
                 no_launch,
                 is_debugging,
             }));

@@ -23,6 +23,7 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
             rtmp: args.rtmp.clone(),
             srt: (args.srt.clone(), args.srt_passphrase.clone()),
             webrtc: args.webrtc.config(),
+            hosts: args.host.clone(),
             no_launch: args.no_launch,
             is_debugging: false,
         });
@@ -94,6 +95,7 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         multicast: args.multicast.clone(),
         max_connections: args.max_connections,
         ptz: args.ptz,
+        hosts: args.host.clone(),
         ..Config::default()
     })
 }

@@ -76,6 +76,8 @@ pub struct Config {
     /// How long an RTSP client may be silent that gets its packets by UDP or multicast; nothing: a
     /// minute.
     pub rtsp_timeout: Option<Duration>,
+    /// Names by which browsers may ask; ffserver had none.
+    pub hosts: Vec<String>,
     /// Most connections at a time that have made a request for a stream.
     pub max_clients: u32,
     /// Most connections at a time.
@@ -119,6 +121,7 @@ impl Default for Config {
             mms: Vec::new(),
             rtmp: Vec::new(),
             rtsp_timeout: None,
+            hosts: Vec::new(),
             max_clients: Self::MAX_CLIENTS,
             max_connections: Self::MAX_CONNECTIONS,
             max_bandwidth_kbit: Self::MAX_BANDWIDTH_KBIT,

@@ -101,6 +101,9 @@ pub struct Config {
     pub max_connections: usize,
     /// Whether clients may move cameras, by `POST /NAME/ptz`.
     pub ptz: bool,
+    /// Names by which browsers may ask, beside addresses and names of the local network; `*` for
+    /// all. Where there are some, they hold for what only reads, too.
+    pub hosts: Vec<String>,
 }
 
 /// Nothing to serve, on [`Config::LISTEN`].
@@ -120,6 +123,7 @@ impl Default for Config {
             sources: Vec::new(),
             max_connections: Self::MAX_CONNECTIONS,
             ptz: false,
+            hosts: Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod connection;
 mod escape;
 mod io;
 mod routes;
+mod site;
 mod takeover;
 
 use std::io::{Error as IoError, ErrorKind};
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 pub(crate) use answer::Refusal;
 pub(crate) use connection::say;
 pub(crate) use escape::{check as read_escapes, escape, unescape};
+pub(crate) use site::Site;
 pub(crate) use takeover::{Socket, Takeover, hold_back};
 
 use crate::paths::Groups;
@@ -105,6 +107,8 @@ pub(crate) struct Shared {
     /// What the most connections are called where the user set them.
     limit: &'static str,
     pub(crate) router: axum::Router,
+    /// What the server is called.
+    pub(crate) site: Site,
     /// Turns true when everything is to end.
     pub(crate) stopping: watch::Sender<bool>,
     places: Arc<Semaphore>,
@@ -194,6 +198,7 @@ impl Server {
             relay: Arc::clone(&relay),
             limit,
             router: routes::router(Arc::clone(&relay)),
+            site: Site::new(&config.hosts),
             stopping: watch::Sender::new(false),
             places: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(spare)),

@@ -30,7 +30,7 @@ pub(crate) use answer::{Path, Watched, other, path, push, watch};
 use self::claims::Claims;
 use self::lines::Lines;
 use self::table::Table;
-use crate::server::{Place, Shared};
+use crate::server::{Place, Shared, Site};
 
 /// How long a peer may take from our answer to its first encrypted word.
 const CONNECTING: Duration = Duration::from_secs(15);
@@ -59,6 +59,7 @@ pub(crate) struct Exchange {
     identity: OnceCell<Identity>,
     table: Arc<Table>,
     claims: Arc<Claims>,
+    site: Site,
     shared: Weak<Shared>,
     stopping: watch::Receiver<bool>,
 }
@@ -79,7 +80,7 @@ impl Exchange {
             true => Some(Arc::new(Lines::open(&places, &config.hosts, &table, &stopping)?)),
             false => None,
         };
-        let shared = Arc::downgrade(shared);
+        let (site, shared) = (shared.site.clone(), Arc::downgrade(shared));
         Ok(Self {
             config: config.clone(),
             places,
@@ -87,6 +88,7 @@ impl Exchange {
             identity: OnceCell::new(),
             table,
             claims: Arc::default(),
+            site,
             shared,
             stopping,
         })

@@ -153,6 +153,8 @@ pub(crate) struct Push {
     occupant: Mutex<Option<Occupant>>,
     /// There is no such feed any more.
     gone: Notify,
+    /// A viewer wants a keyframe.
+    pub(crate) keyframe: Notify,
 }
 
 /// Who is feeding.
@@ -177,6 +179,7 @@ impl Push {
             place: Arc::new(Semaphore::new(1)),
             occupant: Mutex::default(),
             gone: Notify::new(),
+            keyframe: Notify::new(),
         }
     }
 

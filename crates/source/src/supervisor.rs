@@ -158,6 +158,13 @@ impl Supervisor {
         }
     }
 
+    /// Tells whoever pushes units that a viewer wants a keyframe; others cannot be asked.
+    pub fn ask_for_keyframe(&self) {
+        if let Work::Pushed(push) = &self.0.task {
+            push.keyframe.notify_one();
+        }
+    }
+
     /// Which one it is: no other of this process has or had this number, whatever its name.
     #[must_use]
     pub fn id(&self) -> u64 {

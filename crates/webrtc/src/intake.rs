@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -16,8 +17,16 @@ const ASKING: Duration = Duration::from_millis(500);
 /// A keyframe is asked for when the last one is so old: encoders for WebRTC send none by
 /// themselves, and whoever comes later has to begin at one.
 const MOST_OLD: Duration = Duration::from_secs(4);
-/// Most bytes that may come of which nothing comes out: pictures that never end.
-const MOST_SWALLOWED: u64 = 64 << 20;
+/// None is asked for on behalf of viewers when one came, or was asked for, so recently: they
+/// may be many, and one of them may ask all the time.
+const MOST_FRESH: Duration = Duration::from_secs(1);
+/// Most bytes that may come of which nothing comes out: pictures that never end. The library holds
+/// 4096 packets of a track, so no picture is as large.
+const MOST_SWALLOWED: u64 = 16 << 20;
+/// The same of all sessions of one [`crate::Identity`] together.
+const MOST_OF_ALL: u64 = 256 << 20;
+/// What a packet costs beside its bytes while it is held.
+const HELD: u64 = 512;
 /// Bytes around the payload of a packet: headers, extensions, the tag of SRTP, and a share of RTCP.
 const AROUND: u64 = 96;
 /// Clocks of senders that say an earlier time than this, in seconds since 1970, are not set.
@@ -48,9 +57,24 @@ pub(crate) struct Intake {
     asked: Option<Instant>,
     wants_keyframe: bool,
     swallowed: u64,
+    /// The same of all.
+    of_all: Arc<AtomicU64>,
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.of_all.fetch_sub(self.swallowed, Relaxed);
+    }
 }
 
 impl Intake {
+    /// One that counts what it holds in `of_all` too.
+    pub(crate) fn new(of_all: Arc<AtomicU64>) -> Self {
+        let mut intake = Self::default();
+        intake.of_all = of_all;
+        intake
+    }
+
     /// Which media count.
     pub(crate) fn expect(&mut self, video: Option<Mid>, audio: Option<Mid>) {
         (self.video.mid, self.audio.mid) = (video, audio);
@@ -61,9 +85,15 @@ impl Intake {
     /// # Errors
     /// [`Error::Failed`] when too much came of which nothing comes out.
     pub(crate) fn received(&mut self, bytes: usize) -> Result<(), Error> {
-        self.swallowed += bytes as u64;
+        let cost = bytes as u64 + HELD;
+        self.swallowed += cost;
+        let all = self.of_all.fetch_add(cost, Relaxed) + cost;
         if self.swallowed > MOST_SWALLOWED {
-            return Err(Error::Failed { what: format!("{MOST_SWALLOWED} bytes came that are no pictures") });
+            return Err(Error::Failed { what: format!("{} MiB came that are no pictures", MOST_SWALLOWED >> 20) });
+        }
+        // Who holds next to nothing does not pay for others.
+        if all > MOST_OF_ALL && self.swallowed > MOST_SWALLOWED / 16 {
+            return Err(Error::Failed { what: "too much of pictures that have not ended is held for all".into() });
         }
         Ok(())
     }
@@ -73,12 +103,24 @@ impl Intake {
         std::mem::take(&mut self.wants_keyframe).then_some(self.video.mid).flatten()
     }
 
+    /// Whether a keyframe may be asked for on behalf of a viewer, which is taken down.
+    pub(crate) fn may_ask(&mut self, now: Instant) -> bool {
+        let is_long_ago = |at: Option<Instant>| at.is_none_or(|at| now.saturating_duration_since(at) > MOST_FRESH);
+        let may = is_long_ago(self.keyed) && is_long_ago(self.asked);
+        if may {
+            self.asked = Some(now);
+        }
+        may
+    }
+
     /// Takes what came, in the order of its medium.
     pub(crate) fn take(&mut self, data: &MediaData, events: &mut VecDeque<Event>) {
         // What went in is what comes out and what was around it, and a little is lost or comes twice.
         let (bytes, packets) = (data.data.len() as u64, data.seq_range.end().wrapping_sub(**data.seq_range.start()));
-        let accounted = bytes + bytes / 8 + AROUND * (packets + 1);
-        self.swallowed = self.swallowed.saturating_sub(accounted);
+        let accounted = bytes.saturating_add(bytes / 8).saturating_add((AROUND + HELD).saturating_mul(packets + 1));
+        let gone = accounted.min(self.swallowed);
+        self.swallowed -= gone;
+        self.of_all.fetch_sub(gone, Relaxed);
         let Some(codec) = negotiate::named(data.params.spec().codec).filter(|_| !data.data.is_empty()) else {
             return;
         };

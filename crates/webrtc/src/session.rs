@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use media::{Codec, Packet, Track, Unit};
@@ -34,6 +35,8 @@ pub enum Role {
 pub struct Identity {
     certificate: DtlsCert,
     provider: Arc<CryptoProvider>,
+    /// Bytes that its sessions hold of pictures that have not ended.
+    held: Arc<AtomicU64>,
 }
 
 impl Identity {
@@ -44,7 +47,7 @@ impl Identity {
     pub fn new() -> Result<Self, Error> {
         let provider = from_feature_flags();
         let certificate = provider.dtls_provider.generate_certificate().ok_or(Error::Certificate)?;
-        Ok(Self { certificate, provider: Arc::new(provider) })
+        Ok(Self { certificate, provider: Arc::new(provider), held: Arc::default() })
     }
 
     pub(crate) fn config(&self) -> RtcConfig {
@@ -133,7 +136,7 @@ impl Session {
             rtc,
             role,
             name,
-            intake: Intake::default(),
+            intake: Intake::new(Arc::clone(&identity.held)),
             video: None,
             audio: None,
             events: VecDeque::new(),
@@ -192,7 +195,8 @@ impl Session {
             }
             return Ok(());
         }
-        if self.role == Role::Publisher {
+        // RTCP is not held (RFC 5761 section 4).
+        if self.role == Role::Publisher && !(data[0] >= 128 && matches!(data.get(1), Some(192..=223))) {
             self.intake.received(data.len())?;
         }
         self.rtc.handle_input(input).map_err(failed)
@@ -290,6 +294,19 @@ impl Session {
     fn payload_types(&mut self, mid: Mid) -> Vec<(Pt, str0m::format::CodecSpec)> {
         let Some(writer) = self.rtc.writer(mid) else { return Vec::new() };
         writer.payload_params().map(|params| (params.pt(), params.spec())).collect()
+    }
+
+    /// Asks a publisher for a keyframe, unless there was one a moment ago; a viewer of it cannot go
+    /// on without one ([`Event::WantsKeyframe`]).
+    ///
+    /// # Errors
+    /// [`Error::Failed`]: the session is over.
+    pub fn want_keyframe(&mut self, now: Instant) -> Result<(), Error> {
+        if let Some(mid) = self.video.filter(|_| self.role == Role::Publisher && self.intake.may_ask(now)) {
+            self.ask_for_keyframe(mid);
+            self.handle_timeout(now)?;
+        }
+        Ok(())
     }
 
     fn ask_for_keyframe(&mut self, mid: Mid) {

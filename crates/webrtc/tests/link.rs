@@ -270,3 +270,21 @@ fn a_peer_that_leaves_is_told_of() {
     world.peer.close().unwrap();
     world.run_until(|world| world.events.iter().any(|event| matches!(event, Event::Gone)));
 }
+
+#[test]
+fn a_publisher_is_asked_for_a_keyframe_that_a_viewer_wants_once_a_second() {
+    let mut world = World::new(Role::Publisher, 0);
+    world.push(0..30);
+    let keys = |world: &World| world.units().iter().filter(|unit| unit.key).count();
+    assert_eq!(keys(&world), 1);
+    for number in 30..55 {
+        world.session.want_keyframe(world.now).unwrap();
+        let key = std::mem::take(&mut world.asked) > 0;
+        let writer = world.peer.writer(world.mid).unwrap();
+        let number_of = writer.payload_params().next().unwrap().pt();
+        let time = MediaTime::new(u64::from(number) * 3600, Frequency::NINETY_KHZ);
+        writer.write(number_of, world.now, time, picture(number, key)).unwrap();
+        world.run_for(Duration::from_millis(40));
+    }
+    assert_eq!(keys(&world), 2);
+}

@@ -298,3 +298,28 @@ fn the_rules_of_a_configuration_hold_for_webrtc() {
     assert_eq!(offer(&server, "/open.ffm/whip", &good).status, 409);
     assert_eq!(offer(&server, "/cam.mjpg/whep", &made("recvonly", &[(96, "VP8")])).status, 404);
 }
+
+#[test]
+fn a_browser_that_was_led_here_by_a_foreign_name_changes_nothing() {
+    let server = Server::start(["cam=push:", "--ptz"]);
+    let asked = |server: &Server, method: &str, path: &str, headers: &str| {
+        let request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n");
+        ask(server.address, request.as_bytes()).unwrap()
+    };
+    let rebound = "Host: evil.example:8090\r\nOrigin: http://evil.example:8090\r\n";
+    for (method, path) in
+        [("POST", "/cam/whep"), ("POST", "/cam/whip"), ("DELETE", "/cam/whep/0"), ("POST", "/cam/ptz"), ("PUT", "/cam")]
+    {
+        let answer = asked(&server, method, path, rebound);
+        assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
+        assert!(answer.text().contains("--host evil.example"), "{}", answer.text());
+    }
+    // A script of another site, by our address.
+    let foreign = format!("Host: {}\r\nOrigin: https://evil.example\r\n", server.address);
+    assert_eq!(asked(&server, "POST", "/cam", &foreign).status, 403);
+    assert_eq!(asked(&server, "GET", "/status.json", rebound).status, 200);
+    let server = Server::start(["cam=push:", "--host=evil.example"]);
+    assert_eq!(asked(&server, "POST", "/cam/whip", rebound).status, 415);
+    let other = rebound.replace("evil", "other");
+    assert_eq!(asked(&server, "GET", "/status.json", &other).status, 403);
+}

@@ -51,6 +51,10 @@ pub(super) static KEYS: &[Key] = keys! { Server on Server;
         "How long an RTSP client may be silent that gets its packets by UDP or multicast. Default: 60s.",
         |config, given| { config.rtsp_timeout = Some(given.time()?); Ok(()) },
         |config| config.rtsp_timeout.map(tell_time);
+    "hosts" / "": Kind::List, "a list of names; * is any", r#"hosts = ["cams.example.com"]"#,
+        "Names by which browsers may ask, beside addresses and names of the local network; also that of a proxy's site. Default: none, and what only reads is not looked at.",
+        |config, given| { config.hosts = given.list()?.iter().map(ToString::to_string).collect(); Ok(()) },
+        |config| (!config.hosts.is_empty()).then(|| config.hosts.clone().into());
     "max_clients" / "MaxClients": Kind::Integer(1, 65_535), "a number from 1 to 65535", "max_clients = 1000",
         "Most viewers at a time. Default: 16000, where ffserver had 5. Feeders and status pages do not count.",
         |config, given| { config.max_clients = given.int(1, 65_535)?; Ok(()) },

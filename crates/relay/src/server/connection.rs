@@ -62,12 +62,17 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
     let (io, progress) = Io::new(stream);
     let in_progress = Arc::clone(&progress);
     let (router, told_to_stop) = (shared.router.clone(), stopping.clone());
+    let asked = Arc::clone(&shared);
     let service = service_fn(move |mut request: Request<Incoming>| {
         in_progress.asked.store(true, Relaxed);
         request.extensions_mut().insert(in_request.clone());
+        let refusal = asked.site.refuses(&request);
         let answer = router.clone().oneshot(request.map(Body::new));
         let mut stopping = told_to_stop.clone();
         async move {
+            if let Some(refusal) = refusal {
+                return Ok(refusal.into_response());
+            }
             tokio::select! {
                 biased;
                 answer = answer => answer,

@@ -105,7 +105,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
     }
     if let Some(source) = file.strip_suffix("/ptz").and_then(|name| relay.source(name)) {
         return match (relay.ptz.get(), request.method() == Method::POST) {
-            (Some(true), true) => ptz::answer(&source, request.uri().query().unwrap_or(""), request.headers()).await,
+            (Some(true), true) => ptz::answer(&source, request.uri().query().unwrap_or("")).await,
             (Some(true), false) => Err(Refusal::method("POST")),
             _ => Err(Refusal::new(StatusCode::FORBIDDEN, "cameras may not be moved here; serve --ptz allows it")),
         };

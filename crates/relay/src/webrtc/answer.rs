@@ -195,7 +195,7 @@ fn text(parts: &Parts, name: header::HeaderName) -> Option<String> {
 
 /// Refuses pages of other sites, unless they were let in.
 fn origin(exchange: &Exchange, parts: &Parts) -> Result<(), Refusal> {
-    if !crate::ptz::is_from_elsewhere(&parts.headers) || allowed(exchange, parts).is_some() {
+    if !exchange.site.is_from_elsewhere(&parts.headers) || allowed(exchange, parts).is_some() {
         return Ok(());
     }
     let what = "a page of another site may not push or watch here; serve --webrtc-origin lets it in";

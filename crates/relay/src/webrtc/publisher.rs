@@ -1,6 +1,7 @@
 //! An encoder that pushes to a feed.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use ::webrtc::Event;
 use source::About;
@@ -28,6 +29,7 @@ pub(super) async fn run(mut peer: Peer, feeder: UnitFeeder, name: String, by: So
         }
         let turn = tokio::select! {
             turn = peer.turn() => turn,
+            () = feeder.keyframe_wanted() => peer.session.want_keyframe(Instant::now()).map_err(Over::from),
             () = feeder.unwanted() => Err(Over::Lost("nothing more is wanted")),
         };
         if let Err(over) = turn {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::webrtc::Session;
+use ::webrtc::{Event, Session};
 use feed::Entry;
 use media::{Codec, Encoding, Kind, Timestamp, Tracks};
 use source::{Error, Mixed, Planner, Supervisor};
@@ -149,7 +149,13 @@ impl Clock {
 pub(super) async fn run(mut peer: Peer, mut supply: Supply, listed: Entered) {
     let mut clock = Clock::default();
     let over = loop {
-        if let Err(over) = peer.drain(|_| ()).await {
+        let source = &supply.source;
+        let tell = |event| {
+            if matches!(event, Event::WantsKeyframe) {
+                source.ask_for_keyframe();
+            }
+        };
+        if let Err(over) = peer.drain(tell).await {
             break over;
         }
         let is_connected = peer.is_connected;

@@ -66,6 +66,11 @@ impl UnitFeeder {
         let _ = self.outcome.clone().wait_for(Option::is_some).await;
     }
 
+    /// Ends when a viewer wants a keyframe. Cancel-safe.
+    pub async fn keyframe_wanted(&self) {
+        self.push.keyframe.notified().await;
+    }
+
     /// Ends it, and tells what came.
     pub async fn finish(mut self, ending: Ending) -> Taken {
         self.push.leave();
