@@ -387,7 +387,12 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     let mut read_any = false;
     let is_dash = about.live && about.container == "dash";
     let mut repeats = is_dash.then(Repeats::default);
-    let ahead = is_dash.then(|| Ahead::start(sink, stop)).flatten();
+    let out = sink.clone();
+    let give = move |unit| {
+        out.publish(unit);
+        !out.is_cut()
+    };
+    let ahead = is_dash.then(|| Ahead::start(give, stop)).flatten();
     // Pictures of a webcam that came in pieces, in a row.
     let mut torn = 0;
     while !stop.is_set() && !sink.is_cut() {

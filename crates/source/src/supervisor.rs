@@ -177,7 +177,7 @@ impl Supervisor {
         &self.0.name
     }
 
-    /// The URL as given, with the user and password of [`Options::access`]: log it through [`Redacted`] only.
+    /// The URL as given, with the user and password of [`Options::access`]: log it through [`media::Redacted`] only.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.request.url

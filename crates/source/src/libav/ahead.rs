@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use media::Unit;
 
+use crate::Stop;
 use crate::pace::wait_until;
-use crate::{Sink, Stop};
 
 /// Most units that wait, and their bytes: then the demuxer waits too.
 const MOST_WAITING: usize = 4096;
@@ -30,20 +30,20 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing if there is no room for a thread.
-    pub(super) fn start(sink: &Sink, stop: &Stop) -> Option<Self> {
+    /// Has `give` called with each unit when it is due, until it says that nobody wants more. Nothing
+    /// if there is no room for a thread.
+    pub(super) fn start(mut give: impl FnMut(Unit) -> bool + Send + 'static, stop: &Stop) -> Option<Self> {
         let (units, waiting) = sync_channel::<(Unit, Option<Instant>)>(MOST_WAITING);
         let (bytes, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let (left, ended, sink, stop) = (Arc::clone(&bytes), Arc::clone(&over), sink.clone(), stop.clone());
+        let (left, ended, stop) = (Arc::clone(&bytes), Arc::clone(&over), stop.clone());
         let span = tracing::Span::current();
         let given = move || {
             let _span = span.entered();
             for (unit, due) in waiting {
-                if due.is_some_and(|due| !wait_until(due, &stop)) || sink.is_cut() {
+                let size = unit.data.len();
+                if due.is_some_and(|due| !wait_until(due, &stop)) || !give(unit) {
                     break;
                 }
-                let size = unit.data.len();
-                sink.publish(unit);
                 left.fetch_sub(size, Relaxed);
             }
             ended.store(true, Relaxed);
@@ -66,5 +66,44 @@ impl Ahead {
         while self.bytes.load(Relaxed) > 0 && !self.over.load(Relaxed) {
             thread::sleep(LOOK);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use bytes::Bytes;
+    use media::TrackId;
+
+    use super::*;
+
+    fn unit(number: u8) -> Unit {
+        Unit::picture(TrackId(0), Bytes::from(vec![number]))
+    }
+
+    #[test]
+    fn units_are_taken_before_they_are_due_and_given_in_their_order() {
+        let (given, gets) = channel();
+        let stop = Stop::default();
+        let ahead = Ahead::start(move |unit| given.send(unit.data[0]).is_ok(), &stop).unwrap();
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
+        assert!((0..3).all(|number| ahead.take(unit(number), Some(now))) && ahead.take(unit(3), None));
+        ahead.finish();
+        assert_eq!(gets.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+        // A demuxer that had to wait for these would stand still for an hour.
+        assert!((4..9).all(|number| ahead.take(unit(number), Some(later))));
+        assert!(gets.try_recv().is_err());
+        stop.set();
+        ahead.finish();
+        assert!(gets.recv().is_err(), "what was not due when nobody wanted it any more is not given");
+    }
+
+    #[test]
+    fn nobody_who_has_gone_is_waited_for() {
+        let ahead = Ahead::start(|_| false, &Stop::default()).unwrap();
+        let large = || Unit::picture(TrackId(0), Bytes::from(vec![0; MOST_BYTES + 1]));
+        while ahead.take(large(), None) {}
+        ahead.finish();
     }
 }
