@@ -260,6 +260,10 @@ function updateCard(card, source) {
   card.codec = source.codec ?? card.codec;
   card.part("badge").className = `badge ${source.shown}`;
   card.part("note").title = source.error ?? "";
+  // What says why there is no picture would be in small letters in a small one.
+  const absent = source.state === "live" ? "" : source.error ?? "";
+  card.part("absent").hidden = absent === "";
+  say(card.part("absent").firstElementChild, absent);
   for (const [name, text] of Object.entries(texts(source))) say(card.part(name), text);
   explain(card);
 }
@@ -274,7 +278,8 @@ async function explain(card) {
   // It stays through the next attempts, so that it can be read.
   if (source.state === "live" || source.error === null) why.hidden = true;
   else if (hasFailed(source)) why.hidden = false;
-  say(part("full"), why.hidden ? "Full view" : "What was tried");
+  say(part("full"), why.hidden ? "Full view" : "Why?");
+  part("full").title = why.hidden ? "" : "What was tried, step by step";
   if (alone() !== card.key) return;
   const told = `${source.error} ${source.failures}`;
   if (why.hidden || !why.open || !hasFailed(source) || card.told === told) return;
@@ -318,8 +323,8 @@ function texts(source) {
   const state = [spell[source.state] || `no picture for ${since}`, viewers, retry].filter(Boolean).join(" · ");
   return {
     badge: source.shown,
-    facts: live ? `${picture} · ${source.fps.toFixed(1)} fps` : state,
-    note: live ? state : source.error ?? source.phase ?? "",
+    facts: live ? `${picture} · ${source.fps.toFixed(1)} fps` : spell[source.state] || `no picture for ${since}`,
+    note: live ? state : [source.phase, viewers, retry].filter(Boolean).join(" · "),
     url: source.url,
     form: [picture, source.container, source.protocol].filter(Boolean).join(" · ") || "not known yet",
     received: `${size(source.bytes)}, ${source.pictures} pictures, ${source.corrupt} of them damaged`,

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use crate::Snapshot;
+use crate::head::{head, labels, span};
 use crate::server::{Refusal, escape};
 use crate::status::{SourceStatus, size};
 
@@ -134,6 +135,8 @@ static COLUMNS: &[Column] = &[
     Column { name: "name", head: "name", cell: |s| s.name.clone(), key: |s| Key::Text(s.name.clone()) },
     Column { name: "state", head: "state", cell: |s| s.shown.into(), key: |s| Key::Text(s.shown.into()) },
     Column { name: "trouble", head: "trouble", cell: |s| s.health.trouble.join("; "), key: |s| Key::Number(need(s)) },
+    // When it came into its state; the page tells how long ago that is.
+    Column { name: "since", head: "for", cell: |s| format!("{:.0}", s.since), key: |s| Key::Number(s.since) },
     Column {
         name: "fps",
         head: "fps",
@@ -235,15 +238,15 @@ pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> 
         order.then_with(|| by_numbers(&one.name, &two.name)).then_with(|| one.name.cmp(&two.name))
     });
     let mut html = String::with_capacity(4096 + rows.len() * 400);
-    html.push_str(HEAD);
-    html.push_str(&labels());
     let all = snapshot.sources.len();
     let other = if wish.only_trouble {
         "<a href=\"/health\">all</a>"
     } else {
         "<a href=\"/health?only=trouble\">only those</a>"
     };
-    html.push_str(&format!("<p class=\"count\">{troubled} of {all} need somebody: {other}</p><table><thead><tr>"));
+    let labels = labels(".health", COLUMNS.iter().enumerate().skip(3).map(|(at, column)| (at, column.head)));
+    html.push_str(&head("/health", &format!("{troubled} of {all} need somebody: {other}"), &labels));
+    html.push_str("<table class=\"rows\"><thead><tr>");
     for column in COLUMNS {
         let sorted = match (column.name == wish.sort.name, wish.reversed) {
             (true, false) => " aria-sort=\"descending\"",
@@ -256,31 +259,27 @@ pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> 
     for source in rows {
         html.push_str(if source.health.trouble.is_empty() { "<tr>" } else { "<tr class=\"trouble\">" });
         for column in COLUMNS {
-            let cell = escape(&(column.cell)(source));
+            let cell = match column.name {
+                "since" => span(snapshot.time - source.since),
+                _ => escape(&(column.cell)(source)),
+            };
             // A name leads to its pictures, and to what was tried where there are none.
-            let is_name = column.name == "name";
-            let cell = if is_name { format!("<a href=\"/#{cell}\">{cell}</a>") } else { cell };
+            let cell = match column.name {
+                "name" => format!("<a href=\"/#{cell}\">{cell}</a>"),
+                "state" => format!("<span class=\"badge {cell}\">{cell}</span>"),
+                _ => cell,
+            };
             html.push_str(&format!("<td>{cell}</td>"));
         }
         html.push_str("</tr>");
     }
     html.push_str(&format!(
-        "</tbody></table><footer>headwater {}, up {:.0} s · <a href=\"/status\">status</a> · <a href=\"/status.json\">JSON</a> · <a href=\"/\">pictures</a></footer></body></html>",
-        snapshot.version, snapshot.uptime_s
+        "</tbody></table></main><footer>headwater {}, up {} · <a href=\"/status.json\">JSON</a></footer></body></html>",
+        snapshot.version,
+        span(snapshot.uptime_s)
     ));
     Ok(html)
 }
-
-/// The heads of the numbers beside them, where a window is too narrow for a table (`page.css`).
-fn labels() -> String {
-    let numbers = COLUMNS.iter().enumerate().skip(3);
-    let rules = numbers.map(|(at, column)| {
-        format!(".health td:nth-child({}):not(:empty)::before{{content:\"{} \"}}", at + 1, column.head)
-    });
-    format!("<style>@media (max-width:700px){{{}}}</style>", rules.collect::<String>())
-}
-
-const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"/favicon.ico\"><script src=\"/assets/status.js\" defer></script><title>headwater: health</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status health\"><h1>Health</h1>";
 
 /// For the fuzzer: what a query is refused with, if it is.
 pub(crate) fn check(query: &str) -> Option<String> {

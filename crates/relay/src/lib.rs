@@ -12,6 +12,7 @@ mod clock;
 mod feeds;
 #[doc(hidden)]
 pub mod fuzz;
+mod head;
 mod health;
 mod launch;
 mod metrics;

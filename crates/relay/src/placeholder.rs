@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use ffmpeg::{Frame, jpeg};
-use formats::osd::{self, CHAR_WIDTH, Plane};
+use formats::osd::{self, CHAR_WIDTH, LINE_HEIGHT, Plane};
 use media::{Size, Variant};
 use source::{State, Status};
 use tokio::sync::Semaphore;
@@ -115,13 +115,17 @@ fn draw(size: Size, name: &str, text: &str) -> Option<Bytes> {
         let plane = frame.plane_mut(0)?;
         let mut canvas = Plane { stride: plane.stride, data: plane.data, width, height };
         canvas.fill_rect(0, 0, width, height, BACKGROUND);
-        let scale = (width / 320).clamp(1, 6);
+        let wrapped = |scale: usize| osd::wrap(text, width * 9 / 10 / (CHAR_WIDTH * scale));
+        // As large as the reason fits below the name.
+        let fits = |scale: &usize| wrapped(*scale).lines().count() * scale * LINE_HEIGHT <= height / 2;
+        let largest = ((width + 120) / 240).clamp(1, 6);
+        let scale = (1..=largest).rev().find(fits).unwrap_or(1);
         let middle =
             |part: usize| (i32::try_from(width / 2).unwrap_or(0), i32::try_from(height * part / 100).unwrap_or(0));
-        let (x, y) = middle(35);
-        canvas.text_centred(x, y, scale * 2, TITLE, name);
+        let (x, y) = middle(22);
+        canvas.text_centred(x, y, largest + 1, TITLE, &osd::wrap(name, width * 9 / 10 / (CHAR_WIDTH * (largest + 1))));
         let (x, y) = middle(62);
-        canvas.text_centred(x, y, scale, TEXT, &osd::wrap(text, width * 9 / 10 / (CHAR_WIDTH * scale)));
+        canvas.text_centred(x, y, scale, TEXT, &wrapped(scale));
     }
     jpeg::Encoder::new().encode(&frame, Variant::QUALITY).ok()
 }

@@ -7,6 +7,7 @@ use media::Redacted;
 use serde::Serialize;
 use source::{State, Supervisor};
 
+use crate::head::{head, labels, span};
 use crate::server::escape;
 use crate::session::Totals;
 use crate::{Relay, clock, health};
@@ -337,26 +338,37 @@ fn files_status(status: source::FileStatus) -> FilesStatus {
 
 /// The snapshot as a page for people, which brings itself up to date.
 pub(crate) fn page(snapshot: &Snapshot) -> String {
-    let mut html = String::from(HEAD);
-    let rows = |html: &mut String, heads: &[&str], rows: Vec<Vec<String>>| {
-        let cells = |tag: &str, cells: &mut dyn Iterator<Item = String>| {
-            cells.map(|cell| format!("<{tag}>{cell}</{tag}>")).collect::<String>()
-        };
-        let head = cells("th", &mut heads.iter().map(|head| (*head).to_owned()));
-        html.push_str(&format!("<table><thead><tr>{head}</tr></thead><tbody>"));
+    const SOURCES: [&str; 9] =
+        ["name", "state", "reason", "picture", "fps", "viewers", "reconnects", "received", "URL"];
+    const CLIENTS: [&str; 9] =
+        ["address", "stream", "pictures", "dropped", "late", "age", "sent", "connected", "program"];
+    let live = snapshot.sources.iter().filter(|source| source.state == "live").count();
+    let count = format!("{live} of {} live, {} watching", snapshot.sources.len(), snapshot.clients.len());
+    let after = |heads: &[&'static str], skip| heads.iter().copied().enumerate().skip(skip).collect::<Vec<_>>();
+    let style =
+        labels(".sources", after(&SOURCES, 3).into_iter()) + &labels(".clients", after(&CLIENTS, 2).into_iter());
+    let mut html = head("/status", &count, &style);
+    let rows = |html: &mut String, class: &str, heads: &[&str], rows: Vec<Vec<String>>| {
+        let head: String = heads.iter().map(|head| format!("<th>{head}</th>")).collect();
+        html.push_str(&format!("<table class=\"rows {class}\"><thead><tr>{head}</tr></thead><tbody>"));
         for row in rows {
-            html.push_str(&format!("<tr>{}</tr>", cells("td", &mut row.iter().map(|cell| escape(cell)))));
+            let cells = row.iter().enumerate().map(|(at, cell)| match (class, at, escape(cell)) {
+                ("sources", 0, cell) => format!("<td><a href=\"/#{cell}\">{cell}</a></td>"),
+                ("sources", 1, cell) => format!("<td><span class=\"badge {cell}\">{cell}</span></td>"),
+                (.., cell) => format!("<td>{cell}</td>"),
+            });
+            html.push_str(&format!("<tr>{}</tr>", cells.collect::<String>()));
         }
         html.push_str("</tbody></table>");
     };
     let sources = snapshot.sources.iter().map(|s| {
+        let codec = s.codec.clone().unwrap_or_default();
         vec![
             s.name.clone(),
             s.shown.into(),
             s.error.clone().or_else(|| s.phase.clone()).unwrap_or_default(),
-            s.codec.clone().unwrap_or_default(),
-            if s.width > 0 { format!("{}x{}", s.width, s.height) } else { String::new() },
-            format!("{:.1}", s.fps),
+            if s.width > 0 { format!("{codec} {}x{}", s.width, s.height) } else { codec },
+            if s.state == "live" { format!("{:.1}", s.fps) } else { String::new() },
             s.viewers.to_string(),
             s.reconnects.to_string(),
             size(s.bytes),
@@ -364,8 +376,7 @@ pub(crate) fn page(snapshot: &Snapshot) -> String {
         ]
     });
     html.push_str("<h2>Sources</h2>");
-    let heads = ["name", "state", "reason", "codec", "size", "fps", "viewers", "reconnects", "received", "URL"];
-    rows(&mut html, &heads, sources.collect());
+    rows(&mut html, "sources", &SOURCES, sources.collect());
     let clients = snapshot.clients.iter().map(|c| {
         vec![
             c.peer.clone(),
@@ -375,18 +386,19 @@ pub(crate) fn page(snapshot: &Snapshot) -> String {
             c.late.to_string(),
             format!("{:.0} ms", c.age_ms),
             size(c.bytes),
-            format!("{:.0} s", c.connected_s),
+            span(c.connected_s),
             c.agent.clone(),
         ]
     });
     html.push_str("<h2>Clients</h2>");
-    let heads = ["address", "stream", "pictures", "dropped", "late", "age", "sent", "connected", "program"];
-    rows(&mut html, &heads, clients.collect());
-    html.push_str(&format!("<footer>headwater {}, up {:.0} s · <a href=\"/health\">health</a> · <a href=\"/status.json\">JSON</a> · <a href=\"/metrics\">metrics</a> · <a href=\"/\">pictures</a></footer></body></html>", snapshot.version, snapshot.uptime_s));
+    rows(&mut html, "clients", &CLIENTS, clients.collect());
+    html.push_str(&format!(
+        "</main><footer>headwater {}, up {} · <a href=\"/status.json\">JSON</a></footer></body></html>",
+        snapshot.version,
+        span(snapshot.uptime_s)
+    ));
     html
 }
-
-const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"/favicon.ico\"><script src=\"/assets/status.js\" defer></script><title>headwater: status</title><link rel=\"stylesheet\" href=\"/assets/page.css\"></head><body class=\"status\"><h1>Status</h1>";
 
 pub(crate) fn size(bytes: u64) -> String {
     match bytes {

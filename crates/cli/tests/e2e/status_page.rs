@@ -58,3 +58,30 @@ fn streams_show_the_codec_and_the_rate_that_they_are_sent_with() {
     }
     assert!(!page.contains(">0<") || page.contains("class=\"n\">0</td>"), "{page}");
 }
+
+#[test]
+fn the_pages_lead_to_each_other_and_a_name_alone_to_the_page_or_to_the_pictures() {
+    let server = Server::start(["cam=pattern:", "down=http://127.0.0.1:1/a"]);
+    for path in ["/", "/health", "/status"] {
+        let page = server.get(path).text();
+        for other in ["/", "/health", "/status", "/metrics"] {
+            assert!(page.contains(&format!("href=\"{other}\"")), "{path} does not lead to {other}: {page}");
+        }
+        assert!(page.contains(&format!("<a href=\"{path}\" aria-current=\"page\">")), "{path}: {page}");
+    }
+    let to = |headers: &[(&str, &str)]| {
+        let answer = crate::harness::http::get(server.address, "/cam?fps=5", headers);
+        assert_eq!(answer.status, 307);
+        answer.header("location").to_owned()
+    };
+    assert_eq!(to(&[("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")]), "/#cam");
+    assert_eq!(to(&[("Accept", "*/*")]), "/cam.mjpeg?fps=5");
+    assert_eq!(to(&[]), "/cam.mjpeg?fps=5");
+    let probed = crate::harness::run(crate::harness::server::headwater().args([
+        "probe",
+        "--measure",
+        "200ms",
+        &server.url("/cam"),
+    ]));
+    assert!(probed.succeeded().text().contains("mjpeg 640x480"));
+}

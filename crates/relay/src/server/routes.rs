@@ -122,10 +122,15 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         return Err(Refusal::method("GET, HEAD"));
     }
     let Some((name, extension)) = split else {
-        if relay.source(file).is_some() {
-            return Ok(Redirect::temporary(&format!("/#{file}")).into_response());
+        if relay.source(file).is_none() {
+            return Err(missing(&relay, file));
         }
-        return Err(missing(&relay, file));
+        // Somebody at a browser wants the page, everything else pictures; it is told how they are called.
+        let to = match wants_page(&parts.headers) {
+            true => format!("/#{file}"),
+            false => format!("/{file}.mjpeg{}", parts.uri.query().map(|q| format!("?{q}")).unwrap_or_default()),
+        };
+        return Ok(([(header::VARY, "Accept")], Redirect::temporary(&to)).into_response());
     };
     let source = relay.source(name).ok_or_else(|| missing(&relay, name))?;
     let Some(format) = format else {
@@ -158,6 +163,14 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         Some(start) if !past::is_mmsh(&ask) => past::serve(ask, format, start).await,
         _ => (format.serve)(ask, format).await,
     }
+}
+
+/// Whether it is a browser that goes to an address, and not an image, a player or a program.
+fn wants_page(headers: &axum::http::HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
 }
 
 /// `/NAME/whip` and `/NAME/whep`.
