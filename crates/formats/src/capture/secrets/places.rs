@@ -106,7 +106,7 @@ pub(super) fn members(bytes: &[u8]) -> impl Iterator<Item = Place> {
         let blanks = bytes[..at].iter().rev().take(8).take_while(|byte| byte.is_ascii_whitespace()).count();
         let quote = (at - blanks).checked_sub(1).filter(|quote| bytes[*quote] == b'"')?;
         let (before, key) = name_before(bytes, quote, |byte| *byte != b'"' && (b' '..0x7f).contains(byte))?;
-        (before == Some(b'"') && is_secret(key)).then_some(place(quote - key.len() - 1, at + 1, State::Member))
+        (before == Some(b'"') && is_secret(key)).then(|| place(quote - key.len() - 1, at + 1, State::Member))
     })
 }
 
