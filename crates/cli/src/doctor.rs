@@ -122,6 +122,8 @@ fn told(health: &Health) -> String {
     parts.push(format!("{:.0} kbit/s", health.bit_rate / 1000.0));
     parts.push(format!("{} damaged, {} gaps of {}", health.damaged, health.gaps, health.pictures));
     parts.push(format!("jitter {:.1} ms", health.jitter.as_secs_f64() * 1000.0));
-    parts.extend(health.clock_ahead_s.map(|ahead| format!("camera's clock {ahead:+.1} s")));
+    // Rounded before, or it may be -0.0.
+    let ahead = health.clock_ahead_s.map(|ahead| (ahead * 10.0).round() / 10.0 + 0.0);
+    parts.extend(ahead.map(|ahead| format!("camera's clock {ahead:+.1} s")));
     parts.join(", ")
 }
