@@ -36,7 +36,7 @@ const RECORDING: &str = "Recording";
 const SERVE_PAGES: &str = "On the page http://127.0.0.1:8090/ are all pictures, on /status the state of everything.";
 
 /// What a configuration says itself, or has no place for: refused beside `--file`, and not without effect.
-const SAID_BY_FILE: [&str; 24] = [
+const SAID_BY_FILE: [&str; 25] = [
     "sources",
     "mms",
     "rtsp_timeout",
@@ -57,6 +57,7 @@ const SAID_BY_FILE: [&str; 24] = [
     "headers",
     "user_agent",
     "proxy",
+    "redirects_inside",
     "tls_ca",
     "tls_pin",
     "insecure",

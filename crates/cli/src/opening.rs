@@ -39,6 +39,12 @@ pub struct Reaching {
     /// Without it, what http_proxy, https_proxy, all_proxy and no_proxy say.
     #[arg(long, value_name = "URL", help_heading = CONNECTION)]
     pub proxy: Option<source::Proxy>,
+    /// Let a server outside redirect to a network at home
+    ///
+    /// As a camera does that is found by a name outside and knows itself by its address at home. To
+    /// this machine none may.
+    #[arg(long, help_heading = CONNECTION)]
+    pub redirects_inside: bool,
     /// Trust what this PEM file vouches for, and no other
     ///
     /// The servers whose certificates are in it, or signed by one in it.
@@ -68,6 +74,7 @@ impl Reaching {
                 _ => source::Trust::System,
             },
             proxy: self.proxy.clone().unwrap_or_default(),
+            redirects_inside: self.redirects_inside,
             ..source::Access::default()
         };
         for (name, value) in &self.headers {

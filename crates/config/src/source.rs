@@ -46,6 +46,8 @@ pub struct Source {
     pub tls_pin: Option<String>,
     /// Any server is trusted.
     pub insecure: bool,
+    /// A server outside may redirect to a network at home.
+    pub redirects_inside: bool,
     /// Which streams of Windows Media are taken.
     pub streams: Option<String>,
     /// Format, size, rate and controls of a webcam.

@@ -145,7 +145,11 @@ fn access(source: &::config::Source) -> Result<source::Access, Problem> {
     let bad = |key: &'static str| {
         move |error: source::Error| wrong(source, format!("{}: {key}: {}", source.name, error.what()))
     };
-    let mut access = source::Access { user_agent: source.user_agent.clone(), ..source::Access::default() };
+    let mut access = source::Access {
+        user_agent: source.user_agent.clone(),
+        redirects_inside: source.redirects_inside,
+        ..source::Access::default()
+    };
     for header in &source.headers {
         let (name, value) = header.split_once(':').unwrap_or((header, ""));
         access.headers.add(name.trim(), value).map_err(bad("headers"))?;
@@ -219,6 +223,7 @@ mod tests {
             said.headers = vec!["X-Key: 1234".into(), "X-Two:2".into()];
             (said.user_agent, said.proxy) = (Some("viewer".into()), Some("none".into()));
             (said.tls_pin, said.insecure) = (Some(pin.into()), true);
+            said.redirects_inside = true;
             (said.poll, said.host_rate) = (Some(Duration::from_secs(1)), Some(10));
         })
         .unwrap();
@@ -226,6 +231,7 @@ mod tests {
         assert_eq!(headers, [("X-Key", "1234"), ("X-Two", "2")]);
         assert_eq!(options.access.user_agent.as_deref(), Some("viewer"));
         assert!(matches!(options.access.trust, source::Trust::Pin(_)));
+        assert!(options.access.redirects_inside && !of(|_| ()).unwrap().access.redirects_inside);
         assert_eq!((options.poll, options.manners.apart), (Duration::from_secs(1), Duration::from_millis(100)));
         assert!(matches!(of(|said| said.insecure = true).unwrap().access.trust, source::Trust::Anybody));
         assert!(matches!(of(|_| ()).unwrap().access.trust, source::Trust::System));

@@ -28,6 +28,10 @@ pub struct Access {
     pub trust: Trust,
     /// Through whom HTTP is spoken.
     pub proxy: Proxy,
+    /// A server outside may redirect to a network at home (RFC 1918, RFC 4193, RFC 6598), as a camera
+    /// does that is found by a name outside and knows itself by its address at home. To this machine
+    /// none may in any case.
+    pub redirects_inside: bool,
 }
 
 impl Access {
@@ -60,6 +64,7 @@ impl fmt::Debug for Access {
             .field("headers", &names)
             .field("trust", &self.trust)
             .field("proxy", &self.proxy)
+            .field("redirects_inside", &self.redirects_inside)
             .finish()
     }
 }

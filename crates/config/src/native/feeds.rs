@@ -113,6 +113,10 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         "Trust any server, where neither tls_ca nor tls_pin is given; told in the log and in the status. Default: false.",
         |source, given| { source.insecure = given.switch()?; Ok(()) },
         |source| source.insecure.then_some(true.into());
+    "redirects_inside" / "": Kind::Switch, "true or false", "redirects_inside = true",
+        "Let a server outside redirect to a network at home, as a camera does that is found by a name outside and knows itself by its address at home. Default: false.",
+        |source, given| { source.redirects_inside = given.switch()?; Ok(()) },
+        |source| source.redirects_inside.then_some(true.into());
     "streams" / "": Kind::Text, "best, smallest, max=300k (bit/s), or numbers as 1,3", r#"streams = "max=300k""#,
         "Which streams of Windows Media to take. Default: best.",
         |source, given| { source.streams = Some(given.owned()?); Ok(()) },

@@ -63,6 +63,10 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
             "It answers and hangs up at once. Close other programs that watch the camera; if that does not help, try {}.",
             written("https")
         ),
+        "redirects-inside" if error.what().contains("to a network at home") => {
+            "If the address named above is the camera's own, write it in place of this one. From elsewhere it cannot be reached; at home, --redirects-inside (in a configuration file redirects_inside = true) lets the camera send you there."
+                .into()
+        }
         "not-onvif" => format!(
             "Switch ONVIF on in the camera's settings, and write its port if it has one of its own: onvif://USER:PASSWORD@{host}:PORT. Or give the stream's own URL."
         ),
@@ -136,6 +140,7 @@ mod tests {
             ("other-protocol", "http://cam:554/x", "this port speaks RTSP", "Write rtsp://cam:554/x."),
             ("hung-up", "http://cam:554/x", "", "try rtsp://cam:554/x"),
             ("mute", "rtsp://cam:8080/x", "", "try http://cam:8080/x"),
+            ("redirects-inside", "http://cam/x", "redirects to a network at home", "--redirects-inside"),
             ("not-onvif", "onvif://cam:81", "", "onvif://USER:PASSWORD@cam:PORT"),
         ] {
             let told = told(code, url, said);

@@ -212,6 +212,9 @@ fn doubts(health: &Health, steps: &[Step], mut doubt: impl FnMut(&'static str, S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Access;
+    use crate::http::{Reach, Sender};
+    use crate::location::Location;
 
     #[test]
     fn what_a_user_calls_things_is_no_finding() {
@@ -230,6 +233,19 @@ mod tests {
         assert_eq!(code(Error::NotFound { status: 0, what }), "url-no-protocol");
         let what = "srt://10.0.0.5:9000: nothing answers, timed out after 3.0s".to_owned();
         assert_eq!(code(Error::Unreachable { what }), "address-silent");
+    }
+
+    #[test]
+    fn a_redirect_to_an_address_inside_is_told_with_what_allows_it_and_one_to_this_machine_without() {
+        let at = |url: &str| Location::parse(url).unwrap();
+        for (to, allows) in [("http://192.168.1.7/video", true), ("http://127.0.0.1/video", false)] {
+            let sender = Sender { at: at("http://cam.example/"), reach: Reach::Far };
+            let error = sender.may_send(&at(to), &[], &Access::default()).unwrap_err();
+            let verdict = of_error(&error, "http://cam.example/");
+            assert_eq!((verdict.code, verdict.outcome), ("redirects-inside", Outcome::Bad), "{error}");
+            assert!(verdict.sentence.contains(to), "{}", verdict.sentence);
+            assert_eq!(verdict.advice.contains("--redirects-inside"), allows, "{}", verdict.advice);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The way to a server: through a proxy or not, with TLS or without.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use base64::Engine as _;
 use bytes::BytesMut;
@@ -50,6 +50,7 @@ impl Reach {
                     address.is_private() || shared,
                 )
             }
+            IpAddr::V6(address) if behind(address).is_some() => return behind(address).map_or(Self::Far, Self::of),
             IpAddr::V6(address) => (
                 address.is_loopback() || address.is_unspecified(),
                 address.is_unique_local() || address.is_unicast_link_local(),
@@ -71,6 +72,15 @@ impl Reach {
     }
 }
 
+/// The IPv4 address that a translator in between makes of it (RFC 6052 section 2.1); those that are
+/// mapped, `::ffff:0:0/96`, are canonical already.
+fn behind(address: Ipv6Addr) -> Option<IpAddr> {
+    match address.octets() {
+        [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d).into()),
+        _ => None,
+    }
+}
+
 /// Whether a name is one of this machine without looking it up.
 pub(crate) fn names_this_machine(host: &str) -> bool {
     Reach::of_name(host) == Some(Reach::Here)
@@ -84,16 +94,42 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Refuses to go to `there`, one of these addresses, where that is nearer than the sender.
+    /// Refuses to go to `there`, one of these addresses, where that is nearer than the sender and
+    /// `access` does not allow it.
     ///
     /// # Errors
     /// [`Error::Server`].
-    pub(crate) fn may_send(&self, there: &Location, addresses: &[SocketAddr]) -> Result<(), Error> {
+    pub(crate) fn may_send(&self, there: &Location, addresses: &[SocketAddr], access: &Access) -> Result<(), Error> {
         let known = addresses.iter().map(|address| Reach::of(address.ip()));
-        match known.chain(Reach::of_name(&there.host)).min().filter(|reach| *reach < self.reach) {
+        match known.chain(Reach::of_name(&there.host)).min().filter(|reach| *reach < self.nearest(access)) {
             Some(reach) => Err(too_near(&self.at, there, reach)),
             None => Ok(()),
         }
+    }
+
+    /// Which of the addresses of `there` may be connected to: those of the sender's own name that are
+    /// no nearer than it is, as of a camera that has one outside and one at home; of another name all
+    /// or none.
+    ///
+    /// # Errors
+    /// [`Error::Server`] as for [`Sender::may_send`].
+    pub(crate) fn leaves(
+        &self,
+        there: &Location,
+        mut addresses: Vec<SocketAddr>,
+        access: &Access,
+    ) -> Result<Vec<SocketAddr>, Error> {
+        let nearest = self.nearest(access);
+        let is_far = |address: &SocketAddr| Reach::of(address.ip()) >= nearest;
+        if there.host.eq_ignore_ascii_case(&self.at.host) && addresses.iter().any(is_far) {
+            addresses.retain(is_far);
+        }
+        self.may_send(there, &addresses, access).map(|()| addresses)
+    }
+
+    /// How near it may send us. To this machine nobody sends us who is not on it.
+    fn nearest(&self, access: &Access) -> Reach {
+        if access.redirects_inside { self.reach.min(Reach::Near) } else { self.reach }
     }
 }
 
@@ -121,10 +157,12 @@ pub(super) async fn open(
             _ => Error::Unreachable { what },
         }
     };
-    let addresses = sink.line().resolve(host, port).await.map_err(in_between)?;
-    if let Some(from) = sent_by {
+    let mut addresses = sink.line().resolve(host, port).await.map_err(in_between)?;
+    match (sent_by, &by) {
+        (Some(from), None) => addresses = from.leaves(there, addresses, access)?,
         // Where a proxy goes is for the proxy to say, unless it stands there.
-        from.may_send(there, if by.is_none() { &addresses } else { &[] })?;
+        (Some(from), Some(_)) => from.may_send(there, &[], access)?,
+        (None, _) => (),
     }
     sink.note(Note::Fact(shown(addresses.iter().copied())));
     if let Some(proxy) = &by {
@@ -162,10 +200,12 @@ pub(super) async fn open(
 /// What a redirect to somewhere nearer is answered with.
 fn too_near(from: &Location, there: &Location, reach: Reach) -> Error {
     let what = match reach {
-        Reach::Here => format!("to this machine ({there}), which no other machine may"),
-        Reach::Near | Reach::Far => format!("to a network at home ({there}), which none from outside may"),
+        Reach::Here => format!("to this machine ({there}), which no other machine may; give that URL itself"),
+        Reach::Near | Reach::Far => format!(
+            "to a network at home ({there}), which none from outside may; give that URL itself, or allow it with --redirects-inside"
+        ),
     };
-    Error::Server { status: 302, what: format!("{from} redirects {what}; give that URL itself") }
+    Error::Server { status: 302, what: format!("{from} redirects {what}") }
 }
 
 /// User and password for a proxy, as it wants them (RFC 9110 section 11.7.2); empty for none.
@@ -213,12 +253,15 @@ async fn tunnel(stream: &mut Wire, proxy: &Location, there: &Location) -> Result
 mod tests {
     use super::*;
 
-    fn sent(from: &str, to: &str, addresses: &[&str]) -> Result<(), String> {
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 80)).collect()
+    }
+
+    fn sent(from: &str, to: &str, texts: &[&str], access: &Access) -> Result<(), String> {
         let at = Location::parse(from).unwrap();
         let reach = Reach::of_name(&at.host).unwrap();
-        let addresses: Vec<_> = addresses.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 80)).collect();
         let there = Location::parse(to).unwrap();
-        Sender { at, reach }.may_send(&there, &addresses).map_err(|error| error.to_string())
+        Sender { at, reach }.may_send(&there, &addresses(texts), access).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -236,10 +279,39 @@ mod tests {
             ("http://10.0.0.7/", "http://169.254.169.254/", &[], Some("to this machine")),
             ("http://127.0.0.1/", "http://127.0.0.1:81/", &["127.0.0.1"], None),
             ("http://[fe80::1%eth0]/", "http://[::1]/", &[], Some("to this machine")),
+            ("http://203.0.113.7/", "http://[64:ff9b::10.0.0.1]/", &[], Some("at home")),
+            ("http://203.0.113.7/", "http://x.example/", &["64:ff9b::c0a8:1"], Some("at home")),
+            ("http://203.0.113.7/", "http://[64:ff9b::7f00:1]/", &[], Some("to this machine")),
+            ("http://203.0.113.7/", "http://[64:ff9b::203.0.113.8]/", &[], None),
+            ("http://203.0.113.7/", "http://[::ffff:10.0.0.1]/", &[], Some("at home")),
+            ("http://[2001:db8::7]/", "http://192.168.1.7/", &[], Some("--redirects-inside")),
         ] {
-            let told = sent(from, to, addresses);
+            let told = sent(from, to, addresses, &Access::default());
             assert_eq!(told.is_err(), part.is_some(), "{from} to {to}: {told:?}");
             assert!(told.err().is_none_or(|told| told.contains(part.unwrap_or_default())), "{from} to {to}");
         }
+    }
+
+    #[test]
+    fn a_camera_seen_from_outside_may_send_home_where_that_is_allowed_and_never_to_this_machine() {
+        let access = Access { redirects_inside: true, ..Access::default() };
+        assert_eq!(sent("http://203.0.113.7/", "http://192.168.1.7/", &["192.168.1.7"], &access), Ok(()));
+        assert_eq!(sent("http://[2001:db8::7]/", "rtsp://[fd00::7]/", &[], &access), Ok(()));
+        for to in ["http://127.0.0.1/", "http://[::1]/", "http://169.254.169.254/", "http://[64:ff9b::7f00:1]/"] {
+            let told = sent("http://203.0.113.7/", to, &[], &access).unwrap_err();
+            assert!(told.contains("to this machine"), "{told}");
+            assert!(!told.contains("--redirects-inside"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_sends_to_itself_is_asked_where_it_was_found() {
+        let there = |url: &str| Location::parse(url).unwrap();
+        let sender = Sender { at: there("http://cam.example/"), reach: Reach::Far };
+        let both = addresses(&["10.0.0.7", "2001:db8::7", "127.0.0.1"]);
+        let left = |url: &str, of: &[SocketAddr]| sender.leaves(&there(url), of.to_vec(), &Access::default()).ok();
+        assert_eq!(left("http://CAM.example:8080/x", &both), Some(addresses(&["2001:db8::7"])));
+        assert_eq!(left("http://cam.example:8080/x", &addresses(&["10.0.0.7"])), None);
+        assert_eq!(left("http://nas.example/x", &both), None);
     }
 }

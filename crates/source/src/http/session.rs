@@ -203,7 +203,7 @@ impl Session {
         if !is_http && !OTHERS.contains(&&*there.scheme) {
             return Err(wrong(format!("{here} redirects away from HTTP, to {there}")));
         }
-        Sender { at: here.clone(), reach: self.reach }.may_send(&there, &[])?;
+        Sender { at: here.clone(), reach: self.reach }.may_send(&there, &[], &self.access)?;
         Ok(there)
     }
 
@@ -213,7 +213,7 @@ impl Session {
             return Ok(());
         }
         let addresses = sink.line().resolve(&there.host, there.port.unwrap_or_default()).await?;
-        Sender { at: self.location.clone(), reach: self.reach }.may_send(there, &addresses)
+        Sender { at: self.location.clone(), reach: self.reach }.may_send(there, &addresses, &self.access)
     }
 
     async fn failed(&self, mut answer: Answer) -> Error {

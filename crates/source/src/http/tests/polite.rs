@@ -210,7 +210,7 @@ fn a_list_at_home_may_have_its_pieces_outside_and_none_outside_has_them_at_home(
         session.go(at("http://203.0.113.7/piece.ts"));
         session.reach = session.reach.max(farthest);
         session.go(at(to));
-        session.sent_by.as_ref().unwrap().may_send(&session.location, &[]).is_err()
+        session.sent_by.as_ref().unwrap().may_send(&session.location, &[], &session.access).is_err()
     };
     // Back at the list, whose piece was far away.
     assert!(!refused(Reach::Near, Reach::Far, "http://10.0.0.7/list.m3u8"));

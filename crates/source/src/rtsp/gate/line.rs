@@ -67,9 +67,9 @@ impl Line {
     ) -> Result<Self, Error> {
         let port = port_of(there, false);
         sink.phase(Phase::Resolve);
-        let addresses = sink.line().resolve(&there.host, port).await?;
+        let mut addresses = sink.line().resolve(&there.host, port).await?;
         if let Some(from) = sent_by {
-            from.may_send(there, &addresses)?;
+            addresses = from.leaves(there, addresses, access)?;
         }
         sink.note(Note::Fact(shown(addresses.iter().copied())));
         sink.phase(Phase::Connect);
