@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use crate::stun;
 
 /// How long an answer counts (RFC 7675 section 5.1).
-const CONSENT: Duration = Duration::from_secs(30);
+pub(crate) const CONSENT: Duration = Duration::from_secs(30);
 /// Questions to an address that has never answered.
-const MOST_ASKED: u32 = 6;
+pub(crate) const MOST_ASKED: u32 = 6;
 /// Addresses of a peer, from the session's begin to its end.
-const MOST_ADDRESSES: usize = 32;
+pub(crate) const MOST_ADDRESSES: usize = 32;
 /// Questions to one address whose answers are waited for.
 const MOST_OPEN: usize = 16;
 
