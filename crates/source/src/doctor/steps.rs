@@ -171,6 +171,8 @@ fn facts(journal: &[Entry], from: Phase, to: Phase) -> String {
             }
             Note::Sent(_) | Note::Clock { .. } => continue,
             Note::Fact(text) if text.starts_with(onvif::MARK) => continue,
+            // Each request has one, and what they come to is told by facts.
+            Note::Answered(text) if text.starts_with("RTSP/") => continue,
             Note::Answered(text) | Note::Fact(text) => text.lines().next().unwrap_or_default(),
         };
         if phase >= from && phase < to && !facts.iter().any(|known| known == text) && facts.len() < 4 {

@@ -34,6 +34,7 @@ use self::ears::Ears;
 use self::line::Line;
 use self::talk::{Deed, Talk};
 use crate::http::{Reach, Sender};
+use crate::journal::{Note, without_secrets};
 use crate::location::Location;
 use crate::rtsp::failure::sentence;
 use crate::rtsp::intake::Intake;
@@ -366,7 +367,15 @@ impl Pass {
                 intake.begin(self.talk.setups.clone(), self.largest, self.talk.described_size());
             }
         }
+        for head in self.talk.heads_of_answers.drain(..) {
+            self.sink.note(Note::Answered(without_secrets(&String::from_utf8_lossy(&head))));
+        }
         while let Some(deed) = self.talk.deeds.pop_front() {
+            if let Deed::ToCamera(bytes) = &deed
+                && bytes.first() != Some(&b'$')
+            {
+                self.sink.note(Note::Sent(without_secrets(&String::from_utf8_lossy(bytes))));
+            }
             match deed {
                 Deed::ToClient(bytes) => give(client, &bytes).await?,
                 Deed::Packets(bytes) => self.packets(client, &bytes).await?,

@@ -157,7 +157,7 @@ async fn no_picture_after_play_is_told() {
 async fn another_protocol_on_the_port_is_shown() {
     for (answer, shown, hint) in [
         ("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "\"HTTP/1.1 400 Bad Request\"", "speaks HTTP"),
-        ("220 ftp ready\r\n", "\"220 ftp ready\"", "an RTSP server"),
+        ("220 ftp ready\r\n", "\"220 ftp ready\"", "another protocol than RTSP"),
     ] {
         let fake = Fake::start(|_| Reply::Raw(answer.into())).await;
         let (source, _cursor) = fake.open(Options::default());

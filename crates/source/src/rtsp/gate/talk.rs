@@ -108,6 +108,7 @@ pub(super) struct Talk {
     pub(super) renames: bool,
     /// What it was told by another name.
     pub(super) renamed: Vec<Sound>,
+    pub(super) heads_of_answers: Vec<Bytes>,
     pub(super) deeds: VecDeque<Deed>,
 }
 
@@ -137,6 +138,7 @@ impl Talk {
             size: None,
             renames: false,
             renamed: Vec::new(),
+            heads_of_answers: Vec::new(),
             deeds: VecDeque::new(),
         }
     }
@@ -332,6 +334,7 @@ impl Talk {
             return Ok(false);
         }
         let message = buffer.split_to(whole).freeze();
+        self.heads_of_answers.push(message.slice(..length));
         match line.starts_with("RTSP/") {
             true => self.answer(&head, &line, message.slice(length..))?,
             false => self.asked_by_camera(&head, &line)?,
