@@ -86,6 +86,9 @@ impl Report {
     }
 }
 
+/// How the fact begins that a source comes in pieces.
+pub(crate) const PIECES: &str = "HLS: segments";
+
 /// Longest wait for the decoder to make a picture of what came.
 const DECODE: Duration = Duration::from_secs(5);
 
@@ -119,7 +122,9 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
         let lost = source.status().borrow().clone();
         // A file that was read to its end, or a stream that broke off while it was looked at.
         error = lost.error.filter(|error| !matches!(error, Error::Ended { what: None }));
-        found = Some(health.finish(began.elapsed(), &source));
+        let has_ended = matches!(lost.state, State::Ended | State::Waiting(_));
+        let in_pieces = journal.iter().any(|entry| matches!(&entry.note, Note::Fact(fact) if fact.starts_with(PIECES)));
+        found = Some(Health { in_pieces, ..health.finish(began.elapsed(), has_ended, &source) });
     }
     let status = source.status().borrow().clone();
     let steps = steps::of(url, &journal, &status, error.as_ref(), decoded.as_ref());

@@ -15,7 +15,7 @@ pub struct Health {
     pub watched: Duration,
     /// Pictures that came.
     pub pictures: u64,
-    /// Pictures a second, measured.
+    /// Pictures a second, measured. What comes in bursts, as of HLS, is as fast as its times say.
     pub fps: f64,
     /// Pictures a second, as declared.
     pub fps_declared: Option<f64>,
@@ -30,6 +30,8 @@ pub struct Health {
     /// How far pictures come from their time, on the average (RFC 3550 section 6.4.1, not
     /// smoothed).
     pub jitter: Duration,
+    /// It comes in pieces, as HLS does, so its pictures cannot come evenly.
+    pub in_pieces: bool,
     /// Longest silence between two pictures.
     pub longest_gap: Duration,
     /// Keyframes, or pictures of MJPEG, that were byte for byte the one before.
@@ -45,6 +47,9 @@ pub struct Health {
 pub(super) struct Watch {
     cursor: Cursor,
     last: Option<(Instant, Timestamp)>,
+    /// How long the pictures took to come, and how long they are by their own times.
+    took: Duration,
+    lasted: Duration,
     last_key: Option<Packet>,
     intervals: Vec<Duration>,
     deviation: Duration,
@@ -60,6 +65,8 @@ impl Watch {
         Self {
             cursor: feed.cursor(Start::Keyframe),
             last: None,
+            took: Duration::ZERO,
+            lasted: Duration::ZERO,
             last_key: None,
             intervals: Vec::new(),
             deviation: Duration::ZERO,
@@ -90,7 +97,11 @@ impl Watch {
             found.longest_gap = found.longest_gap.max(waited);
             // They come in the order in which they are decoded: of B-frames the times at which they
             // are shown jump to and fro, however evenly they come.
-            self.deviation += waited.abs_diff(packet.dts.saturating_since(dts));
+            let step = packet.dts.saturating_since(dts);
+            self.deviation += waited.abs_diff(step);
+            self.took += waited;
+            // Where something is missing its clock may have jumped.
+            self.lasted += if packet.discontinuity { waited } else { step };
         }
         self.last = Some((packet.received, packet.dts));
         found.clock_ahead_s = clock_ahead(packet).or(found.clock_ahead_s);
@@ -106,16 +117,28 @@ impl Watch {
         }
     }
 
-    pub(super) fn finish(mut self, watched: Duration, source: &Supervisor) -> Health {
+    /// Pictures a second, after so long a silence.
+    fn fps(&self, silence: Duration) -> f64 {
+        // A burst is no faster a camera, and what is late no slower one than it took to come. Silence is counted
+        // as far as there was none as long before: between the pieces of HLS it belongs there.
+        let more = silence.saturating_sub(2 * self.found.longest_gap);
+        let span = (self.took.max(self.lasted) + more).as_secs_f64();
+        if span > 0.0 { self.found.pictures.saturating_sub(1) as f64 / span } else { 0.0 }
+    }
+
+    /// What was found. If the source `has_ended`, there is nothing that it was silent of at last.
+    pub(super) fn finish(mut self, watched: Duration, has_ended: bool, source: &Supervisor) -> Health {
         self.intervals.sort_unstable();
-        let counters = source.counters();
+        // A capture is silent where it ends.
+        let is_silent = !has_ended && source.age_s() == 0.0;
+        let silence = self.last.filter(|_| is_silent).map_or(Duration::ZERO, |(arrived, _)| arrived.elapsed());
         let status = source.status();
         let status = status.borrow();
         let declared = status.tracks.video().and_then(|track| track.video()).and_then(|video| video.sane_frame_rate());
         let steps = u32::try_from(self.found.pictures.saturating_sub(1)).unwrap_or(u32::MAX);
         Health {
             watched,
-            fps: counters.fps,
+            fps: self.fps(silence),
             fps_declared: declared,
             keyframe_interval: self.intervals.get(self.intervals.len() / 2).copied(),
             bit_rate: self.bytes as f64 * 8.0 / watched.as_secs_f64().max(0.001),
@@ -135,26 +158,46 @@ mod tests {
 
     #[test]
     fn pictures_that_come_evenly_have_no_jitter_whatever_their_order() {
-        let (publisher, feed) = Feed::new(feed::Limits::default());
+        let (_publisher, feed) = Feed::new(feed::Limits::default());
         let (mut watch, start) = (Watch::new(&feed), Instant::now());
         for (at, shown) in [0, 3, 1, 2, 6, 4, 5].into_iter().enumerate() {
-            let at = at as i64;
-            let stamp = |ms: i64| Timestamp::from_ticks(ms, 1, 1000);
-            let packet = Packet {
-                track: TrackId(0),
-                pts: stamp(100 * (shown + 1)),
-                dts: stamp(100 * at),
-                duration: None,
-                key: at == 0,
-                corrupt: false,
-                discontinuity: false,
-                received: start + Duration::from_millis(100 * at.unsigned_abs()),
-                captured: None,
-                data: Bytes::from_static(b"x"),
-            };
-            watch.look(&packet, true);
+            watch.look(&packet(start, 100 * at as u64, 100 * at as i64, 100 * (shown + 1)), true);
         }
         assert_eq!((watch.deviation, watch.found.pictures), (Duration::ZERO, 7));
-        drop(publisher);
+        assert!((watch.fps(Duration::ZERO) - 10.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn bursts_are_as_fast_as_their_times_and_what_comes_late_is_slow() {
+        let (_publisher, feed) = Feed::new(feed::Limits::default());
+        let start = Instant::now();
+        let watched = |arrives: fn(u64) -> u64| {
+            let mut watch = Watch::new(&feed);
+            (0..100).for_each(|at| watch.look(&packet(start, arrives(at), 40 * at as i64, 40 * at as i64), true));
+            watch
+        };
+        let is = |found: f64, expected: f64| assert!((found - expected).abs() < 0.2, "{found}");
+        // In pieces of a second.
+        let pieces = watched(|at| at / 25 * 1000);
+        is(pieces.fps(Duration::ZERO), 25.0);
+        is(pieces.fps(Duration::from_millis(1900)), 25.0);
+        is(pieces.fps(Duration::from_secs(6)), 12.5);
+        is(watched(|at| at * 80).fps(Duration::ZERO), 12.5);
+    }
+
+    fn packet(start: Instant, arrives_ms: u64, dts_ms: i64, pts_ms: i64) -> Packet {
+        let stamp = |ms: i64| Timestamp::from_ticks(ms, 1, 1000);
+        Packet {
+            track: TrackId(0),
+            pts: stamp(pts_ms),
+            dts: stamp(dts_ms),
+            duration: None,
+            key: dts_ms == 0,
+            corrupt: false,
+            discontinuity: false,
+            received: start + Duration::from_millis(arrives_ms),
+            captured: None,
+            data: Bytes::from_static(b"x"),
+        }
     }
 }

@@ -194,7 +194,7 @@ fn doubts(health: &Health, steps: &[Step], mut doubt: impl FnMut(&'static str, S
     {
         doubt("slower-than-declared", format!("{:.1} pictures a second came; {declared:.1} are declared.", health.fps));
     }
-    if health.fps > 0.0 && health.jitter.as_secs_f64() * health.fps > UNEVEN {
+    if !health.in_pieces && health.fps > 0.0 && health.jitter.as_secs_f64() * health.fps > UNEVEN {
         let (jitter, gap) = (health.jitter.as_secs_f64() * 1000.0, seconds(health.longest_gap));
         doubt(
             "uneven",
@@ -285,6 +285,8 @@ mod tests {
             of("", None, None, Some(health), None, &[]).iter().map(|verdict| verdict.code).collect::<Vec<_>>()
         };
         assert_eq!(codes(&well), ["well"]);
+        // Ten at a time are no sign of a bad network there.
+        assert_eq!(codes(&Health { jitter: Duration::from_millis(100), in_pieces: true, ..well.clone() }), ["well"]);
         for (health, code) in [
             (Health { damaged: 1, ..well.clone() }, "loses-packets"),
             (Health { fps: 12.0, ..well.clone() }, "slower-than-declared"),

@@ -19,6 +19,7 @@ use super::ask::Known;
 use super::body::Answer;
 use super::other::{Body, MOST_WAITING};
 use super::session::{Fetched, Session};
+use crate::doctor::PIECES;
 use crate::journal::Note;
 use crate::location::Location;
 use crate::scheme::Request;
@@ -163,7 +164,7 @@ impl<'a> Player<'a> {
             (Some(part), false) => format!(" in parts of {part:?}"),
             (None, _) => String::new(),
         };
-        self.sink.note(Note::Fact(format!("HLS: segments of {:?}{parts}", media.target)));
+        self.sink.note(Note::Fact(format!("{PIECES} of {:?}{parts}", media.target)));
     }
 
     async fn reload(&mut self, wait_for: Option<(u64, Option<usize>)>) -> Result<Media, Error> {

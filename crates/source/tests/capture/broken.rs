@@ -54,9 +54,16 @@ async fn a_full_disk_harms_nobody() {
 #[tokio::test]
 async fn what_cannot_be_captured_and_what_is_no_capture_is_refused() {
     let folder = Folder::new();
-    for url in ["srt://127.0.0.1:9", "clip.wmv", "pattern:", "/dev/video0", "replay:x.hwc", "push:"] {
+    for (url, why) in [
+        ("srt://127.0.0.1:9", "cannot be captured"),
+        ("/dev/video0", "there is nothing to capture"),
+        ("clip.wmv", "there is nothing to capture"),
+        ("pattern:", "there is nothing to capture"),
+        ("replay:x.hwc", "there is nothing to capture"),
+        ("push:", "there is nothing to capture"),
+    ] {
         let error = Supervisor::check(url, &folder.options(Options::default())).unwrap_err();
-        assert!(error.to_string().contains("cannot be captured"), "{url}: {error}");
+        assert!(error.to_string().contains(why), "{url}: {error}");
     }
     // Nobody reads it, so nobody may wait for it.
     let pipe = folder.file().with_extension("pipe");

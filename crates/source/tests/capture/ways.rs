@@ -23,7 +23,11 @@ fn options(proxy: Proxy) -> Options {
 }
 
 async fn verdicts(url: &str, options: Options) -> Vec<&'static str> {
-    let report = doctor::examine(url, Options { repeat_files: false, ..options }, Duration::from_millis(300)).await;
+    verdicts_of(url, options, Duration::from_millis(300)).await
+}
+
+async fn verdicts_of(url: &str, options: Options, watch: Duration) -> Vec<&'static str> {
+    let report = doctor::examine(url, Options { repeat_files: false, ..options }, watch).await;
     assert!(Capture::written(Duration::from_secs(60)));
     report.verdicts.iter().map(|verdict| verdict.code).collect()
 }
@@ -149,6 +153,7 @@ async fn a_live_list_and_its_pieces_are_played() {
     let parts = Arc::new(segments(folder.path()));
     assert_eq!(parts.len(), 6);
     let there = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&there);
     let address = serve(move |request, _, mut stream| {
         let (parts, there) = (Arc::clone(&parts), Arc::clone(&there));
         async move {
@@ -181,4 +186,13 @@ async fn a_live_list_and_its_pieces_are_played() {
         assert_eq!(played.error, wrong(&came));
     }
     assert_absent(&capture.file(), &[PASSWORD, "sig-nature"]);
+    // In the middle of it, and beyond its end.
+    for watch in [Duration::from_secs(1), Duration::from_secs(10)] {
+        counted.store(0, Relaxed);
+        let said = verdicts_of(&url, capture.options(Options::default()), watch).await;
+        assert!(!said.contains(&"slower-than-declared"), "{said:?}");
+        for query in ["?speed=max", ""] {
+            assert_eq!(verdicts_of(&capture.url(query), Options::default(), watch).await, said, "{query} {watch:?}");
+        }
+    }
 }
