@@ -64,7 +64,10 @@ impl Word {
     pub(super) fn begun(&self, bytes: &[u8]) -> (usize, bool) {
         let of_form = |form: &Finder| {
             let needle = form.needle();
-            let length = (1..needle.len()).rev().find(|length| bytes.ends_with(&needle[..*length])).unwrap_or(0);
+            // Nearly all that is sent ends with a byte that ends no begin of it.
+            let is_begin =
+                |length: &usize| bytes.last() == Some(&needle[length - 1]) && bytes.ends_with(&needle[..*length]);
+            let length = (1..needle.len()).rev().find(is_begin).unwrap_or(0);
             (length, length > 0 && 2 * length >= needle.len())
         };
         let from = bytes.len().saturating_sub(self.text.len() * MOST_EXPANDED);
@@ -80,7 +83,24 @@ impl Word {
     /// Where it may begin, escaped or not.
     fn begins<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
         let first = self.text.first().copied().unwrap_or(b'%');
-        memchr3_iter(first, b'%', b'&', bytes).chain(memchr_iter(b'\\', bytes))
+        let begins = memchr3_iter(first, b'%', b'&', bytes).chain(memchr_iter(b'\\', bytes));
+        begins.filter(move |at| self.may_be(&bytes[*at..]))
+    }
+
+    /// Whether the first two bytes may be its begin: pictures are full of the first.
+    fn may_be(&self, bytes: &[u8]) -> bool {
+        let [first, next, ..] = bytes else { return true };
+        let begins = match first {
+            b'%' => next.is_ascii_hexdigit(),
+            b'&' => *next == b'#' || next.is_ascii_alphabetic(),
+            b'\\' => b"\"\\/u".contains(next),
+            _ => false,
+        };
+        let goes_on = || match self.text[..] {
+            [_, second, ..] => *next == second || second == b' ' && *next == b'+' || b"%&\\".contains(next),
+            _ => true,
+        };
+        begins || self.text.first() == Some(first) && goes_on()
     }
 
     fn fits(&self, bytes: &[u8], at: usize) -> Fit {
