@@ -39,6 +39,7 @@ mod players;
 mod reconnect;
 mod record;
 mod reload;
+mod replayed;
 mod rtmp;
 mod rtsp;
 mod rtsp_clients;

@@ -15,14 +15,14 @@ use crate::harness::server::headwater;
 use crate::harness::tools::wait;
 use crate::harness::{Camera, Manner, Server, eventually, run, tool, tools};
 
-struct Desktop(Xvfb);
+pub struct Desktop(Xvfb);
 
 impl Desktop {
-    fn start() -> Self {
+    pub fn start() -> Self {
         Self(Xvfb::start("800x600"))
     }
 
-    fn view(&self, args: &[&str]) -> Child {
+    pub fn view(&self, args: &[&str]) -> Child {
         let mut command = headwater();
         command.arg("view").args(args).env("DISPLAY", &self.0.display).env_remove("WAYLAND_DISPLAY");
         command.env("WINIT_X11_SCALE_FACTOR", "1").stderr(Stdio::piped()).spawn().unwrap()
@@ -35,7 +35,7 @@ impl Desktop {
     }
 
     /// The window whose title contains `title`, as xdotool calls it.
-    fn window(&self, title: &str) -> String {
+    pub fn window(&self, title: &str) -> String {
         eventually(&format!("a window called {title}"), || {
             let found = run(self.tool("xdotool").args(["search", "--onlyvisible", "--name", title])).text();
             found.lines().next().map(str::to_owned)
@@ -43,7 +43,7 @@ impl Desktop {
     }
 
     /// The number that is on the screen, in a picture of `width` by `height` at the top left.
-    fn number(&self, width: usize, height: usize) -> Option<u16> {
+    pub fn number(&self, width: usize, height: usize) -> Option<u16> {
         let crop = format!("{width}x{height}+0+0");
         let shot =
             run(self.tool("import").args(["-window", "root", "-crop", &crop, "+repage", "-depth", "8", "gray:-"]));
