@@ -54,5 +54,6 @@ mod translation;
 mod variants;
 mod webcam;
 mod webrtc;
+mod webrtc_peers;
 mod window;
 mod windows_media;
