@@ -3,7 +3,7 @@
 #
 #   bench/run.sh              all of them
 #   bench/run.sh fanout …     some: fanout crowd transcode pass delay first idle slow asf mms
-#                             rtsp intake firstpicture ring capture
+#                             rtsp intake webrtc firstpicture ring capture
 #
 # BENCH_ROUNDS (3), BENCH_SECONDS (6) a measurement, BENCH_CLIENTS ("1 100 500 1000"),
 # BENCH_PEERS=1 measures VLC beside ours where it is installed.
@@ -13,10 +13,11 @@ work=${BENCH_WORK:-$PWD/target/bench}
 export BENCH_WORK="$work"
 mkdir -p "$work/bin" "$work/clips"
 
-[ $# -gt 0 ] || set -- fanout crowd transcode pass delay first idle slow asf mms rtsp intake firstpicture ring capture
+[ $# -gt 0 ] || set -- fanout crowd transcode pass delay first idle slow asf mms rtsp intake webrtc firstpicture ring capture
 # The program is not needed to take files apart, nor by the module.
 case "$*" in asf | capture | intake) ;; *) cargo build --quiet --release -p cli ;; esac
 case " $* " in *" intake "*) cargo build --quiet --release -p source --example rtsp_intake ;; esac
+case " $* " in *" webrtc "*) cargo build --quiet --release -p webrtc --example receivers ;; esac
 for name in source floor load rtsp_source rtsp_floor; do
     cc -O2 -Wall -Wextra -o "$work/bin/$name" "bench/$name.c"
 done
