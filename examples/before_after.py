@@ -9,10 +9,13 @@ import signal
 import sys
 import urllib.request
 
-import cv2
-import numpy as np
-
 import headwater
+
+try:
+    import cv2
+    import numpy as np
+except ImportError as error:
+    sys.exit(f"before_after.py: {error}; pip install opencv-python numpy")
 
 
 def before(url):

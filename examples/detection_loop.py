@@ -7,10 +7,14 @@ the newest, not the next in a queue, so what is found is what is there now. `fra
 
 import argparse
 import signal
-
-import cv2
+import sys
 
 import headwater
+
+try:
+    import cv2
+except ImportError as error:
+    sys.exit(f"detection_loop.py: {error}; pip install opencv-python")
 
 
 def detect(picture, before):

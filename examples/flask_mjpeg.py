@@ -8,9 +8,12 @@ many viewers, run the relay: it codes once for all.
 import signal
 import sys
 
-from flask import Flask, Response
-
 import headwater
+
+try:
+    from flask import Flask, Response
+except ImportError as error:
+    sys.exit(f"flask_mjpeg.py: {error}; pip install flask")
 
 app = Flask(__name__)
 

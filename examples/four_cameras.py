@@ -7,11 +7,15 @@ back by itself.
 
 import argparse
 import signal
-
-import cv2
-import numpy as np
+import sys
 
 import headwater
+
+try:
+    import cv2
+    import numpy as np
+except ImportError as error:
+    sys.exit(f"four_cameras.py: {error}; pip install opencv-python numpy")
 
 WIDTH, HEIGHT = 320, 240
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

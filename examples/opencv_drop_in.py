@@ -9,6 +9,7 @@ import sys
 
 import headwater.cv2compat as cv2
 
+hasattr(cv2, "Canny") or sys.exit("opencv_drop_in.py: OpenCV is not installed; pip install opencv-python")
 len(sys.argv) == 2 or sys.exit("usage: opencv_drop_in.py URL")
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 capture = cv2.VideoCapture(sys.argv[1])

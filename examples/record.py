@@ -7,9 +7,12 @@ the file is a minute of the camera, also where frames are missing.
 
 import sys
 
-import cv2
-
 import headwater
+
+try:
+    import cv2
+except ImportError as error:
+    sys.exit(f"record.py: {error}; pip install opencv-python")
 
 len(sys.argv) == 4 or sys.exit("usage: record.py URL FILE.avi SECONDS")
 url, path, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])

@@ -6,11 +6,17 @@
 
 import signal
 import sys
-import tkinter
-
-from PIL import ImageTk
 
 import headwater
+
+try:
+    import tkinter
+except ImportError as error:
+    sys.exit(f"tkinter_window.py: {error}; apt install python3-tk")
+try:
+    from PIL import ImageTk
+except ImportError as error:
+    sys.exit(f"tkinter_window.py: {error}; pip install pillow")
 
 len(sys.argv) == 2 or sys.exit("usage: tkinter_window.py URL")
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback

@@ -40,5 +40,5 @@ def __getattr__(name: str):
     try:
         import cv2
     except ImportError:
-        raise AttributeError(f"{name}: not about opening video, and OpenCV is not installed") from None
+        raise AttributeError(f"{name}: not about opening video, and OpenCV is not installed; pip install opencv-python") from None
     return getattr(cv2, name)
