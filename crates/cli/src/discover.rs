@@ -8,7 +8,7 @@ use serde_json::json;
 use source::discover::{Found, Outcome, Search, search};
 use tokio::runtime::Builder;
 
-use crate::args::{short_help, time};
+use crate::args::{short_help, time, wrapped};
 use crate::exit::Failure;
 use crate::printable;
 use crate::progress::Spinner;
@@ -90,11 +90,9 @@ fn as_text(outcome: &Outcome) -> String {
     for found in &outcome.found {
         let said: Vec<_> = [&found.what, &found.name].into_iter().map(|text| printable(text)).collect();
         let said = said.iter().filter(|text| !text.is_empty()).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let line = format!("{:<8} {:<widest$}  {said}", found.how.name(), url(found));
-        text.push_str(line.trim_end());
-        text.push('\n');
+        row(&mut text, found.how.name(), &url(found), &said, widest);
         for (what, stream) in &found.streams {
-            text.push_str(&format!("         {:<widest$}  {}\n", printable(stream), printable(what)));
+            row(&mut text, "", &printable(stream), &printable(what), widest);
         }
         for control in &found.controls {
             text.push_str(&format!("         {}\n", printable(control)));
@@ -104,6 +102,20 @@ fn as_text(outcome: &Outcome) -> String {
         }
     }
     text
+}
+
+/// Columns of a terminal.
+const COLUMNS: usize = 80;
+
+/// A line of the table; what is said of a URL has lines of its own where it does not fit beside it.
+fn row(text: &mut String, by: &str, url: &str, said: &str, widest: usize) {
+    let fits = 11 + url.chars().count().max(widest) + said.chars().count() <= COLUMNS;
+    let line = if fits { format!("{by:<8} {url:<widest$}  {said}") } else { format!("{by:<8} {url}") };
+    text.push_str(line.trim_end());
+    text.push('\n');
+    for line in wrapped(said, COLUMNS - 11).iter().filter(|_| !fits) {
+        text.push_str(&format!("           {line}\n"));
+    }
 }
 
 fn as_json(outcome: &Outcome) -> serde_json::Value {
@@ -127,4 +139,20 @@ fn as_json(outcome: &Outcome) -> serde_json::Value {
         })
     });
     json!({ "found": found.collect::<Vec<_>>(), "asked": asked.collect::<Vec<_>>(), "cut": outcome.cut })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_beside_a_url_stands_below_it() {
+        let mut text = String::new();
+        row(&mut text, "ONVIF", "onvif://10.0.0.7", "Maker Model", 20);
+        row(&mut text, "", "rtsp://10.0.0.7/1", "word ".repeat(20).trim_end(), 20);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[..2], ["ONVIF    onvif://10.0.0.7      Maker Model", "         rtsp://10.0.0.7/1"]);
+        assert!(lines.len() > 3 && lines.iter().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        assert_eq!(printable("a\u{202e}b\u{1b}[31mc\u{9b}"), "ab[31mc");
+    }
 }

@@ -96,10 +96,12 @@ fn redacted(text: &str, arguments: &[String]) -> String {
     text.split_inclusive(char::is_whitespace).map(|word| Redacted(word).to_string()).collect()
 }
 
-/// `text` without control characters: what a server says of itself is not for the terminal
+/// `text` without control characters, and without those that turn the direction of writing: what a server says of itself is not for the terminal
 /// to obey.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    let turns =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
 }
 
 /// The URL of `NAME=URL`, `--option=URL` or `URL`.
