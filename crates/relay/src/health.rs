@@ -50,6 +50,7 @@ pub(crate) fn trouble(source: &SourceStatus) -> Vec<String> {
     say(source.fps > 0.0 && source.fps < declared * SLOW, &|| {
         format!("{:.1} pictures a second where it declares {declared:.0}", source.fps)
     });
+    say(health.held_back.is_some(), &|| health.held_back.clone().unwrap_or_default());
     let interval = health.keyframe_interval_s.unwrap_or_default();
     say(interval > RARE_KEYFRAMES_S, &|| format!("a keyframe every {interval:.0} s only"));
     say(health.jitter_ms > UNEVEN_MS, &|| format!("uneven, {:.0} ms of jitter", health.jitter_ms));

@@ -116,6 +116,8 @@ pub struct HealthStatus {
     pub clock_ahead_s: Option<f64>,
     /// kbit/s that come in.
     pub kbit_s: f64,
+    /// Why single pictures are asked for less often than was wanted, if they are.
+    pub held_back: Option<String>,
 }
 
 /// The recording of a source in a [`SourceStatus`].
@@ -286,6 +288,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
             lost_a_day: vitals.lost_a_day,
             clock_ahead_s: vitals.clock_ahead_s,
             kbit_s: vitals.bit_rate / 1000.0,
+            held_back: vitals.held_back,
         },
         bytes: counters.bytes,
         ring_bytes: source.feed().bytes(),

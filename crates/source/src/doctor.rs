@@ -127,12 +127,13 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
         found = Some(Health { in_pieces, ..health.finish(began.elapsed(), has_ended, &source) });
     }
     let status = source.status().borrow().clone();
-    let steps = steps::of(url, &journal, &status, error.as_ref(), decoded.as_ref());
+    let steps = steps::of(url, &journal, &status, error.as_ref(), decoded.as_ref(), source.attempt_took());
     let clock = journal.iter().find_map(|entry| match entry.note {
         Note::Clock { ahead_s } => Some(ahead_s as f64),
         _ => None,
     });
-    let verdicts = verdict::of(url, error.as_ref(), decoded.as_ref(), found.as_ref(), clock, &steps);
+    let mut verdicts = verdict::of(url, error.as_ref(), decoded.as_ref(), found.as_ref(), clock, &steps);
+    verdict::held_back(&mut verdicts, source.vitals().held_back);
     Report { url: Redacted(url).to_string(), steps, verdicts, health: found, about: status.about, journal }
 }
 
@@ -144,8 +145,9 @@ pub fn of_source(source: &Supervisor) -> Report {
     // What the last attempt ended with says nothing of one that is under way.
     let error =
         status.error.clone().filter(|_| matches!(status.state, State::Waiting(_) | State::Ended | State::Unfed));
-    let steps = steps::of(source.url(), &source.journal(), &status, error.as_ref(), None);
-    let verdicts = error.as_ref().map(|error| verdict::of_error(error, source.url())).into_iter().collect();
+    let steps = steps::of(source.url(), &source.journal(), &status, error.as_ref(), None, source.attempt_took());
+    let mut verdicts: Vec<_> = error.as_ref().map(|error| verdict::of_error(error, source.url())).into_iter().collect();
+    verdict::held_back(&mut verdicts, source.vitals().held_back);
     let url = Redacted(source.url()).to_string();
     Report { url, steps, verdicts, health: None, about: status.about, journal: Vec::new() }
 }

@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use media::Redacted;
+
 use crate::Phase;
 
 /// Something that an attempt did or found out.
@@ -51,11 +53,12 @@ const MOST_TEXT: usize = 4 << 10;
 pub(crate) struct Journal {
     began: Instant,
     entries: Vec<Entry>,
+    over: Option<Duration>,
 }
 
 impl Journal {
     pub(crate) fn new(began: Instant) -> Self {
-        Self { began, entries: Vec::new() }
+        Self { began, entries: Vec::new(), over: None }
     }
 
     /// Begins anew.
@@ -81,6 +84,16 @@ impl Journal {
     pub(crate) fn entries(&self) -> Vec<Entry> {
         self.entries.clone()
     }
+
+    /// The attempt is over.
+    pub(crate) fn end(&mut self, now: Instant) {
+        self.over = Some(now.saturating_duration_since(self.began));
+    }
+
+    /// How long the attempt took, if it is over.
+    pub(crate) fn over(&self) -> Option<Duration> {
+        self.over
+    }
 }
 
 fn cut(mut text: String) -> String {
@@ -99,7 +112,8 @@ pub(crate) fn without_secrets(head: &str) -> String {
     };
     let shown = |line: &str| match is_secret(line) {
         true => format!("{}: …", line.split(':').next().unwrap_or_default()),
-        false => line.to_owned(),
+        // Cameras want them in the query, too.
+        false => Redacted(line).to_string(),
     };
     head.trim_end().lines().map(shown).collect::<Vec<_>>().join("\n")
 }
@@ -112,6 +126,10 @@ mod tests {
     fn what_lets_somebody_in_is_not_noted() {
         let head = "GET / HTTP/1.1\r\nHost: cam\r\nAuthorization: Basic YWRtaW46aHVudGVyMg==\r\nCookie: id=3\r\n\r\n";
         assert_eq!(without_secrets(head), "GET / HTTP/1.1\nHost: cam\nAuthorization: …\nCookie: …");
+        let asked = "GET /x.cgi?user=admin&pwd=hunter2&a=1 HTTP/1.1\r\nHost: cam:81\r\n\r\n";
+        assert_eq!(without_secrets(asked), "GET /x.cgi?user=admin&pwd=***&a=1 HTTP/1.1\nHost: cam:81");
+        let answered = "HTTP/1.1 302 Found\r\nLocation: http://a:hunter2@cam/y?password=hunter2\r\n\r\n";
+        assert!(!without_secrets(answered).contains("hunter2"), "{}", without_secrets(answered));
     }
 
     #[test]

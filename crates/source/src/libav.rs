@@ -15,14 +15,14 @@ use crate::location::Location;
 use crate::pace::{Clock, wait_until};
 use crate::picture::with_tables;
 use crate::scheme::{Connection, Request, Scheme, any};
-use crate::{About, Error, Options, Phase, Sink, Stop, Transport, listener, on_thread, tls};
+use crate::{About, Error, Options, Phase, Sink, Stop, Transport, dial, listener, on_thread, tls};
 
 // The rows only differ in what they are called.
 pub(crate) static RTMP: Scheme = Scheme {
     names: &["rtmp", "rtmps", "rtmpt"],
     example: "rtmp://host/app/stream",
     doc: "RTMP through FFmpeg",
-    port: Some(1935),
+    port: Some(RTMP_PORT),
     captured: false,
     check: any,
     connect,
@@ -56,6 +56,10 @@ pub(crate) const ANALYZE: Duration = Duration::from_secs(2);
 const MOST_TORN: u32 = 100;
 /// Within which time a call by SRT is turned down by whoever is there; nobody is waited for longer.
 const TURNED_DOWN: Duration = Duration::from_secs(1);
+/// The port of RTMP.
+const RTMP_PORT: u16 = 1935;
+/// After which time without an answer it is looked at whether a server of RTMP takes connections.
+const LOOK: Duration = Duration::from_secs(1);
 /// Demuxers that read ahead of the time.
 const PLAYLISTS: &[&str] = &["hls", "dash"];
 
@@ -168,9 +172,28 @@ pub(crate) fn protocol_name(scheme: &str) -> &'static str {
 /// Opens `request` and reads it to its end.
 pub(crate) fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
+        let there = Location::parse(&request.url).ok().filter(|there| there.scheme.starts_with("rtmp"));
+        let door = sink.clone();
         let thread = on_thread("libav", move |stop| play(&request, &sink, &stop));
-        thread.await.unwrap_or_else(died)
+        tokio::pin!(thread);
+        tokio::select! {
+            error = &mut thread => error,
+            () = look(there, &door) => thread.await,
+        }
+        .unwrap_or_else(died)
     })
+}
+
+/// Looks whether a server of RTMP is there while libavformat waits for its connection, or for an
+/// answer: which of them it does not tell, and servers leave it unanswered when a stream is wanted
+/// that they do not have.
+async fn look(there: Option<Location>, sink: &Sink) {
+    let Some(there) = there else { return };
+    tokio::time::sleep(LOOK).await;
+    let Ok(addresses) = dial::resolve(&there.host, there.port.unwrap_or(RTMP_PORT)).await else { return };
+    if dial::connect(&there.host, addresses).await.is_ok() {
+        sink.takes_connections();
+    }
 }
 
 /// The same by a connection of somebody who tells how far it has come, and who speaks `protocol`

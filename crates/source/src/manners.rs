@@ -12,6 +12,7 @@ mod ledger;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,8 @@ pub(crate) struct Host {
     gone: Notify,
     /// It has taken a connection after a time in which it took none.
     back: Notify,
+    /// It was told in the log that it is asked less often than is wanted.
+    told: AtomicBool,
     /// Held by the source that looks for a sign of life, so that not each of them does.
     knocking: tokio::sync::Mutex<()>,
 }
@@ -101,6 +104,7 @@ impl Host {
             changed: Notify::new(),
             gone: Notify::new(),
             back: Notify::new(),
+            told: AtomicBool::new(false),
             knocking: tokio::sync::Mutex::default(),
         });
         hosts.insert(name, Arc::downgrade(&host));
@@ -150,6 +154,22 @@ impl Host {
     pub(crate) async fn turn(&self, manners: &Manners) {
         let at = place_in(&self.next, manners.apart);
         sleep_until(at.into()).await;
+    }
+
+    /// Says in words that single pictures are asked for every `every` where `wanted` is wanted; in the
+    /// log once, for all sources.
+    pub(crate) fn held_back(&self, every: Duration, wanted: Duration, manners: &Manners) -> String {
+        let rate = 1.0 / manners.apart.as_secs_f64();
+        let sentence = format!(
+            "pictures are asked for every {} ms, where every {} ms is wanted: all sources of {} together may ask {rate:.0} times a second (--host-rate, in a configuration host_rate)",
+            every.as_millis(),
+            wanted.as_millis(),
+            self.name
+        );
+        if !self.told.swap(true, Relaxed) {
+            tracing::warn!("{sentence}");
+        }
+        sentence
     }
 
     /// Ends when one of its connections has ended that had been granted.

@@ -71,6 +71,8 @@ struct Recent {
     monitor: Monitor,
     /// The connection waits for a reader.
     held: bool,
+    /// Why pictures are asked for less often than was wanted.
+    held_back: Option<String>,
 }
 
 /// A connection that waits for a reader, which is not the source's fault.
@@ -123,6 +125,7 @@ impl Progress {
         self.attempts.fetch_add(1, Relaxed);
         let mut recent = self.recent();
         recent.monitor.restart();
+        recent.held_back = None;
         recent.forget();
         drop(recent);
         self.journal().restart(Instant::now());
@@ -174,6 +177,21 @@ impl Progress {
     /// What the newest attempt did.
     pub(crate) fn noted(&self) -> Vec<Entry> {
         self.journal().entries()
+    }
+
+    /// How long the newest attempt took, if it is over.
+    pub(crate) fn attempt_took(&self) -> Option<Duration> {
+        self.journal().over()
+    }
+
+    /// Pictures are asked for less often than was wanted, and why.
+    pub(crate) fn held_back(&self, why: Option<String>) {
+        self.recent().held_back = why;
+    }
+
+    /// The other side takes connections: it is its answer that is waited for.
+    pub(crate) fn takes_connections(&self) -> bool {
+        self.current_phase() == Phase::Connect && self.phase(Phase::Handshake)
     }
 
     fn journal(&self) -> MutexGuard<'_, Journal> {
@@ -233,8 +251,10 @@ impl Progress {
 
     /// How it is.
     pub(crate) fn vitals(&self, now: Instant) -> Vitals {
-        let vitals = self.recent().monitor.vitals(now);
-        Vitals { clock_ahead_s: vitals.clock_ahead_s.map(|ahead| ahead + self.age_s()), ..vitals }
+        let recent = self.recent();
+        let (vitals, held_back) = (recent.monitor.vitals(now), recent.held_back.clone());
+        drop(recent);
+        Vitals { clock_ahead_s: vitals.clock_ahead_s.map(|ahead| ahead + self.age_s()), held_back, ..vitals }
     }
 
     /// It plays what was that long ago, in seconds.
@@ -305,6 +325,7 @@ impl Progress {
     /// An attempt ended; the next one is at `retry`.
     pub(crate) fn failed(&self, error: Error, was_live: bool, retry: Option<Instant>) {
         self.lost(was_live);
+        self.journal().end(Instant::now());
         self.status.send_modify(|status| {
             if was_live {
                 status.since = SystemTime::now();

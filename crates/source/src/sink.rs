@@ -133,6 +133,19 @@ impl Sink {
         }
     }
 
+    /// Pictures are asked for less often than was wanted, and why; or are not any more.
+    pub(crate) fn held_back(&self, why: Option<String>) {
+        self.with(|door| door.progress.held_back(why));
+    }
+
+    /// The other side is known to take connections, so that what it keeps us waiting for is its
+    /// answer: for what opens its connection where nobody sees it.
+    pub(crate) fn takes_connections(&self) {
+        if self.with(|door| door.progress.takes_connections()) == Some(true) {
+            self.line.note(&Note::Phase(Phase::Handshake));
+        }
+    }
+
     /// Lets no deadline run and tells that nobody is sending, until the guard is dropped; then the
     /// attempt begins anew.
     pub(crate) fn wait_for_sender(&self) -> WaitForSender {

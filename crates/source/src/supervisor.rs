@@ -215,6 +215,11 @@ impl Supervisor {
         self.0.progress.noted()
     }
 
+    /// How long the newest attempt to open it took, if that is over.
+    pub(crate) fn attempt_took(&self) -> Option<Duration> {
+        self.0.progress.attempt_took()
+    }
+
     /// What it has brought.
     #[must_use]
     pub fn counters(&self) -> Counters {

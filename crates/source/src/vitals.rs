@@ -30,7 +30,7 @@ const WINDOW: Duration = Duration::from_secs(6);
 const RATE_SECONDS: usize = 5;
 
 /// The health of a source, as far as it shows without decoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vitals {
     /// For how long the picture has been the same, byte for byte, though pictures come: of codecs
     /// with keyframes, the keyframes. Nothing while it changes.
@@ -51,6 +51,8 @@ pub struct Vitals {
     pub clock_ahead_s: Option<f64>,
     /// bit/s of all that came in the last seconds.
     pub bit_rate: f64,
+    /// Why single pictures are asked for less often than was wanted, if they are.
+    pub held_back: Option<String>,
 }
 
 /// Watches what passes.
@@ -187,6 +189,7 @@ impl Monitor {
             lost_a_day: self.lost.iter().filter(|at| now.saturating_duration_since(**at) < DAY).count(),
             clock_ahead_s: self.clock_ahead_s,
             bit_rate: if span > 0.0 { bits as f64 / span.max(1.0) } else { 0.0 },
+            held_back: None,
         }
     }
 }

@@ -59,6 +59,14 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
         "mute" | "hung-up" if location.scheme == "http" && location.port.is_some_and(|port| RTSP.contains(&port)) => {
             format!("Port {} is mostly one of RTSP: try {}.", location.port?, written("rtsp"))
         }
+        "hung-up" if location.scheme == "rtsp" => format!(
+            "It hangs up at once; it may speak TLS there: try {}. If that does not help, close other programs that watch the camera.",
+            written("rtsps")
+        ),
+        "mute" if location.scheme.starts_with("rtmp") => {
+            "The server is there, and says nothing of this stream: is its name, the last part of the URL, spelled right, and is somebody sending it? Ask the server's page which streams it has."
+                .into()
+        }
         "hung-up" if location.scheme == "http" => format!(
             "It answers and hangs up at once. Close other programs that watch the camera; if that does not help, try {}.",
             written("https")
@@ -139,6 +147,8 @@ mod tests {
             ("other-protocol", "rtsp://cam:80/x", "this port speaks HTTP", "554: rtsp://cam/x."),
             ("other-protocol", "http://cam:554/x", "this port speaks RTSP", "Write rtsp://cam:554/x."),
             ("hung-up", "http://cam:554/x", "", "try rtsp://cam:554/x"),
+            ("hung-up", "rtsp://a:hunter2@cam/x", "", "try rtsps://USER:PASSWORD@cam/x."),
+            ("mute", "rtmp://a:hunter2@cam/live/x", "", "is its name, the last part of the URL"),
             ("mute", "rtsp://cam:8080/x", "", "try http://cam:8080/x"),
             ("redirects-inside", "http://cam/x", "redirects to a network at home", "--redirects-inside"),
             ("not-onvif", "onvif://cam:81", "", "onvif://USER:PASSWORD@cam:PORT"),

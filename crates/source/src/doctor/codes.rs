@@ -196,6 +196,10 @@ pub static CODES: &[(&str, &str)] = &[
         "loses-packets",
         "Parts of pictures are lost on the way. Use --transport tcp, a cable in place of WLAN, or a lower bit rate.",
     ),
+    (
+        "held-back",
+        "If the camera bears more requests, allow them with --host-rate (in a configuration host_rate); else ask for fewer pictures with --poll.",
+    ),
     ("uneven", "Pictures come unevenly. WLAN and loaded cameras do that; a cable, or fewer pictures a second, helps."),
     (
         "slower-than-declared",

@@ -46,13 +46,14 @@ pub(super) fn of_bad_url(error: &Error) -> Vec<Step> {
     std::iter::once(url).chain(others.map(not_reached)).collect()
 }
 
-/// The steps of an attempt.
+/// The steps of an attempt, which is over after `over`.
 pub(super) fn of(
     url: &str,
     journal: &[Entry],
     status: &Status,
     error: Option<&Error>,
     decoded: Option<&Result<Duration, Error>>,
+    over: Option<Duration>,
 ) -> Vec<Step> {
     let mut steps = vec![Step { name: "URL", outcome: Outcome::Good, took: None, what: understood(url) }];
     let began = |phase: Phase| {
@@ -65,12 +66,12 @@ pub(super) fn of(
     let is_local = scheme_of(url).is_none_or(|scheme| ["file", "v4l2", "pattern"].contains(&scheme.names[0]));
     for (at, (phase, name)) in PHASES.into_iter().enumerate() {
         let next = PHASES.get(at + 1).map_or(Phase::Streaming, |(phase, _)| *phase);
-        let (from, to) = (began(phase), began(next));
         let outcome = match () {
             () if reached > phase => Outcome::Good,
             () if reached == phase && error.is_some() => Outcome::Bad,
             () => Outcome::NotReached,
         };
+        let (from, to) = (began(phase), if outcome == Outcome::Bad { over } else { began(next) });
         let is_asked = |phase: Phase| journal.iter().any(|entry| entry.note == Note::Phase(phase));
         if phase == Phase::Tls && !is_asked(Phase::Tls) {
             continue;
@@ -94,7 +95,7 @@ pub(super) fn of(
             && let Some(step) = asked(journal, outcome, error)
         {
             let failed = step.outcome == Outcome::Bad;
-            steps.push(step);
+            steps.push(Step { took: took.filter(|_| failed), ..step });
             if failed {
                 steps.push(not_reached(name));
                 continue;

@@ -175,6 +175,13 @@ pub(super) fn of(
     all
 }
 
+/// Adds that pictures are asked for less often than was wanted, if they are: `why` says so.
+pub(super) fn held_back(all: &mut Vec<Verdict>, why: Option<String>) {
+    let Some(why) = why else { return };
+    all.retain(|verdict| verdict.code != "well");
+    all.push(verdict("held-back", Outcome::Doubtful, format!("{why}.")));
+}
+
 /// What works and may give trouble.
 fn doubts(health: &Health, steps: &[Step], mut doubt: impl FnMut(&'static str, String)) {
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());

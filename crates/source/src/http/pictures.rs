@@ -25,7 +25,7 @@ pub(super) async fn run(
     request: &Request,
     sink: &Sink,
 ) -> Error {
-    let pace = Pace::of(request);
+    let mut pace = Pace::of(request);
     let mut door = Door::new(&session, &answer, sink);
     let mut asked = Instant::now();
     loop {
@@ -47,7 +47,7 @@ pub(super) async fn run(
         let known = Known::of(&answer);
         // Kept, or closed before the next one is opened: some cameras serve only one client.
         session.keep(answer);
-        (answer, asked) = match again(&mut session, &known, asked + pace.poll, &pace, sink).await {
+        (answer, asked) = match again(&mut session, &known, asked + pace.poll, &mut pace, sink).await {
             Ok(next) => next,
             Err(error) => return error,
         };
@@ -62,18 +62,44 @@ struct Pace<'a> {
     /// Where it was asked first: other sources of that host know it by this name.
     host: Option<Arc<Host>>,
     manners: &'a Manners,
+    /// Pictures in a row that were asked for late.
+    late: u32,
+    /// When the last one was asked for.
+    last: Option<Instant>,
 }
+
+/// Pictures in a row that are asked for late because of others, before that is told.
+const LATE: u32 = 8;
+/// What is no wait.
+const MOMENT: Duration = Duration::from_millis(5);
 
 impl<'a> Pace<'a> {
     fn of(request: &'a Request) -> Self {
         let host = scheme_of(&request.url).and_then(|scheme| Host::of(&request.url, scheme));
-        Self { poll: request.options.poll, host: host.map(|(host, _)| host), manners: &request.options.manners }
+        Self {
+            poll: request.options.poll,
+            host: host.map(|(host, _)| host),
+            manners: &request.options.manners,
+            late: 0,
+            last: None,
+        }
     }
 
     /// Waits until the host may be asked again, by whomever.
-    async fn turn(&self) {
-        if let Some(host) = &self.host {
-            host.turn(self.manners).await;
+    async fn turn(&mut self, sink: &Sink) {
+        let Some(host) = &self.host else { return };
+        let before = Instant::now();
+        host.turn(self.manners).await;
+        let now = Instant::now();
+        let last = self.last.replace(now);
+        // By what is worth telling, and each time.
+        self.late = if before.elapsed() > (self.poll / 4).max(MOMENT) { self.late.saturating_add(1) } else { 0 };
+        match last {
+            Some(last) if self.late == LATE => {
+                sink.held_back(Some(host.held_back(now - last, self.poll, self.manners)));
+            }
+            _ if self.late == 0 => sink.held_back(None),
+            _ => (),
         }
     }
 }
@@ -83,12 +109,12 @@ async fn again(
     session: &mut Session,
     known: &Known,
     mut due: Instant,
-    pace: &Pace<'_>,
+    pace: &mut Pace<'_>,
     sink: &Sink,
 ) -> Result<(Answer, Instant), Error> {
     loop {
         sleep_until(due).await;
-        pace.turn().await;
+        pace.turn(sink).await;
         let asked = Instant::now();
         due = asked + pace.poll;
         match session.get(sink, Some(known)).await? {

@@ -9,7 +9,7 @@ use source::{Access, Options, Pin, Trust};
 use tokio::net::TcpListener;
 
 use crate::{fakes, rtsp, tls};
-use fakes::{MULTIPART, greets, part, pictures, says};
+use fakes::{MULTIPART, PICTURE, greets, part, pictures, says};
 
 #[allow(dead_code, reason = "one example of several that use it")]
 #[path = "../../../mms/examples/mmst_server/serve.rs"]
@@ -100,6 +100,13 @@ async fn connections(cases: &mut Cases) {
     for scheme in ["http", "rtsp", "ws", "onvif"] {
         cases.add("mute", format!("{scheme}://{}/x", says("", true).await));
     }
+    // It takes the connection, and says nothing of a stream that it does not know.
+    cases.add("mute", format!("rtmp://{}/live/x", says("", true).await));
+    // Single pictures, asked for more often than its host may be.
+    let picture = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", PICTURE.len());
+    let often =
+        cases.add("held-back", format!("http://{}/x.jpg", says([picture.as_bytes(), PICTURE].concat(), true).await));
+    (often.options.poll, often.options.manners.apart) = (ms(1), ms(50));
     // What a server of TLS says to who speaks without (RFC 8446 section 6).
     cases.add("tls-expected", format!("http://{}/x", greets(b"\x15\x03\x01\x00\x02\x02\x16").await));
     let wants = "HTTP/1.1 400 Bad Request\r\n\r\nThis is an HTTPS server; speak HTTPS.";

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 pub const MULTIPART: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n";
-const PICTURE: &[u8] = include_bytes!("../../../formats/tests/data/jpeg/420.jpg");
+pub const PICTURE: &[u8] = include_bytes!("../../../formats/tests/data/jpeg/420.jpg");
 
 /// A server whose connections are handled by `serve`, and counted.
 pub async fn at<F: Future<Output = ()> + Send + 'static>(

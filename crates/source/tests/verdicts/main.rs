@@ -14,7 +14,7 @@ mod tls;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use source::doctor::{self, CODES};
+use source::doctor::{self, CODES, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -61,6 +61,10 @@ async fn every_failure_of_the_accounts_has_a_verdict_of_its_own() {
         }
         // The first is what is told; doubts stand behind what does not work at all.
         assert!(report.verdicts.windows(2).all(|pair| pair[0].outcome >= pair[1].outcome), "{codes:?}");
+        let failed = report.steps.iter().find(|step| step.outcome == Outcome::Bad && step.name != "decoding");
+        if let Some(step) = failed.filter(|step| step.name != "URL") {
+            assert!(step.took.is_some(), "{}: {step:?}", case.url);
+        }
         found.extend(codes);
     }
     let feed = source::Supervisor::pushed("feed", source::Options::default());
