@@ -59,6 +59,12 @@ pub enum Error {
         /// What is wrong there.
         what: String,
     },
+    /// A piece of HLS that cannot be decrypted (RFC 8216 section 5.2).
+    #[error("it cannot be decrypted: {what}")]
+    Encrypted {
+        /// Why.
+        what: &'static str,
+    },
     /// A chunk of a chunked body has no length.
     #[error("byte {at} of the body: expected the length of a chunk in hexadecimal, found {found:02x}")]
     Chunk {

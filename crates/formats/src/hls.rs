@@ -3,14 +3,18 @@
 //! [`Playlist::parse`] takes a list apart, [`Follower`] says which piece comes next while the list
 //! grows. Both are handed text and opened nothing: who fetches is told what and when.
 
+mod decrypt;
 mod follow;
 mod lines;
 
+pub use decrypt::{BLOCK, Decrypter, Key};
 pub use follow::{Fetch, Follower, Next};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Error;
+use decrypt::Said;
 use lines::Lines;
 
 /// Most pieces of a list: segments and parts together.
@@ -51,8 +55,10 @@ pub struct Media {
     pub segments: Vec<Segment>,
     /// Nothing more comes.
     pub ended: bool,
-    /// Its pieces are encrypted.
+    /// Its pieces are encrypted in another way than [`Piece::key`] tells.
     pub encrypted: bool,
+    /// Where its keys are, relative to the list, each once where pieces in a row share one.
+    pub keys: Vec<Arc<str>>,
     /// It has keyframes only, as for fast forward.
     pub pictures_only: bool,
     /// No part is longer; nothing where there are no parts.
@@ -102,6 +108,8 @@ pub struct Piece {
     pub uri: String,
     /// Offset and length in bytes, where it is not all of it.
     pub range: Option<(u64, u64)>,
+    /// How it is encrypted, as a whole; nothing where it is not.
+    pub key: Option<Key>,
 }
 
 impl Playlist {
@@ -129,6 +137,7 @@ struct Reader {
     media: Media,
     segment: Segment,
     map: Option<Piece>,
+    said: Said,
     range: Option<(u64, Option<u64>)>,
     /// The last piece with a range, behind which the next one begins unless it says so.
     last: Option<Piece>,
@@ -151,17 +160,37 @@ impl Reader {
         let text = |name: &str| list().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
         match tag {
             "#EXT-X-STREAM-INF" => {
+                if self.named.len() >= MOST_VARIANTS {
+                    return Err(Error::Playlist { line: at, what: format!("more than {MOST_VARIANTS} variants") });
+                }
                 let bandwidth = text("BANDWIDTH").and_then(|text| text.parse().ok()).unwrap_or(0);
                 self.is_main = true;
                 self.variant = Some(Variant { bandwidth, ..Variant::default() });
                 self.named.push(text("AUDIO"));
             }
-            "#EXT-X-MEDIA" if says("TYPE", "AUDIO") && text("URI").is_some() => self.groups.extend(text("GROUP-ID")),
+            "#EXT-X-MEDIA" if says("TYPE", "AUDIO") && text("URI").is_some() => {
+                if self.groups.len() >= MOST_VARIANTS {
+                    return Err(Error::Playlist {
+                        line: at,
+                        what: format!("more than {MOST_VARIANTS} lists of sound"),
+                    });
+                }
+                self.groups.extend(text("GROUP-ID"));
+            }
             "#EXT-X-TARGETDURATION" => self.media.target = lines::seconds(value).unwrap_or_default(),
             "#EXT-X-MEDIA-SEQUENCE" => self.media.sequence = value.trim().parse().unwrap_or(0),
             "#EXT-X-ENDLIST" => self.media.ended = true,
             "#EXT-X-I-FRAMES-ONLY" => self.media.pictures_only = true,
-            "#EXT-X-KEY" => self.media.encrypted |= !says("METHOD", "NONE"),
+            "#EXT-X-KEY" => {
+                self.said = Said::of(value);
+                self.media.encrypted |= self.said == Said::Otherwise;
+                if let Some(key) = self.key().filter(|key| self.media.keys.last() != Some(&key.uri)) {
+                    if self.media.keys.len() >= MOST_PIECES {
+                        return Err(Error::Playlist { line: at, what: format!("more than {MOST_PIECES} keys") });
+                    }
+                    self.media.keys.push(key.uri);
+                }
+            }
             "#EXT-X-DISCONTINUITY" => self.segment.discontinuity = true,
             "#EXT-X-GAP" => self.segment.gap = true,
             "#EXTINF" => self.segment.duration = lines::seconds(value).unwrap_or_default(),
@@ -169,7 +198,8 @@ impl Reader {
             "#EXT-X-MAP" => {
                 let range = text("BYTERANGE").and_then(|text| lines::range(&text));
                 let uri = text("URI").unwrap_or_default();
-                self.map = Some(Piece { uri, range: range.map(|(length, from)| (from.unwrap_or(0), length)) });
+                let range = range.map(|(length, from)| (from.unwrap_or(0), length));
+                self.map = Some(Piece { uri, range, key: self.key() });
             }
             "#EXT-X-SKIP" => {
                 let skipped = text("SKIPPED-SEGMENTS").and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -181,6 +211,8 @@ impl Reader {
                 self.media.hold_back = seconds("HOLD-BACK");
                 self.media.part_hold_back = seconds("PART-HOLD-BACK");
             }
+            // Of what is encrypted as a whole a part is not the begin of a chain of blocks.
+            "#EXT-X-PART" if self.key().is_some() => {}
             "#EXT-X-PART" => {
                 let range = text("BYTERANGE").and_then(|text| lines::range(&text));
                 let piece = self.piece(text("URI").unwrap_or_default(), range);
@@ -199,9 +231,6 @@ impl Reader {
 
     fn uri(&mut self, at: usize, line: &str) -> Result<(), Error> {
         if let Some(variant) = self.variant.take() {
-            if self.variants.len() >= MOST_VARIANTS {
-                return Err(Error::Playlist { line: at, what: format!("more than {MOST_VARIANTS} variants") });
-            }
             self.variants.push(Variant { uri: line.to_owned(), ..variant });
             return Ok(());
         }
@@ -220,9 +249,14 @@ impl Reader {
             let behind = behind.map_or(0, |(from, length)| from.saturating_add(length));
             (from.unwrap_or(behind), length)
         });
-        let piece = Piece { uri, range };
+        let piece = Piece { uri, range, key: self.key() };
         self.last = Some(piece.clone());
         piece
+    }
+
+    /// Of the segment that comes next.
+    fn key(&self) -> Option<Key> {
+        self.said.key(self.media.sequence.saturating_add(self.media.segments.len() as u64))
     }
 
     fn count(&mut self, at: usize) -> Result<(), Error> {
@@ -239,6 +273,9 @@ impl Reader {
                 variant.separate_sound = named.as_ref().is_some_and(|group| self.groups.contains(group));
             }
             return Playlist::Main(self.variants);
+        }
+        if !self.media.keys.is_empty() {
+            (self.media.part_target, self.media.part_hold_back) = (None, None);
         }
         if !self.segment.parts.is_empty() {
             self.segment.map.clone_from(&self.map);

@@ -26,17 +26,35 @@ const PICTURES: u16 = 50;
 
 /// Segments of 10 pictures with the numbers from `first` on.
 fn segments(folder: &Path, name: &str, first: u16) -> Vec<PathBuf> {
+    segments_as(folder, name, first, "ts", &[])
+}
+
+fn segments_as(folder: &Path, name: &str, first: u16, extension: &str, way: &[&str]) -> Vec<PathBuf> {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "320x240", "-r", "25", "-i", "-"]);
     ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "10", "-f", "hls", "-hls_time", "0.4"]);
-    ffmpeg.args(["-hls_list_size", "0"]).arg(folder.join(format!("{name}.m3u8"))).stdin(Stdio::piped());
+    ffmpeg.args(["-hls_list_size", "0"]).args(way).arg(folder.join(format!("{name}.m3u8"))).stdin(Stdio::piped());
     let mut child = ffmpeg.spawn().expect("apt install ffmpeg");
     let mut pipe = child.stdin.take().unwrap();
     (first..first + PICTURES).for_each(|number| pipe.write_all(&picture(number)).unwrap());
     drop(pipe);
     assert!(child.wait().unwrap().success());
-    let all = (0..).map(|at| folder.join(format!("{name}{at}.ts")));
+    let all = (0..).map(|at| folder.join(format!("{name}{at}.{extension}")));
     all.take_while(|path| path.exists()).collect()
+}
+
+/// What a list says of its pieces before it names them.
+static KEYS: &str = "#EXT-X-KEY:METHOD=AES-128,URI=\"secret/key\"\n";
+const KEY: [u8; 16] = *b"0123456789abcdef";
+
+/// Encrypts what is in a file as segment `number`, by a stranger.
+fn encrypt(file: &Path, number: usize) {
+    let encrypted = file.with_extension("aes");
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["enc", "-aes-128-cbc", "-K", &hex(&KEY), "-iv", &format!("{number:032x}"), "-in"]).arg(file);
+    assert!(openssl.arg("-out").arg(&encrypted).status().expect("apt install openssl").success());
+    std::fs::rename(encrypted, file).unwrap();
 }
 
 /// The playlist, longer by a segment each time.
@@ -52,7 +70,7 @@ fn playlist(parts: &[PathBuf], asked: usize, cut: usize) -> String {
     text
 }
 
-async fn answer(mut stream: TcpStream, parts: Arc<Vec<PathBuf>>, asked: Arc<AtomicUsize>, cut: usize) {
+async fn answer(mut stream: TcpStream, parts: Arc<Vec<PathBuf>>, asked: Arc<AtomicUsize>, cut: usize, head: &str) {
     let mut request = Vec::new();
     while stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
         if !request.ends_with(b"\r\n\r\n") {
@@ -63,6 +81,7 @@ async fn answer(mut stream: TcpStream, parts: Arc<Vec<PathBuf>>, asked: Arc<Atom
         let (kind, body) = match path {
             "live.m3u8" => {
                 let text = playlist(&parts, asked.fetch_add(1, Relaxed), cut);
+                let text = text.replacen("#EXTINF", &format!("{head}#EXTINF"), 1);
                 ("application/vnd.apple.mpegurl", text.into_bytes())
             }
             file => ("video/mp2t", std::fs::read(parts[0].with_file_name(file)).unwrap()),
@@ -108,16 +127,76 @@ async fn served() -> (String, Arc<AtomicUsize>, tempfile::TempDir) {
     let mut parts = segments(folder.path(), "a", 0);
     let cut = parts.len();
     parts.extend(segments(folder.path(), "b", PICTURES));
+    let (url, asked) = serve(parts, cut, "").await;
+    (url, asked, folder)
+}
+
+/// Serves these pieces in a list that grows, with a discontinuity at `cut` and `head` before the first one.
+async fn serve(parts: Vec<PathBuf>, cut: usize, head: &'static str) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (parts, asked) = (Arc::new(parts), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&asked);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&parts), Arc::clone(&counted), cut));
+            tokio::spawn(answer(stream, Arc::clone(&parts), Arc::clone(&counted), cut, head));
         }
     });
-    (format!("http://{address}/live.m3u8"), asked, folder)
+    (format!("http://{address}/live.m3u8"), asked)
+}
+
+#[tokio::test]
+async fn fragmented_mp4_in_whole_segments_is_played_picture_by_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let way = ["-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init.mp4"];
+    let parts = segments_as(folder.path(), "a", 0, "m4s", &way);
+    assert_eq!(parts.len(), 5);
+    let (url, _) = serve(parts, usize::MAX, "#EXT-X-MAP:URI=\"init.mp4\"\n").await;
+    let (source, numbers) = numbers(&url, Options::default(), PICTURES - 3).await;
+    assert_eq!((numbers[0], source.vitals().gaps), (0, 0));
+}
+
+/// RFC 8216 section 3.4: each piece begins with an ID3 tag that tells its time.
+#[tokio::test]
+async fn packed_aac_is_played_frame_by_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", "sine=d=4:r=48000", "-c:a", "aac", "-f", "adts"]);
+    assert!(ffmpeg.arg(folder.path().join("all.aac")).status().expect("apt install ffmpeg").success());
+    let all = std::fs::read(folder.path().join("all.aac")).unwrap();
+    let (mut frames, mut rest) = (Vec::new(), &all[..]);
+    while let [_, _, _, high, middle, low, ..] = rest {
+        // ISO 13818-7 section 6.2.1: 13 bits of length.
+        let length = usize::from(high & 3) << 11 | usize::from(*middle) << 3 | usize::from(low >> 5);
+        let (frame, behind) = rest.split_at(length);
+        frames.push(frame);
+        rest = behind;
+    }
+    let mut parts = Vec::new();
+    for (number, piece) in frames.chunks(20).enumerate() {
+        let at = (number * 20 * 1024 * 90 / 48) as u64;
+        let owner = b"com.apple.streaming.transportStreamTimestamp\0";
+        let size = (owner.len() + 8) as u8;
+        let mut bytes = [b"ID3\x04\0\0\0\0\0", &[size + 10][..], b"PRIV\0\0\0", &[size], &[0, 0], owner].concat();
+        bytes.extend(at.to_be_bytes());
+        piece.iter().for_each(|frame| bytes.extend_from_slice(frame));
+        parts.push(folder.path().join(format!("a{number}.aac")));
+        std::fs::write(&parts[number], bytes).unwrap();
+    }
+    let (url, _) = serve(parts, usize::MAX, "").await;
+    ffmpeg::init();
+    let source = Supervisor::new("cam", &url, Options { sound_alone: true, ..Options::default() }).unwrap();
+    let mut cursor = source.feed().cursor(Start::Oldest);
+    let mut last = None;
+    // The demuxer waits for what is behind the last ones.
+    for (at, frame) in frames.iter().enumerate().take(frames.len() - 3) {
+        let entry = timeout(PATIENCE, cursor.next()).await.unwrap_or_else(|_| panic!("none after {at}")).unwrap();
+        // With its head or without.
+        assert!(frame.ends_with(&entry.packet.data), "frame {at}");
+        let step = last.map(|last| entry.packet.pts.saturating_since(last).as_micros());
+        assert!(step.is_none_or(|step| (21_000..22_000).contains(&step)), "{step:?} before frame {at}");
+        last = Some(entry.packet.pts);
+    }
 }
 
 #[tokio::test]
@@ -295,4 +374,71 @@ async fn parts_are_fetched_as_they_come_with_password_and_headers_over_one_conne
     assert!(asked.iter().filter(|path| path.ends_with("false")).count() <= 2, "{asked:#?}");
     assert!(server.connections.load(Relaxed) <= 3, "{} connections", server.connections.load(Relaxed));
     assert_eq!(source.vitals().gaps, 0);
+}
+
+/// Serves an encrypted list that grows, to who knows the password and has the header; what was asked for.
+async fn encrypted(key: &'static [u8]) -> (String, Options, Arc<Mutex<Vec<String>>>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = Arc::new(segments(folder.path(), "a", 0));
+    parts.iter().enumerate().for_each(|(number, part)| encrypt(part, number));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (told, lists) = (Arc::clone(&asked), Arc::new(AtomicUsize::new(0)));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (parts, told, lists) = (Arc::clone(&parts), Arc::clone(&told), Arc::clone(&lists));
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
+                    if !request.ends_with(b"\r\n\r\n") {
+                        continue;
+                    }
+                    let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
+                    let path = text.split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
+                    let let_in = text.contains("Authorization: Basic dTpwQHNz") && text.contains("X-Key: 1");
+                    told.lock().unwrap().push(format!("{path} {let_in}"));
+                    let (status, body) = match (let_in, &*path) {
+                        (false, _) => ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", Vec::new()),
+                        (_, "live.m3u8") => {
+                            let list = playlist(&parts, lists.fetch_add(1, Relaxed), usize::MAX);
+                            ("200 OK", list.replacen("#EXTINF", &format!("{KEYS}#EXTINF"), 1).into_bytes())
+                        }
+                        (_, "secret/key") => ("200 OK", key.to_vec()),
+                        (_, file) => ("200 OK", std::fs::read(parts[0].with_file_name(file)).unwrap()),
+                    };
+                    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+                    stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+                }
+            });
+        }
+    });
+    let mut options = Options::default();
+    options.access.headers.add("X-Key", "1").unwrap();
+    (format!("http://u:p@ss@{address}/live.m3u8"), options, asked, folder)
+}
+
+#[tokio::test]
+async fn an_encrypted_list_is_played_with_a_key_that_is_asked_for_as_its_pieces_are() {
+    let (url, options, asked, _folder) = encrypted(&KEY).await;
+    let (source, numbers) = numbers(&url, options, PICTURES - 3).await;
+    let asked = asked.lock().unwrap().clone();
+    assert_eq!(numbers[0], 0, "{asked:#?}");
+    assert_eq!(source.vitals().gaps, 0);
+    let keys: Vec<_> = asked.iter().filter(|path| path.starts_with("secret/key")).collect();
+    assert_eq!(keys, ["secret/key true"], "{asked:#?}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_or_another_one_is_told() {
+    for (key, part) in [(&b"short"[..], "expected a key of 16 bytes"), (b"0123456789abcdeX", "the key is another one")]
+    {
+        let (url, options, _asked, _folder) = encrypted(key).await;
+        let source = Supervisor::new("cam", &url, options).unwrap();
+        let _cursor = source.feed().cursor(Start::Oldest);
+        let mut status = source.status();
+        let failed = timeout(PATIENCE, status.wait_for(|status| status.error.is_some())).await.unwrap().unwrap();
+        let told = failed.error.as_ref().unwrap().to_string();
+        assert!(told.contains(part), "{told}");
+    }
 }

@@ -60,7 +60,7 @@ fn a_list_is_taken_apart() {
     assert_eq!((&*last.parts[0].piece.uri, last.parts[0].independent), ("p, 0.mp4", true));
     assert_eq!(last.parts[1].piece.range, Some((3, 9)));
     assert!(!list.ended && !list.encrypted);
-    assert!(media("#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-ENDLIST\n").encrypted);
+    assert!(media("#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXT-X-ENDLIST\n").encrypted);
     assert!(!media("#EXTM3U\n#EXT-X-KEY:METHOD=NONE\n").encrypted);
 }
 
@@ -188,7 +188,7 @@ fn parts_that_have_left_the_list_are_made_up_for_by_the_next_segment() {
 fn another_header_begins_anew_and_an_end_ends() {
     let mut follower = Follower::new();
     let mut list = live(0, 4, u64::MAX);
-    let header = |uri: &str| Some(Piece { uri: uri.into(), range: None });
+    let header = |uri: &str| Some(Piece { uri: uri.into(), ..Piece::default() });
     for (at, segment) in list.segments.iter_mut().enumerate() {
         segment.map = header(if at < 3 { "a" } else { "b" });
     }
@@ -220,4 +220,34 @@ fn a_list_that_does_not_say_how_long_its_segments_are_is_not_asked_on_and_on() {
     let mut follower = Follower::new();
     follower.handle(Media::default());
     assert_eq!(follower.poll(), Next::Reload { after: Duration::from_millis(100), wait_for: None });
+}
+
+#[test]
+fn pieces_have_the_key_that_stands_before_them() {
+    let list = media(
+        "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-PART-INF:PART-TARGET=0.5\n#EXTINF:1,\na\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n\
+         #EXT-X-MAP:URI=\"m\"\n#EXT-X-PART:DURATION=0.5,URI=\"b0\"\n#EXTINF:1,\nb\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0xff\n\
+         #EXTINF:1,\nc\n#EXT-X-KEY:METHOD=NONE\n#EXTINF:1,\nd\n",
+    );
+    let key = |at: usize| list.segments[at].whole.as_ref().unwrap().key.as_ref().map(|key| (&*key.uri, key.iv[15]));
+    assert_eq!([key(0), key(1), key(2), key(3)], [None, Some(("k", 8)), Some(("k", 255)), None]);
+    assert_eq!(list.segments[1].map.as_ref().unwrap().key.as_ref().unwrap().iv[15], 8);
+    assert_eq!((list.encrypted, list.keys.len(), list.part_target), (false, 1, None));
+    assert!(list.segments.iter().all(|segment| segment.parts.is_empty()));
+}
+
+#[test]
+fn a_list_of_a_million_lines_is_refused_and_holds_no_more_than_its_bounds() {
+    let refused =
+        |line: &str| Playlist::parse(&format!("#EXTM3U\n{}", line.repeat(1_000_000))).unwrap_err().to_string();
+    for line in ["a\n", "#EXTINF:1,\na\n", "#EXT-X-PART:DURATION=1,URI=\"a\"\n"] {
+        assert!(refused(line).contains("more than 32768 pieces"), "{line}");
+    }
+    assert!(refused("#EXT-X-STREAM-INF:BANDWIDTH=1\na\n").contains("more than 256 variants"));
+    // Tags that name nothing are passed over; of keys as many are kept as there may be pieces.
+    let keys = "#EXT-X-KEY:METHOD=AES-128,URI=\"a\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"b\"\n";
+    assert!(refused(keys).contains("more than 32768 keys"));
+    let groups = "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"b\"\n";
+    assert!(refused(groups).contains("more than 256"));
+    assert!(refused("#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\n").contains("more than 256 variants"));
 }

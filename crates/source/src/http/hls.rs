@@ -3,14 +3,14 @@
 //!
 //! libavformat's own client knows no parts, so it is segments behind, and asks for pieces without
 //! our headers, password, proxy and trust. It still opens what is no broadcast (a list that has
-//! ended is a recording, in which it can go to places), what is encrypted, and what has its sound
-//! in a list of its own.
+//! ended is a recording, in which it can go to places), what is encrypted in another way than as a
+//! whole, and what has its sound in a list of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use formats::hls::{Fetch, Follower, Media, Next, Piece, Playlist};
+use formats::hls::{BLOCK, Decrypter, Fetch, Follower, Key, Media, Next, Piece, Playlist};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -31,6 +31,8 @@ const MOST_BYTES: usize = 4 << 20;
 const MOST_MISSING: u32 = 3;
 /// How much longer than a segment an answer may take that the server was asked to wait with.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Most hosts of the keys of a list that FFmpeg opens.
+const MOST_KEY_HOSTS: usize = 16;
 /// Most bytes of what has to be read before a segment.
 const MOST_HEAD: usize = 4 << 20;
 /// What is read of a piece at once, in bytes.
@@ -81,6 +83,10 @@ pub(super) async fn run(
         }
     };
     if media.ended || media.encrypted || media.pictures_only {
+        // FFmpeg asks for keys as for anything else, whoever may have named them.
+        if let Err(error) = may_be_asked(&session, &media, &sink).await {
+            return Outcome::Over(error);
+        }
         return Outcome::NotOurs(start, sink);
     }
     session.patience = media.target + PATIENCE;
@@ -103,6 +109,8 @@ struct Player<'a> {
     demuxer: Option<Demuxer>,
     /// What the next demuxer has to read first.
     head: BytesMut,
+    /// The key that was asked for last, by the name that the list has for it.
+    key: Option<(Arc<str>, [u8; BLOCK])>,
     /// What it shows does not follow what was shown before.
     broken: bool,
     missing: u32,
@@ -124,6 +132,7 @@ impl<'a> Player<'a> {
             sink: Arc::new(sink),
             demuxer: None,
             head: BytesMut::new(),
+            key: None,
             broken: false,
             missing: 0,
         }
@@ -245,6 +254,10 @@ impl<'a> Player<'a> {
 
     /// Hands a piece on as it comes.
     async fn pass(&mut self, piece: &Piece, to: To) -> Result<(), Error> {
+        let mut decrypter = match &piece.key {
+            Some(key) => Some(Decrypter::new(self.key(key).await?, key.iv)),
+            None => None,
+        };
         go_to(&mut self.session, &self.list, &piece.uri)?;
         self.session.range = piece.range;
         let fetched = self.session.get(&self.sink, Some(&Known::default())).await;
@@ -270,20 +283,59 @@ impl<'a> Player<'a> {
             let mut taken = bytes.split().freeze().split_off(over);
             taken.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left -= taken.len() as u64;
-            match to {
-                _ if taken.is_empty() => {}
-                To::Demuxer => self.give(taken).await?,
-                To::Head if self.head.len() + taken.len() <= MOST_HEAD => self.head.extend_from_slice(&taken),
-                To::Head => {
-                    return Err(Error::Broken { what: format!("{place}: a header of more than {MOST_HEAD} bytes") });
-                }
+            if let Some(decrypter) = &mut decrypter {
+                taken = decrypter.handle(&taken).into();
             }
+            self.hand_on(taken, to, &place).await?;
         }
         if answer.is_cut() && left > 0 {
             return Err(Error::Ended { what: Some(format!("{place}: cut off within a piece")) });
         }
+        if let Some(decrypter) = decrypter {
+            let last = decrypter.finish().map_err(|error| Error::Broken { what: format!("{place}: {error}") })?;
+            self.hand_on(last.into(), to, &place).await?;
+        }
         self.session.keep(answer);
         Ok(())
+    }
+
+    async fn hand_on(&mut self, bytes: Bytes, to: To, place: &str) -> Result<(), Error> {
+        match to {
+            _ if bytes.is_empty() => {}
+            To::Demuxer => self.give(bytes).await?,
+            To::Head if self.head.len() + bytes.len() <= MOST_HEAD => self.head.extend_from_slice(&bytes),
+            To::Head => {
+                return Err(Error::Broken { what: format!("{place}: a header of more than {MOST_HEAD} bytes") });
+            }
+        }
+        Ok(())
+    }
+
+    /// The key of a piece, which is asked for as pieces are, and once where they share it.
+    async fn key(&mut self, key: &Key) -> Result<[u8; BLOCK], Error> {
+        if let Some((uri, bytes)) = &self.key
+            && *uri == key.uri
+        {
+            return Ok(*bytes);
+        }
+        go_to(&mut self.session, &self.list, &key.uri)?;
+        let mut answer = answered(self.session.get(&self.sink, Some(&Known::default())).await?)?;
+        let place = self.session.location().to_string();
+        let mut bytes = BytesMut::new();
+        while bytes.len() <= BLOCK {
+            match answer.read(&mut bytes).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => return Err(Error::Ended { what: Some(format!("{place}: {error}")) }),
+            }
+        }
+        let Ok(found) = <[u8; BLOCK]>::try_from(&bytes[..]) else {
+            let more = if bytes.len() > BLOCK { "more" } else { "less" };
+            return Err(Error::Broken { what: format!("{place}: expected a key of {BLOCK} bytes, found {more}") });
+        };
+        self.session.keep(answer);
+        self.key = Some((Arc::clone(&key.uri), found));
+        Ok(found)
     }
 
     async fn give(&mut self, bytes: Bytes) -> Result<(), Error> {
@@ -297,6 +349,25 @@ impl<'a> Player<'a> {
         // It has ended by itself: what is wrong is not the way to the server.
         Err(self.end().await.unwrap_or(Error::Ended { what: None }))
     }
+}
+
+/// Whether all hosts of the keys that a list names may be asked.
+async fn may_be_asked(session: &Session, media: &Media, sink: &Sink) -> Result<(), Error> {
+    let list = session.location();
+    let mut hosts = Vec::new();
+    for uri in &media.keys {
+        let Ok(there) = list.join(uri) else { continue };
+        // Of other protocols FFmpeg takes none from a list that came by HTTP but such as name no host.
+        if !matches!(&*there.scheme, "http" | "https") || hosts.contains(&there.host) {
+            continue;
+        }
+        if hosts.len() >= MOST_KEY_HOSTS {
+            return Err(Error::Broken { what: format!("{list} has keys at more than {MOST_KEY_HOSTS} hosts") });
+        }
+        session.looked_up(&there, sink).await?;
+        hosts.push(there.host);
+    }
+    Ok(())
 }
 
 /// Goes to where `uri` is, seen from the list.

@@ -208,7 +208,7 @@ impl Session {
     }
 
     /// Whether another protocol may be led to `there`, whose name only its own client would look up.
-    async fn looked_up(&self, there: &Location, sink: &Sink) -> Result<(), Error> {
+    pub(super) async fn looked_up(&self, there: &Location, sink: &Sink) -> Result<(), Error> {
         if self.reach == Reach::Here {
             return Ok(());
         }
