@@ -16,7 +16,7 @@ def record(at_us, kind, payload, sender=0, line=0):
 def jpegs():
     """Pictures, each brighter than the one before."""
     raw = b"".join(bytes([20 * number]) * (WIDTH * HEIGHT) for number in range(PICTURES))
-    arguments = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{WIDTH}x{HEIGHT}", "-i", "-", "-c:v", "mjpeg", "-q:v", "2"]
+    arguments = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{WIDTH}x{HEIGHT}", "-i", "-", "-c:v", "mjpeg"]
     film = subprocess.run(
         ["ffmpeg", "-v", "error", *arguments, "-f", "mjpeg", "-"], input=raw, capture_output=True, check=True
     ).stdout

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feed::Start;
-use source::{Decoding, Options, Supervisor, Wanted};
+use source::{Capture, Decoding, Options, Supervisor, Wanted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -420,13 +420,20 @@ async fn encrypted(key: &'static [u8]) -> (String, Options, Arc<Mutex<Vec<String
 
 #[tokio::test]
 async fn an_encrypted_list_is_played_with_a_key_that_is_asked_for_as_its_pieces_are() {
-    let (url, options, asked, _folder) = encrypted(&KEY).await;
-    let (source, numbers) = numbers(&url, options, PICTURES - 3).await;
+    let (url, options, asked, folder) = encrypted(&KEY).await;
+    let file = folder.path().join("cam.hwc");
+    let capture = Some(Capture { path: file.clone(), bytes: Capture::BYTES });
+    let (source, numbers) = numbers(&url, Options { capture, ..options }, PICTURES - 3).await;
     let asked = asked.lock().unwrap().clone();
     assert_eq!(numbers[0], 0, "{asked:#?}");
     assert_eq!(source.vitals().gaps, 0);
     let keys: Vec<_> = asked.iter().filter(|path| path.starts_with("secret/key")).collect();
     assert_eq!(keys, ["secret/key true"], "{asked:#?}");
+    drop(source);
+    assert!(Capture::written(PATIENCE));
+    let url = format!("replay:{}?speed=max", file.display());
+    let (_, played) = numbers_with_gaps(&url, Options::default(), PICTURES - 3).await;
+    assert_eq!(played, numbers, "a capture has the key");
 }
 
 #[tokio::test]
