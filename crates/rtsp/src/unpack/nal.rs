@@ -22,6 +22,9 @@ const FIRST_ROOM: usize = 32 << 10;
 /// Bytes of what does not belong to a slice that go unused at most in a unit's allocation, and the part of it.
 const SPARE: usize = 512;
 const SPARE_PART: usize = 4;
+/// Pictures that end in one packet: one, and the one that is ended by it; each is copied with the
+/// parameter sets, however small it is.
+const MOST_ENDING: usize = 8;
 
 /// Whether a decoder can start at an access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +108,7 @@ const CUT: &str = "it ends within a NAL unit";
 const NO_UNIT: &str = "it is no NAL unit";
 const INTERLEAVED: &str = "its NAL units are interleaved (packetization mode 2)";
 const TOO_LARGE: &str = "its picture is too large";
+const TOO_MANY: &str = "it has too many pictures";
 const WITHIN: &str = "it begins within a NAL unit";
 
 impl Nals {
@@ -147,13 +151,14 @@ impl Nals {
     /// # Errors
     /// What is wrong with it. Its picture is given up, and what follows may be good.
     pub fn handle(&mut self, packet: &Rtp<'_>, is_lossy: bool) -> Result<(), &'static str> {
+        let ended = self.end_before(packet, is_lossy);
         let taken = self.take(packet, is_lossy);
         if taken.is_err() {
             self.give_up();
             self.timestamp = packet.timestamp;
             self.place = if packet.marker { Place::Between } else { Place::Skipping };
         }
-        taken
+        ended.and(taken)
     }
 
     /// The next picture that is whole.
@@ -167,6 +172,18 @@ impl Nals {
         self.data.len() + self.front.len() + self.small.len()
     }
 
+    /// Ends what a packet does not belong to. What is wrong with that says nothing of the packet.
+    fn end_before(&mut self, packet: &Rtp<'_>, is_lossy: bool) -> Result<(), &'static str> {
+        if is_lossy || self.place != Place::Within || packet.timestamp == self.timestamp {
+            return Ok(());
+        }
+        let ended = if self.edges.is_open() { self.end_of_time() } else { Ok(()) };
+        if !self.data.is_empty() {
+            self.finish();
+        }
+        ended
+    }
+
     fn take(&mut self, packet: &Rtp<'_>, is_lossy: bool) -> Result<(), &'static str> {
         let is_same = packet.timestamp == self.timestamp;
         let follows_marker = self.place == Place::Between && !is_lossy;
@@ -177,23 +194,11 @@ impl Nals {
             self.give_up();
             self.marked = None;
         }
-        let mut complaint = Ok(());
-        match self.place {
-            Place::Skipping if is_same => {
-                if packet.marker && !self.has_false_markers {
-                    self.place = Place::Between;
-                }
-                return Ok(());
+        if self.place == Place::Skipping && is_same {
+            if packet.marker && !self.has_false_markers {
+                self.place = Place::Between;
             }
-            Place::Within if !is_same => {
-                if self.edges.is_open() {
-                    complaint = self.end_of_time();
-                }
-                if !self.data.is_empty() {
-                    self.finish();
-                }
-            }
-            _ => {}
+            return Ok(());
         }
         self.place = Place::Within;
         self.timestamp = packet.timestamp;
@@ -205,7 +210,7 @@ impl Nals {
                 _ => {}
             }
         }
-        complaint
+        Ok(())
     }
 
     /// The packet was the last one of its picture, if it can be.
@@ -361,6 +366,9 @@ impl Nals {
     /// A slice begins; the first one brings with it what has to stand before it.
     fn begin_slice(&mut self, head: &[u8], body: &[u8]) -> Result<(), &'static str> {
         if self.data.is_empty() {
+            if self.out.len() >= MOST_ENDING {
+                return Err(TOO_MANY);
+            }
             let [first, second] = [head[0], head.get(1).copied().unwrap_or(0)];
             let next = body.first().copied();
             let slice = [first, if head.len() > 1 { second } else { next.unwrap_or(0) }, next.unwrap_or(0)];

@@ -7,6 +7,8 @@ use media::nal::{Bits, Role, START_CODE, Syntax, unescaped, units};
 pub(super) const MOST_SET: usize = 4 << 10;
 /// Most sets that are kept: H.264 allows 32 SPS and 256 PPS, cameras have one or two of each.
 pub(super) const MOST_SETS: usize = 32;
+/// Bytes of all of them together, which stand before every keyframe.
+const MOST: usize = 16 << 10;
 /// What is looked at for the number of a set; it stands behind at most 7 layers of H.265.
 const BEGIN: usize = 160;
 
@@ -45,6 +47,10 @@ impl Sets {
         }
         let Some(number) = number(self.syntax, kind, unit) else { return false };
         let set = Set { place: (kind, number), unit: unit.into() };
+        let others: usize = self.kept.iter().filter(|kept| kept.place != set.place).map(|kept| kept.unit.len()).sum();
+        if others + unit.len() > MOST {
+            return false;
+        }
         match self.kept.binary_search_by_key(&set.place, |set| set.place) {
             Ok(at) => self.kept[at] = set,
             Err(_) if self.kept.len() >= MOST_SETS => return false,
@@ -159,5 +165,11 @@ mod tests {
             sets.learn(&[&[0x68][..], &coded.to_be_bytes()].concat());
         }
         assert_eq!(sets.kept.len(), MOST_SETS);
+        let mut sets = Sets::new(Syntax::H264, &[]);
+        for number in 1_u8..=32 {
+            // ue(v) of 127 and more, in 15 bits.
+            sets.learn(&[&[0x68, 1, number << 1][..], &[7; MOST_SET - 3]].concat());
+        }
+        assert_eq!(sets.len(), MOST / MOST_SET * (START_CODE.len() + MOST_SET));
     }
 }

@@ -182,8 +182,25 @@ fn fragments_without_their_edges_are_bad_unless_the_camera_never_sets_them() {
     let parts = fragments(&big, 10);
     let mut sent = stream(&parts, 1);
     sent.extend([packet(7, false, &parts[0]), packet(8, true, INTER)]);
+    // The picture behind it is whole, and so is all that refers to it.
+    sent.extend([packet(9, true, INTER)]);
     let (pictures, bad) = run(Syntax::H264, &[], &sent);
-    assert_eq!((pictures.len(), bad, pictures[1].lost), (2, 1, true));
+    let found: Vec<_> = pictures.iter().map(|picture| (picture.timestamp, picture.lost)).collect();
+    assert_eq!((found, bad), (vec![(0, false), (8, true), (9, false)], 1));
+    // In parts, too.
+    let mut sent = stream(&parts, 1);
+    sent.push(packet(7, false, &parts[0]));
+    sent.extend(parts.iter().enumerate().map(|(at, part)| packet(8, at == parts.len() - 1, part)));
+    let (pictures, bad) = run(Syntax::H264, &[], &sent);
+    let found: Vec<_> = pictures.iter().map(|picture| (picture.timestamp, picture.lost)).collect();
+    assert_eq!((found, bad), (vec![(0, false), (8, true)], 1));
+}
+
+#[test]
+fn a_packet_full_of_pictures_becomes_no_more_than_a_few() {
+    let keyframes: Vec<&[u8]> = std::iter::repeat_n([AUD, &IDR[..2]], 1000).flatten().collect();
+    let (pictures, bad) = run(Syntax::H264, &annex_b(&[SPS, PPS]), &[packet(1, true, &aggregate(&keyframes))]);
+    assert_eq!((pictures.len(), bad), (8, 1));
 }
 
 #[test]
