@@ -82,6 +82,8 @@ pub(super) struct Intake {
     size: Option<Size>,
     /// Something was lost that the next picture does not know of.
     lost: bool,
+    /// The parameter sets that are in force do not.
+    makes_no_sense: bool,
     damage: Damage,
     /// A picture has come since this was asked last.
     had_picture: bool,
@@ -111,6 +113,7 @@ impl Intake {
             tracks: Vec::new(),
             size: None,
             lost: false,
+            makes_no_sense: false,
             damage: Damage::default(),
             had_picture: false,
             bad_since: None,
@@ -249,15 +252,25 @@ impl Intake {
     /// A picture of H.264 or H.265, with the parameter sets if they are others than before.
     fn picture(&mut self, place: usize, picture: Picture, parameters: Option<Bytes>, now: Instant) -> Result<(), End> {
         let lost = picture.lost | std::mem::take(&mut self.lost);
+        let corrupt = self.damage.of(&picture, lost);
         if let Some(parameters) = parameters {
-            match self.plan.with_parameters(&parameters) {
-                Some(tracks) => self.declare(tracks)?,
-                None => return self.bad(place, "its parameter sets make no sense", now),
+            let tracks = self.plan.with_parameters(&parameters);
+            self.makes_no_sense = tracks.is_none();
+            if let Some(tracks) = tracks {
+                self.declare(tracks)?;
             }
         } else if picture.start == Start::Key {
             self.changes = 0;
         }
-        let corrupt = self.damage.of(&picture, lost);
+        if self.makes_no_sense {
+            return self.bad(place, "its parameter sets make no sense", now);
+        }
+        if self.tracks.is_empty() {
+            // Nobody can show it; its parameter sets may still come.
+            self.had_picture = true;
+            self.lost = lost;
+            return Ok(());
+        }
         let (timestamp, key) = (picture.timestamp, picture.start != Start::No);
         self.show(place, timestamp, now, Unit { key, corrupt, discontinuity: lost, ..unit(picture.data) });
         Ok(())

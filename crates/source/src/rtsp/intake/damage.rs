@@ -9,8 +9,10 @@ const POINTS: u32 = 1;
 /// What refers to something that was lost.
 #[derive(Default)]
 pub(super) enum Damage {
-    /// Nothing.
+    /// Nothing has come yet.
     #[default]
+    Begin,
+    /// Nothing.
     None,
     /// Everything; so many points of recovery have come since.
     All(u32),
@@ -22,11 +24,14 @@ impl Damage {
     /// Whether a picture, before which something was `lost` or not, is damaged. What is known to be
     /// incomplete does not come here; what refers to that does.
     pub(super) fn of(&mut self, picture: &Picture, lost: bool) -> bool {
-        if lost {
+        // Before the first packet that came, nobody counts those that did not.
+        let is_cut = matches!(self, Self::Begin) && !picture.begun;
+        if lost || is_cut {
             *self = Self::All(0);
         }
-        let is_whole = !lost || picture.begun;
+        let is_whole = !lost && !is_cut || picture.begun;
         match self {
+            Self::Begin => *self = Self::None,
             Self::None => {}
             // What was lost may be its own begin.
             _ if !is_whole => {}
@@ -43,7 +48,7 @@ impl Damage {
         match self {
             Self::All(_) => true,
             Self::Leading => picture.leading,
-            Self::None => false,
+            Self::Begin | Self::None => false,
         }
     }
 }
@@ -82,6 +87,13 @@ mod tests {
             (Start::Recovery, false, true, false, false),
         ] {
             assert_eq!(damage.of(&picture(start, leading, begun), lost), expected, "{start:?} {leading} {lost}");
+        }
+        // The first packet of a session was of the second slice.
+        let mut damage = Damage::default();
+        for (start, begun, expected) in
+            [(Start::Key, false, true), (Start::No, true, true), (Start::Key, true, false), (Start::No, false, false)]
+        {
+            assert_eq!(damage.of(&picture(start, false, begun), false), expected, "{start:?} {begun}");
         }
     }
 }
