@@ -4,12 +4,15 @@
 //! numbers requests, and hands on what comes in a form that no client stumbles over. What a
 //! camera may say is bounded here.
 
+mod words;
+
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 use formats::http::Head;
-use memchr::{memchr, memmem};
+use memchr::{memchr2_iter, memmem};
 
+use self::words::{head, is_head, may_be, packets, pair, pair_or_one, parameter, size_of, tell_zeros};
 use super::Verdict;
 use crate::Error;
 use crate::http::Auth;
@@ -297,9 +300,12 @@ impl Talk {
 
     /// Passes over what is neither a packet nor a message.
     fn skip(&mut self, buffer: &mut BytesMut) -> Result<(), Verdict> {
-        let next = memchr::memchr_iter(b'$', buffer).find(|at| buffer.get(at + 1).is_none_or(|channel| *channel < 32));
-        let answer = memmem::find(buffer, b"RTSP/1.");
-        let at = next.into_iter().chain(answer).filter(|at| *at > 0).min().unwrap_or(buffer.len());
+        let mut begins = memchr2_iter(b'$', b'R', buffer).filter(|at| *at > 0);
+        let at = begins.find(|at| match buffer[*at] {
+            b'$' => buffer.get(at + 1).is_none_or(|channel| *channel < 32),
+            _ => may_be(&buffer[*at..], b"RTSP/1."),
+        });
+        let at = at.unwrap_or(buffer.len());
         self.garbage += at;
         if self.garbage > MOST_GARBAGE {
             return Err(self.broken(format_args!("{} bytes in a row make no sense", self.garbage)));
@@ -333,6 +339,7 @@ impl Talk {
         if buffer.len() < whole {
             return Ok(false);
         }
+        self.garbage = 0;
         let message = buffer.split_to(whole).freeze();
         self.heads_of_answers.push(message.slice(..length));
         match line.starts_with("RTSP/") {
@@ -479,120 +486,6 @@ impl Talk {
     fn broken(&self, what: std::fmt::Arguments) -> Verdict {
         Verdict::Failed(Error::Broken { what: format!("{}: {what}", self.there) })
     }
-}
-
-/// Puts the RTP times of RTP-Info (RFC 2326 section 12.33) to the tracks that they are of.
-fn tell_zeros(setups: &mut [Setup], info: &str) {
-    for part in info.split("url=").skip(1) {
-        let mut words = part.split(';');
-        let url = words.next().unwrap_or_default().trim().trim_matches('"').trim_end_matches(',');
-        let zero =
-            words.find_map(|word| word.trim().strip_prefix("rtptime=")?.trim_end_matches([',', ' ']).parse().ok());
-        // Some tell the whole URL, others what stood in the description.
-        let is_of = |target: &str| target.ends_with(url) || url.ends_with(last_word(target));
-        if let Some(setup) = setups.iter_mut().find(|setup| !url.is_empty() && is_of(&setup.target)) {
-            setup.zero = zero;
-        }
-    }
-}
-
-/// What is behind the last slash of a URL, with it.
-fn last_word(url: &str) -> &str {
-    url.rfind('/').map_or(url, |at| &url[at..])
-}
-
-/// How many bytes at the begin are whole packets.
-fn packets(buffer: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some([b'$', _, high, low]) = buffer.get(at..at + 4) {
-        let next = at + 4 + usize::from(u16::from_be_bytes([*high, *low]));
-        if next > buffer.len() {
-            break;
-        }
-        at = next;
-    }
-    at
-}
-
-/// Whether `buffer` begins with `word`, as far as it goes.
-fn may_be(buffer: &[u8], word: &[u8]) -> bool {
-    let common = buffer.len().min(word.len());
-    buffer[..common] == word[..common]
-}
-
-/// Whether an answer or a request may begin here.
-fn is_head(buffer: &[u8]) -> bool {
-    const BEGINS: &[&[u8]] = &[
-        b"RTSP/",
-        b"OPTIONS ",
-        b"ANNOUNCE ",
-        b"REDIRECT ",
-        b"GET_PARAMETER ",
-        b"SET_PARAMETER ",
-        b"TEARDOWN ",
-        b"PLAY_NOTIFY ",
-    ];
-    BEGINS.iter().any(|word| may_be(buffer, word))
-}
-
-/// A head with its first line and its length, if it is whole. Lines may end in a line feed alone;
-/// those that are no header are left out.
-fn head(window: &[u8]) -> Option<(Head, String, usize)> {
-    let mut lines = Vec::new();
-    let mut at = 0;
-    loop {
-        let end = at + memchr(b'\n', &window[at..])?;
-        let line = window[at..end].trim_ascii();
-        at = end + 1;
-        if line.is_empty() {
-            break;
-        }
-        lines.push(String::from_utf8_lossy(line).into_owned());
-    }
-    let mut lines = lines.into_iter();
-    let first = lines.next()?;
-    let status = first.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
-    let headers = lines.filter_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let name = name.trim();
-        let is_name =
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        is_name.then(|| (name.to_owned(), value.trim().to_owned()))
-    });
-    Some((Head { status, reason: String::new(), headers: headers.collect() }, first, at))
-}
-
-/// The value of a parameter of a Transport header (RFC 2326 section 12.39).
-fn parameter<'a>(transport: &'a str, name: &str) -> Option<&'a str> {
-    transport.split(';').find_map(|part| {
-        let (key, value) = part.split_once('=')?;
-        key.trim().eq_ignore_ascii_case(name).then_some(value.trim().trim_matches('"'))
-    })
-}
-
-/// The size that a session description tells of pictures too large for the header of RTP/JPEG:
-/// `framesize` (RFC 6064 section 3.1) of Axis, `x-dimensions` of GStreamer.
-fn size_of(description: &[u8]) -> Option<(u16, u16)> {
-    String::from_utf8_lossy(description).lines().find_map(|line| {
-        let (width, height) = match line.trim().split_once(':')? {
-            ("a=framesize", value) => value.trim().split_once(' ')?.1.split_once('-')?,
-            ("a=x-dimensions", value) => value.split_once(',')?,
-            _ => return None,
-        };
-        Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
-    })
-}
-
-fn pair(text: &str) -> Option<(u16, u16)> {
-    let (a, b) = text.split_once('-')?;
-    Some((a.trim().parse().ok()?, b.trim().parse().ok()?))
-}
-
-fn pair_or_one(text: &str) -> Option<(u16, u16)> {
-    pair(text).or_else(|| {
-        let one: u16 = text.trim().parse().ok()?;
-        Some((one, one.checked_add(1)?))
-    })
 }
 
 #[cfg(test)]

@@ -163,6 +163,44 @@ fn packets_pass_whole_and_garbage_between_them_does_not() {
 }
 
 #[test]
+fn garbage_counts_in_a_row_alone_however_long_a_session_lasts() {
+    let feed = |between: &[u8]| {
+        let mut talk = tcp();
+        talk.answered = true;
+        let turn = [&[b'x'; 1000][..], between].concat();
+        (0..1000).find_map(|_| {
+            talk.deeds.clear();
+            talk.handle_camera(&mut BytesMut::from(&turn[..])).err()
+        })
+    };
+    assert!(feed(b"$\0\0\x01a").is_none(), "packets");
+    assert!(feed(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n").is_none(), "answers");
+    assert!(matches!(feed(b""), Some(Verdict::Failed(error)) if error.to_string().contains("make no sense")));
+    // Packets that were taken elsewhere.
+    let mut talk = tcp();
+    talk.answered = true;
+    for _ in 0..1000 {
+        talk.handle_camera(&mut BytesMut::from(&[b'x'; 1000][..])).unwrap();
+        talk.had_packets();
+    }
+}
+
+#[test]
+fn an_answer_behind_garbage_is_found_wherever_it_is_cut() {
+    let stream = b"\x01\x02Rjunk RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n";
+    for cut in 0..stream.len() {
+        let mut talk = tcp();
+        ask(&mut talk, "DESCRIBE rtsp://127.0.0.1:4000/00ff/live RTSP/1.0|CSeq: 1||");
+        talk.answered = true;
+        let mut buffer = BytesMut::from(&stream[..cut]);
+        talk.handle_camera(&mut buffer).unwrap();
+        buffer.extend_from_slice(&stream[cut..]);
+        talk.handle_camera(&mut buffer).unwrap();
+        assert_eq!(said(&mut talk), ["client: RTSP/1.0 200 OK|CSeq: 1|Content-Length: 0||"], "cut at {cut}");
+    }
+}
+
+#[test]
 fn what_a_camera_asks_is_answered_and_what_it_does_not_answer_too() {
     let mut talk = tcp();
     talk.answered = true;
