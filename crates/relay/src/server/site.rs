@@ -19,6 +19,9 @@ use super::Refusal;
 const OURS_ALONE: [&str; 4] = ["localhost", "local", "home.arpa", "internal"];
 /// Headers that browsers send, and pages cannot keep them from it.
 const OF_BROWSERS: [&str; 4] = ["origin", "referer", "sec-fetch-site", "sec-fetch-mode"];
+/// What programs have in their `User-Agent` that call themselves `Mozilla/5.0` as browsers do: OBS
+/// Studio, which sends by WHIP.
+const OF_PROGRAMS: &str = "OBS-Studio/";
 
 /// What this server is called.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +97,8 @@ impl Site {
 /// Whether headers are those of a browser.
 fn is_of_browser(headers: &HeaderMap) -> bool {
     OF_BROWSERS.iter().any(|name| headers.contains_key(*name))
-        || text(headers, header::USER_AGENT).is_some_and(|agent| agent.starts_with("Mozilla/"))
+        || text(headers, header::USER_AGENT)
+            .is_some_and(|agent| agent.starts_with("Mozilla/") && !agent.contains(OF_PROGRAMS))
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
@@ -146,6 +150,17 @@ mod tests {
         // Programs go by any name; pictures are for anybody.
         assert_eq!(status(&site, "PUT /feed host=evil.example user-agent=Lavf/60"), None);
         assert_eq!(status(&site, "GET /cam.jpg host=evil.example user-agent=Mozilla/5.0"), None);
+    }
+
+    #[test]
+    fn obs_studio_is_no_browser_whatever_it_says() {
+        let agent = "Mozilla/5.0 (OBS-Studio/30.1.2; Windows x86_64; en-US)";
+        let request = |origin: Option<&str>| {
+            let made = Request::post("/cam/whip").header("host", "relay.example").header("user-agent", agent);
+            let made = origin.into_iter().fold(made, |made, origin| made.header("origin", origin));
+            Site::default().refuses(&made.body(()).unwrap()).is_some()
+        };
+        assert_eq!((request(None), request(Some("http://relay.example"))), (false, true));
     }
 
     #[test]
