@@ -28,7 +28,7 @@ class Capture(_headwater.Capture):
     """An open source. Any thread may read it, any thread may close it.
 
     Made by `headwater.open`. Iterating gives frame after frame up to the end of the source; `async for`
-    does the same in an event loop.
+    does the same in an event loop. Where a lost source is opened again, both wait for that, however long.
     """
 
     _kept: Any = None
@@ -46,7 +46,7 @@ class Capture(_headwater.Capture):
 
     def __next__(self) -> Frame:
         try:
-            return self.read()
+            return self.read(timeout=None) if self.reopens else self.read()
         except Ended:
             raise StopIteration from None
 
@@ -127,7 +127,7 @@ class Capture(_headwater.Capture):
 
     async def __anext__(self) -> Frame:
         try:
-            return await self.aread()
+            return await (self.aread(None) if self.reopens else self.aread())
         except Ended:
             raise StopAsyncIteration from None
 
@@ -161,6 +161,8 @@ def open(
     proxy: str | None = None,
     poll: float | None = None,
     options: Mapping[str, str] | None = None,
+    allow_exec: bool = False,
+    redirects_inside: bool = False,
     on_state: Callable[[State], Any] | None = None,
 ) -> Capture:
     """Opens a source and waits for its first frame, which the first `read` then gives.
@@ -173,13 +175,16 @@ def open(
 
     `source` is a URL, a path, the number of a camera of this machine, the bytes of a recording, or a file opened for
     reading bytes: one of the system is read from its begin and where it lies, any other to its end first. `timeout` is in seconds, over everything up to
-    the first frame and for each gap between frames, or a pair of the two; None waits for ever. `latest` gives
+    the first frame and for each gap between frames, or a pair of the two; None waits for ever. Iterating waits for longer
+    while a lost source is opened again. `latest` gives
     the newest frame and leaves older ones out; `reconnect` opens a lost source again: both are on for live sources and
     off for recordings. `size` scales, one side may be 0 to follow the other; `crop` is (left, top, width, height) before
     that. `every` is every how many frames (int) or at most how many a second (float). `skip` leaves frames out
     undecoded. `headers` and `user_agent` go into HTTP requests; `proxy` is a URL, or "none"; `poll` is the least time from
     one request for a single picture to the next. `tls_verify` is True for the system's authorities, the path of a PEM file
     for those in it, "sha256:..." for the one certificate of that fingerprint, or False. `options` are libavformat's.
+    `allow_exec` lets the source be a program, `exec:PROGRAM ARGUMENTS`; `redirects_inside` lets a server of the internet
+    send on to a network at home.
     With `wait=False` it does not wait and, where the source cannot be opened now, goes on trying. `reconnect` may be a
     `Reconnect`. `stream` is which video track of several, from 0, of a file or of what libavformat reads. `on_state` is
     called with each state that the capture comes to, all but the first of them on a thread of its own; what it raises is
@@ -213,6 +218,8 @@ def open(
         proxy=proxy,
         poll=poll,
         options=dict(options) if options else None,
+        allow_exec=allow_exec,
+        redirects_inside=redirects_inside,
     )
     # Here, and not with the first picture: where a program ends while one of its threads imports, CPython
     # before 3.14 unwinds the thread's stack, which must not lead through Rust.

@@ -71,6 +71,13 @@ def _seconds(milliseconds: float) -> float | None:
     return milliseconds / 1000 or None
 
 
+def _is_pipeline(source: str, back_end: int) -> bool:
+    """Whether it is meant for GStreamer: said so, or elements with " ! " between them and no URL or file of that name."""
+    if " ! " not in source:
+        return False
+    return back_end == c.CAP_GSTREAMER or ("://" not in source.partition(" ")[0] and not os.path.exists(source))
+
+
 def _strict() -> bool:
     """Whether OpenCV's behaviour is wanted where it does harm, too."""
     compat = sys.modules.get("headwater.cv2compat")
@@ -170,7 +177,7 @@ class VideoCapture:
         if _strict():
             options = {"latest": False, **options}
         try:
-            if apiPreference == c.CAP_GSTREAMER and isinstance(filename, str) and " ! " in filename:
+            if isinstance(filename, str) and _is_pipeline(filename, apiPreference):
                 raise Unsupported("a pipeline of GStreamer: expected the URL that is in it, and nothing else")
             self._take_params(list(params), options, source)
             capture = self._begin(source, options)

@@ -330,7 +330,7 @@ def test_a_camera_that_signed_itself_is_refused_until_it_is_trusted(over_tls):
     url = f"https://127.0.0.1:{port}/video"
     error = failure(url, reconnect=False)
     assert type(error) is headwater.Unreachable and error.phase == "tls", error
-    assert "the server has signed its certificate itself" in str(error) and error.hint.endswith(f"--tls-pin {sha256}")
+    assert "the server has signed its certificate itself" in str(error) and error.hint.endswith(f'tls_verify="sha256:{sha256}"')
     for trust in [f"sha256:{sha256}", certificate, str(certificate), False]:
         with headwater.open(url, tls_verify=trust, latest=False, reconnect=False) as capture:
             assert sum(1 for _ in capture) == 5

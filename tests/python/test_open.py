@@ -1,5 +1,6 @@
 """Arguments of `headwater.open`: what can be opened, and what is done with it."""
 
+import asyncio
 import io
 import subprocess
 import threading
@@ -197,6 +198,61 @@ def test_a_source_is_given_up_after_so_many_attempts(server):
             for _ in capture:
                 pass
         assert raised.value.status == 503 and len(served) == 4 and capture.state == "ended"
+
+
+def stalls_at_first(served):
+    def page(handler):
+        served.append(1)
+        mjpeg([picture(len(served))] * 2, "stall")(handler)
+
+    return page
+
+
+def test_a_loop_over_a_camera_goes_on_after_a_stall_and_a_read_ends_in_time(server):
+    again, served = headwater.Reconnect(first=0.01), []
+    with headwater.open(server.url("/x", stalls_at_first(served)), timeout=(10, 0.3), reconnect=again) as capture:
+        for frame in capture:
+            if len(served) == 3:
+                break
+        assert frame.index >= 2 and "no picture in time" in capture.stats.last_error
+        with pytest.raises(headwater.Timeout):
+            while True:
+                capture.read(timeout=0.01)
+    served.clear()
+
+    async def over():
+        with headwater.open(server.url("/x", stalls_at_first(served)), timeout=(10, 0.3), reconnect=again) as capture:
+            async for _ in capture:
+                if len(served) == 3:
+                    return
+
+    asyncio.run(over())
+
+
+def test_a_loop_over_a_camera_that_is_not_opened_again_ends_at_a_stall(server):
+    url = server.url("/x", mjpeg([picture()] * 2, "stall"))
+    with headwater.open(url, timeout=(10, 0.3), reconnect=False) as capture, pytest.raises(headwater.Timeout):
+        for _ in capture:
+            pass
+
+
+def test_a_read_whose_time_is_up_is_a_timeout_that_says_why_the_source_is_gone():
+    with headwater.open("http://127.0.0.1:1/x", wait=False) as capture:
+        until = time.monotonic() + 20
+        while capture.stats.last_error is None and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(TimeoutError) as raised:
+            capture.read(timeout=0.5)
+    assert "connection refused" in str(raised.value) and "is the camera on" in raised.value.hint
+
+
+def test_a_program_is_a_source_only_where_that_is_allowed(clips):
+    source = f"exec:ffmpeg -loglevel error -i {clips('h264.mp4')} -c copy -f mpegts -"
+    with pytest.raises(headwater.BadUrl) as raised:
+        headwater.open(source)
+    assert raised.value.hint == "allow_exec=True allows it" and "--" not in str(raised.value)
+    with headwater.open(source, allow_exec=True, latest=False, reconnect=False) as capture:
+        assert capture.read().shape == (HEIGHT, WIDTH, 3)
 
 
 def test_a_source_is_not_opened_again_after_what_it_is_not_told(server):

@@ -153,6 +153,13 @@ impl Error {
         self
     }
 
+    /// Of a wait that ended before the source could be opened again after `error`: its advice and its status.
+    pub(crate) fn because(mut self, error: &source::Error) -> Self {
+        self.0.hint = error.hint().map(str::to_owned);
+        self.0.cause = Some(error.clone());
+        self
+    }
+
     pub(crate) fn at(mut self, phase: Phase) -> Self {
         self.0.phase.get_or_insert(phase);
         self

@@ -59,7 +59,9 @@ pub(crate) struct Inside {
     pub(crate) position: Position,
     /// The attempt that failed last, unless frames have come since.
     pub(crate) trouble: Option<(source::Error, Phase)>,
-    /// When that was.
+    /// The attempt that failed last, whatever has come since.
+    pub(crate) failed: Option<(source::Error, Phase)>,
+    /// When the trouble was.
     pub(crate) troubled: Option<Instant>,
     pub(crate) over: Option<Error>,
     pub(crate) closed: bool,

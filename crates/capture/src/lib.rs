@@ -233,7 +233,7 @@ impl Capture {
     /// Several threads may read: each frame is given to one of them.
     ///
     /// # Errors
-    /// [`Kind::Timeout`], or why the source is gone, when the time is up; a later call may succeed.
+    /// [`Kind::Timeout`] when the time is up, with why the source is gone if it is; a later call may succeed.
     /// [`Kind::Ended`], or why the source was lost, when no frame will come any more.
     /// [`Kind::Closed`].
     pub fn read(&self) -> Result<Frame, Error> {
@@ -282,17 +282,25 @@ impl Capture {
         self.flow.take_newest(max_age)
     }
 
-    /// Frame after frame, up to the end of the source; an error is the last item.
+    /// Frame after frame, up to the end of the source; an error is the last item. Where a source
+    /// that is lost is opened again ([`Options::reconnect`]) that is waited for, however long.
     pub fn frames(&self) -> impl Iterator<Item = Result<Frame, Error>> + '_ {
         let mut over = false;
         std::iter::from_fn(move || {
             if over {
                 return None;
             }
-            let read = self.read();
+            let read = if self.reopens() { self.read_timeout(None) } else { self.read() };
             over = read.is_err();
             Some(read).filter(|read| !read.as_ref().is_err_and(|error| error.kind() == Kind::Ended))
         })
+    }
+
+    /// Whether the source is live and opened again when it is lost, so that waiting for a frame
+    /// without a time-out makes sense.
+    #[must_use]
+    pub fn reopens(&self) -> bool {
+        matches!(self.engine(), Running::Live(live) if live.reopens())
     }
 
     /// Goes to a place of a recording: the next frame read is exactly that one. Past the end,

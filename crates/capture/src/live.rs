@@ -126,8 +126,9 @@ impl Live {
         // What is lost for good does not come back.
         stats.reconnects = if self.reconnect { status.reconnects } else { 0 };
         stats.since = status.since.max(self.opened);
-        if let Some(error) = &status.error {
-            stats.last_error = Some(Error::from_source(&flow.url, error).at(status.reached));
+        let failed = status.error.map(|error| (error, status.reached)).or_else(|| flow.lock().failed.clone());
+        if let Some((error, phase)) = failed {
+            stats.last_error = Some(Error::from_source(&flow.url, &error).at(phase));
         }
     }
 
@@ -154,14 +155,19 @@ impl Live {
             SourceState::Live if flow.lock().newest.is_none() => Phase::FirstFrame,
             _ => status.reached,
         };
-        let timeout = |tried| SourceError::Timeout { phase, after: waited, tried };
-        let error = match status.error {
+        let late = |tried| SourceError::Timeout { phase, after: waited, tried };
+        let error = match &status.error {
+            Some(error @ SourceError::Timeout { .. }) => Error::from_source(&flow.url, error),
             // Whoever waits is not at the end of it: it is being opened again.
-            Some(ended @ SourceError::Ended { .. }) => timeout(Some(ended.what())),
-            Some(error) => error,
-            None => timeout(None),
+            Some(error) => Error::from_source(&flow.url, &late(Some(error.what()))).because(error),
+            None => Error::from_source(&flow.url, &late(None)),
         };
-        Error::from_source(&flow.url, &error).at(phase).after(waited)
+        error.at(phase).after(waited)
+    }
+
+    /// Whether it is opened again when it is lost.
+    pub(crate) fn reopens(&self) -> bool {
+        self.reconnect
     }
 }
 
@@ -173,6 +179,7 @@ async fn follow(mut status: watch::Receiver<Status>, hold: Arc<Hold>, flow: Arc<
         if let Some(error) = now.error.filter(|_| !matches!(now.state, SourceState::Live)) {
             let refused = error.is_refusal() || error.is_final();
             let mut inside = flow.lock();
+            inside.failed = Some((error.clone(), now.reached));
             inside.trouble = Some((error, now.reached));
             inside.troubled = Some(Instant::now());
             drop(inside);

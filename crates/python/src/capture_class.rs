@@ -98,6 +98,12 @@ impl Capture {
         Ok(frame)
     }
 
+    /// Whether the source is live and opened again when it is lost: then iterating waits for that, however long.
+    #[getter]
+    fn reopens(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.here(py)?.reopens())
+    }
+
     /// The next frame if there is one; never waits.
     fn poll(&self, py: Python<'_>) -> PyResult<Option<Frame>> {
         let read = self.here(py)?.poll(Duration::ZERO).map_err(|error| exception(py, &error))?;

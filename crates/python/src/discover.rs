@@ -7,11 +7,16 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::wait::{seconds, sliced};
+use crate::words::in_python;
 
 /// How it was found, URL, make and model, name, streams (what, URL), trouble.
 type Found = (&'static str, String, String, String, Vec<(String, String)>, Option<String>);
 /// Who could not be asked, and why.
 type Silent = (String, String);
+
+fn trouble(told: Option<String>) -> Option<String> {
+    told.map(|text| in_python(&text).into_owned())
+}
 
 /// What was found, who could not be asked, and whether there is more.
 #[pyfunction]
@@ -33,7 +38,8 @@ pub(crate) fn discover(
     let begun = py.detach(|| Discovery::begin(search)).map_err(|error| PyOSError::new_err(error.to_string()))?;
     let outcome = sliced(py, None, move |slice| begun.wait(slice))?.unwrap_or_default();
     let found = outcome.found.into_iter();
-    let found = found.map(|found| (found.how.name(), found.url, found.what, found.name, found.streams, found.trouble));
+    let found =
+        found.map(|found| (found.how.name(), found.url, found.what, found.name, found.streams, trouble(found.trouble)));
     let silent = outcome.asked.into_iter().filter_map(|asked| Some((asked.what, asked.answers.err()?)));
     Ok((found.collect(), silent.collect(), outcome.cut))
 }

@@ -4,6 +4,8 @@ use capture::{Error, Kind, Phase};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::words::in_python;
+
 /// The exception for `error`.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     build(py, error).unwrap_or_else(|other| other)
@@ -29,10 +31,10 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     facts.set_item("url", error.url())?;
     facts.set_item("phase", error.phase().map(phase))?;
     facts.set_item("elapsed", error.elapsed().as_secs_f64())?;
-    facts.set_item("hint", error.hint())?;
+    facts.set_item("hint", error.hint().map(in_python))?;
     facts.set_item("status", error.status())?;
     let class = py.import("headwater._errors")?.getattr(class)?;
-    Ok(PyErr::from_value(class.call((error.to_string(),), Some(&facts))?))
+    Ok(PyErr::from_value(class.call((in_python(&error.to_string()),), Some(&facts))?))
 }
 
 /// An exception of `headwater._errors` by its name.

@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use pyo3::prelude::*;
 
+use crate::words::in_python;
+
 /// What a source is, as far as it has told.
 #[pyclass(frozen, get_all, module = "headwater")]
 pub(crate) struct Info {
@@ -132,7 +134,7 @@ impl Stats {
             bytes: stats.bytes,
             fps: stats.fps,
             reconnects: stats.reconnects,
-            last_error: stats.last_error.map(|error| error.to_string()),
+            last_error: stats.last_error.map(|error| in_python(&error.to_string()).into_owned()),
             latency_ms: stats.latency.map(|latency| latency.as_secs_f64() * 1e3),
             uptime: stats.uptime.as_secs_f64(),
             since: stats.since,

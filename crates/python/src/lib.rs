@@ -19,6 +19,7 @@ mod pixels;
 mod wait;
 mod waker;
 mod window;
+mod words;
 
 use pyo3::prelude::*;
 

@@ -16,6 +16,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
+use crate::words::in_python;
+
 /// Records that wait to be taken; further ones are lost, and counted.
 const MOST: usize = 256;
 
@@ -124,7 +126,7 @@ struct Text {
 
 impl Text {
     fn finish(self) -> String {
-        (self.message + &self.fields).replace('\n', " ")
+        in_python(&(self.message + &self.fields)).replace('\n', " ")
     }
 }
 

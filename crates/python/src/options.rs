@@ -169,6 +169,8 @@ fn take(options: &mut Options, waits: &mut Wait, key: &str, value: &Bound<'_, Py
         }
         "poll" => options.source.poll = seconds(value.extract()?, key)?.unwrap_or_default(),
         "threads" => options.threads = value.extract()?,
+        "allow_exec" => options.source.allow_exec = value.is_truthy()?,
+        "redirects_inside" => options.source.access.redirects_inside = value.is_truthy()?,
         "rotate" => options.rotate = value.is_truthy()?,
         "real_time" => options.real_time = value.is_truthy()?,
         "options" if absent => (),
