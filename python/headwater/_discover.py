@@ -51,7 +51,7 @@ def discover(
 
     Cameras are asked as `user` with `password`; everything that answers by ONVIF gets a digest of it, so give them where
     you trust who is in the network. `interface` is the one to ask from, by name. Who could not be asked is a warning in
-    the log.
+    the log; of nobody who answers the list is empty.
 
     >>> import headwater
     >>> headwater.discover("http://127.0.0.1:1")
@@ -61,6 +61,15 @@ def discover(
         raise ValueError("discover: user and password go together")
     if interface is not None and hosts:
         raise ValueError("discover: hosts are asked from whatever interface leads there; leave interface out")
+    if interface is not None:
+        import socket
+
+        there = [name for _, name in socket.if_nameindex()]
+        if interface not in there:
+            raise ValueError(f"discover: there is no interface {interface!r}; expected one of {', '.join(there)}")
+    for host in hosts:
+        if isinstance(host, str) and "/" in host and "://" not in host:
+            raise ValueError(f"discover: {host!r}: one device is asked, and not a network; expected one as '10.0.0.7'")
     _log.start()
     found, silent, more = _headwater.discover(list(hosts), timeout, user, password, interface)
     for who, why in silent:

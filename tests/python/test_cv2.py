@@ -358,3 +358,9 @@ def test_exceptions_for_opencv_can_be_sent_to_other_processes():
         capture.open("/nowhere/clip.mp4")
     again = pickle.loads(pickle.dumps(raised.value))
     assert type(again) is headwater.NotFound and (str(again), again.url) == (str(raised.value), raised.value.url)
+
+
+def test_a_pipeline_of_gstreamer_is_refused_with_a_sentence_whatever_the_back_end():
+    for back_end in (0, 1800):
+        capture = headwater.VideoCapture("videotestsrc ! appsink", back_end)
+        assert type(capture.error) is headwater.Unsupported and "a pipeline of GStreamer" in str(capture.error)

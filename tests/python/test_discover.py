@@ -32,6 +32,10 @@ def test_arguments_that_make_no_sense_are_refused():
             headwater.discover("127.0.0.1", **wrong)
     with pytest.raises(ValueError):
         headwater.discover("127.0.0.1", interface="eth0")
+    with pytest.raises(ValueError, match="no interface 'eth-none'; expected one of .*lo"):
+        headwater.discover(interface="eth-none")
+    with pytest.raises(ValueError, match="not a network"):
+        headwater.discover("10.0.0.0/24")
     with pytest.raises(TypeError):
         headwater.discover(7)
 
