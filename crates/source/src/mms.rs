@@ -73,7 +73,12 @@ async fn run(request: Request, location: Location, sink: Sink) -> Error {
     let elsewhere = loop {
         let mut stream = match found {
             Ok(Found::Stream(stream)) => stream,
-            Ok(Found::Elsewhere(location)) => break location,
+            Ok(Found::Elsewhere(location, trail)) => {
+                if let Err(error) = Opening::new(options, &sink).may_leave(&location, &trail).await {
+                    return error;
+                }
+                break location;
+            }
             Err(error) => return error,
         };
         let urls = match play::play(&mut stream, options, &sink).await {

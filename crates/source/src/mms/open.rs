@@ -16,6 +16,7 @@ use tokio::time::{sleep, sleep_until};
 use super::driver::Driver;
 use super::failure;
 use super::way::Way;
+use crate::http::{Reach, Sender};
 use crate::journal::{Note, shown};
 use crate::location::Location;
 use crate::{Error, Options, Phase, Sink, Transport};
@@ -37,7 +38,7 @@ const DATAGRAMS: usize = 1 << 20;
 pub(super) enum Found {
     Stream(Box<Stream>),
     /// It leads to what others open: `https`.
-    Elsewhere(Location),
+    Elsewhere(Location, Box<Trail>),
 }
 
 /// A session whose header waits for an answer.
@@ -50,23 +51,28 @@ pub(super) struct Stream {
     pub(super) trail: Trail,
 }
 
-/// The places that led to one another, each as a URL without its password.
+/// How an attempt came to where it is.
 #[derive(Clone, Default)]
-pub(super) struct Trail(Vec<String>);
+pub(super) struct Trail {
+    /// The places that led to one another, each as a URL without its password.
+    visited: Vec<String>,
+    /// The last of them that was connected to: it may send us to nobody who is nearer.
+    sent_by: Option<Sender>,
+}
 
 impl Trail {
     /// The trail with one more place.
     fn with(&self, place: &str) -> Result<Self, Error> {
-        let last = || self.0.last().map_or("it", String::as_str);
-        if self.0.iter().any(|visited| visited == place) {
+        let last = || self.visited.last().map_or("it", String::as_str);
+        if self.visited.iter().any(|visited| visited == place) {
             return Err(Error::Server {
                 status: 0,
                 what: format!("{} redirects in a circle, last to {place}", last()),
             });
         }
-        let mut visited = self.0.clone();
-        visited.push(place.to_owned());
-        Ok(Self(visited))
+        let mut there = self.clone();
+        there.visited.push(place.to_owned());
+        Ok(there)
     }
 }
 
@@ -131,6 +137,14 @@ impl<'a> Opening<'a> {
         self.follow(from, urls, trail, &stage).await
     }
 
+    /// Refuses to leave `there`, where the trail leads, to those who open it without a look at who sent
+    /// us, if it is nearer than the sender.
+    pub(super) async fn may_leave(&self, there: &Location, trail: &Trail) -> Result<(), Error> {
+        let Some(from) = &trail.sent_by else { return Ok(()) };
+        let addresses = self.sink.line().resolve(&there.host, there.port.unwrap_or(0)).await?;
+        from.may_send(there, &addresses, &self.options.access)
+    }
+
     fn stage(&self) -> Stage<'_> {
         Stage { opening: self, phase: Mutex::new(Phase::Resolve) }
     }
@@ -145,7 +159,7 @@ impl<'a> Opening<'a> {
                     self.single(Way::RtspUdp, location, &trail, stage, None).await
                 }
                 ("rtsp", _) => self.single(Way::Rtsp, location, &trail, stage, None).await,
-                ("https", _) => Ok(Found::Elsewhere(location)),
+                ("https", _) => Ok(Found::Elsewhere(location, Box::new(trail))),
                 (scheme, _) => {
                     let what = format!("{location}: a stream cannot lead to {scheme}://");
                     Err(Error::Server { status: 0, what })
@@ -214,12 +228,13 @@ impl<'a> Opening<'a> {
         // Whatever it is called, it is the same place.
         let place =
             Location { scheme: way.scheme().into(), port: location.port.or(Some(way.port())), ..location.clone() };
-        let trail = trail.with(&place.to_string())?;
+        let mut trail = trail.with(&place.to_string())?;
         if self.sessions.fetch_add(1, Ordering::Relaxed) >= MOST_SESSIONS {
             let what = format!("{location}: one of more than {MOST_SESSIONS} places that lead to one another");
             return Err(Error::Server { status: 0, what });
         }
-        let mut driver = self.connect(way, &place, stage, addresses).await?;
+        let (mut driver, reach) = self.connect(way, &place, stage, addresses, trail.sent_by.as_ref()).await?;
+        trail.sent_by = Some(Sender { at: location.clone(), reach });
         let mut about = mms::Opened::default();
         loop {
             match driver.next(true).await? {
@@ -244,7 +259,8 @@ impl<'a> Opening<'a> {
         location: &Location,
         stage: &Stage<'_>,
         addresses: Option<&[SocketAddr]>,
-    ) -> Result<Driver, Error> {
+        sent_by: Option<&Sender>,
+    ) -> Result<(Driver, Reach), Error> {
         let port = location.port.unwrap_or(way.port());
         stage.reach(Phase::Resolve);
         let mut addresses = match addresses {
@@ -252,12 +268,16 @@ impl<'a> Opening<'a> {
             None => self.sink.line().resolve(&location.host, port).await?,
         };
         addresses.iter_mut().for_each(|address| address.set_port(port));
+        if let Some(from) = sent_by {
+            addresses = from.leaves(location, addresses, &self.options.access)?;
+        }
         self.sink.note(Note::Fact(format!("{}: {}", way.name(), shown(addresses.iter().copied()))));
         stage.reach(Phase::Connect);
         let line = self.sink.line();
         // They are tried side by side, in an order that depends on what worked last time.
         let what = format!("{} ", way.scheme());
         let tcp = line.connect_for(&what, &location.host, addresses).await?;
+        let reach = tcp.peer_addr().map_or(Reach::Far, |peer| Reach::of(peer.ip()));
         stage.reach(Phase::Handshake);
         let udp = match way.is_udp() {
             true => {
@@ -272,7 +292,8 @@ impl<'a> Opening<'a> {
         };
         let session = way.session(location, udp.as_ref().map(|(port, _)| *port), self.options);
         tracing::debug!(%location, way = way.name(), "connected");
-        Driver::new(session, location.to_string(), line.clone(), tcp, udp.map(|(_, udp)| udp))
+        let driver = Driver::new(session, location.to_string(), line.clone(), tcp, udp.map(|(_, udp)| udp))?;
+        Ok((driver, reach))
     }
 
     /// Opens the first of `urls` that can be opened.
@@ -287,7 +308,7 @@ impl<'a> Opening<'a> {
         for url in urls.into_iter().take(MOST_ALTERNATIVES) {
             let found = async {
                 let there = from.join(&url)?;
-                if trail.0.len() > MOST_MOVES {
+                if trail.visited.len() > MOST_MOVES {
                     let what = format!("{from} redirects on and on, last to {there}");
                     return Err(Error::Server { status: 0, what });
                 }
@@ -305,5 +326,37 @@ impl<'a> Opening<'a> {
             1 => Err(failures.remove(0).1),
             _ => Err(failure::of_all(failures)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::progress::Progress;
+    use crate::timeline::Timeline;
+
+    #[tokio::test]
+    async fn nobody_outside_leads_to_this_machine() {
+        let (publisher, _feed) = feed::Feed::new(feed::Limits::default());
+        let timeline = Arc::new(Mutex::new(Timeline::new(Instant::now())));
+        let options = Options::default();
+        let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()), &options);
+        let asked = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        asked.set_nonblocking(true).unwrap();
+        let port = asked.local_addr().unwrap().port();
+        let from = Location::parse("mms://cams.example/cam2").unwrap();
+        let trail = Trail { visited: Vec::new(), sent_by: Some(Sender { at: from.clone(), reach: Reach::Far }) };
+        for scheme in ["mms", "mmst", "mmsh", "http", "rtsp"] {
+            let urls = vec![format!("{scheme}://127.0.0.1:{port}/x")];
+            let Err(error) = Opening::new(&options, &sink).go_on(&from, urls, &trail).await else {
+                panic!("{scheme} was opened")
+            };
+            assert!(error.to_string().contains("redirects to this machine"), "{scheme}: {error}");
+        }
+        let there = Location::parse("https://127.0.0.1/x").unwrap();
+        assert!(Opening::new(&options, &sink).may_leave(&there, &trail).await.is_err());
+        assert_eq!(asked.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody connects");
     }
 }
