@@ -128,7 +128,14 @@ async fn record(args: &Record) -> anyhow::Result<()> {
     match (end, last.error) {
         (End::Failed(error), _) => Err(fail(error).into()),
         (_, Some(error)) => Err(anyhow!("{error}")),
-        (End::Over, None) if last.packets == 0 => {
+        // What there was of it is recorded, and that there is no more is told.
+        (End::Over, None) if last.packets > 0 => {
+            if let Some(error) = &source.status().borrow().error {
+                anstream::eprintln!("headwater: {error}");
+            }
+            Ok(())
+        }
+        (End::Over, None) => {
             let error = source.status().borrow().error.clone().unwrap_or(source::Error::Ended { what: None });
             Err(fail(error).into())
         }

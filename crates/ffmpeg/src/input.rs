@@ -17,6 +17,11 @@ use crate::reader::Reader;
 use crate::track::{self, Parameters};
 use crate::{device, ffi, log, static_str};
 
+/// What reads a packet, for its errors: after [`Error::InvalidData`] of it reading may go on.
+const READ: &str = "av_read_frame";
+/// What the demuxer of MP4 says of pictures behind the end of the file.
+const PARTIAL: &str = "partial file";
+
 /// How to open an [`Input`].
 #[derive(Clone, Debug, Default)]
 pub struct InputOptions {
@@ -271,7 +276,11 @@ impl Input {
         let Some(stream) = self.streams.get_mut(index) else { return Ok(()) };
         let time_base = self.context.time_base(index);
         let packet = match &mut stream.filter {
-            Some(filter) => filter.filter(packet)?,
+            // It is this packet that is bad: what follows may be good.
+            Some(filter) => filter.filter(packet).map_err(|error| match error {
+                Error::InvalidData { detail, .. } => Error::InvalidData { call: READ, detail },
+                error => error,
+            })?,
             None => Some(packet),
         };
         if let Some(packet) = packet.filter(|packet| !packet.data().is_empty()) {
@@ -458,11 +467,13 @@ impl Context {
                 if io.is_null() { 0 } else { (*io).error }
             };
             return match rc {
-                ffi::AVERROR_EOF if broken < 0 && broken != ffi::AVERROR_EOF => {
-                    Err(Error::from_code("av_read_frame", broken))
-                }
-                ffi::AVERROR_EOF => Ok(None),
-                _ => Err(Error::from_code("av_read_frame", rc)),
+                ffi::AVERROR_EOF if broken < 0 && broken != ffi::AVERROR_EOF => Err(Error::from_code(READ, broken)),
+                ffi::AVERROR_EOF => match log::take() {
+                    // Its index names what is behind the end of the file.
+                    Some(said) if said.contains(PARTIAL) => Err(Error::InvalidData { call: READ, detail: Some(said) }),
+                    _ => Ok(None),
+                },
+                _ => Err(Error::from_code(READ, rc)),
             };
         }
     }

@@ -76,7 +76,8 @@ unsafe extern "C" fn receive(context: *mut c_void, level: c_int, format: *const 
 
 fn tell(level: c_int, line: &str) {
     let line = tidy(line);
-    if line.is_empty() {
+    // The end of a sentence that came in pieces.
+    if !line.contains(char::is_alphanumeric) {
         return;
     }
     let line = media::Redacted(&line).to_string();

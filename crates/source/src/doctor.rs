@@ -17,7 +17,7 @@ use media::{Redacted, SizeWish, Variant};
 use tokio::time::timeout;
 
 use crate::journal::{Entry, Note};
-use crate::{About, Error, Options, State, Supervisor};
+use crate::{About, Error, Options, Recording, State, Stop, Supervisor, on_thread};
 
 pub use codes::CODES;
 pub use health::Health;
@@ -96,6 +96,7 @@ const DECODE: Duration = Duration::from_secs(5);
 /// runtime.
 pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
     let options = Options { always_on: false, ..options };
+    let for_file = options.clone();
     let source = match Supervisor::new("doctor", url, options) {
         Ok(source) => source,
         Err(error) => return Report::of_bad_url(url, &error),
@@ -113,6 +114,7 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
         decoded = Some(picture(&source).await);
         let over = status.wait_for(|status| !matches!(status.state, State::Live));
         let began = Instant::now();
+        let (whole, stop) = look_through(url, for_file);
         tokio::select! {
             // What has come counts, even if it is over already.
             biased;
@@ -125,6 +127,8 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
         let has_ended = matches!(lost.state, State::Ended | State::Waiting(_));
         let in_pieces = journal.iter().any(|entry| matches!(&entry.note, Note::Fact(fact) if fact.starts_with(PIECES)));
         found = Some(Health { in_pieces, ..health.finish(began.elapsed(), has_ended, &source) });
+        stop.set();
+        error = error.or(whole.await.map(|what| Error::Ended { what: Some(what) }));
     }
     let status = source.status().borrow().clone();
     let steps = steps::of(url, &journal, &status, error.as_ref(), decoded.as_ref(), source.attempt_took());
@@ -150,6 +154,21 @@ pub fn of_source(source: &Supervisor) -> Report {
     verdict::held_back(&mut verdicts, source.vitals().held_back);
     let url = Redacted(source.url()).to_string();
     Report { url, steps, verdicts, health: None, about: status.about, journal: Vec::new() }
+}
+
+/// Reads a file to its end ahead of who watches it, until the stop is set: how it is cut off, if it
+/// is, which may be told hours before it is seen.
+fn look_through(url: &str, options: Options) -> (impl Future<Output = Option<String>>, Stop) {
+    let (stop, url) = (Stop::default(), url.to_owned());
+    let (stopped, asked) = (stop.clone(), stop.clone());
+    let look = move |_| {
+        if !Recording::is_one(&url) {
+            return None;
+        }
+        Recording::open(&url, &options, move || asked.is_set()).ok()?.look_for_cut(&stopped)
+    };
+    let looking = tokio::spawn(on_thread("doctor", look));
+    (async move { looking.await.ok().flatten().flatten() }, stop)
 }
 
 /// Lets the decoder make a small picture of what comes. MJPEG is decoded, too.

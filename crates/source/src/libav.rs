@@ -10,6 +10,7 @@ use ffmpeg::{Input, InputOptions, Read};
 use media::{Codec, Kind, Redacted, Timestamp, Track, TrackId, Tracks, Unit};
 
 use self::ahead::Ahead;
+use self::ending::Ending;
 use self::repeats::Repeats;
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
@@ -47,6 +48,7 @@ pub(crate) static SCREEN: Scheme = Scheme {
     connect,
 };
 mod ahead;
+pub(crate) mod ending;
 mod repeats;
 mod tell;
 
@@ -418,10 +420,13 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     let ahead = is_dash.then(|| Ahead::start(give, stop)).flatten();
     // Pictures of a webcam that came in pieces, in a row.
     let mut torn = 0;
+    let (mut ending, mut told_of_end) = (Ending::default(), false);
     while !stop.is_set() && !sink.is_cut() {
         match input.read() {
             Ok(Read::Unit(mut unit)) => {
                 (read_any, torn) = (true, 0);
+                broken |= ending.goes_on();
+                ending.good += u64::from(Some(unit.track) == lead && !unit.corrupt);
                 if repeats.as_mut().is_some_and(|repeats| repeats.has(&unit)) {
                     if unit.key && Some(unit.track) == lead && !wait_until(Instant::now() + repeats::PAUSE, stop) {
                         break;
@@ -465,6 +470,13 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
             }
             Ok(Read::End) if repeat && read_any => {
                 read_any = false;
+                if let Some(what) = ending.what(way, lead.and_then(|lead| input.unit_count(lead))) {
+                    match std::mem::replace(&mut told_of_end, true) {
+                        true => tracing::debug!("{what}"),
+                        false => tracing::warn!("{what}"),
+                    }
+                }
+                ending = Ending::default();
                 clock.again();
                 if let Err(error) = input.rewind() {
                     return way.explain(error);
@@ -472,10 +484,11 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
             }
             Ok(Read::End) => {
                 ahead.iter().for_each(Ahead::finish);
-                return Error::Ended { what: None };
+                return Error::Ended { what: ending.what(way, lead.and_then(|lead| input.unit_count(lead))) };
             }
             // The first pictures after it is switched on, and those for which USB had no room.
             Err(ffmpeg::Error::InvalidData { .. }) if way.protocol == "v4l2" && torn < MOST_TORN => torn += 1,
+            Err(ffmpeg::Error::InvalidData { call, .. }) if way.paced && ending.passes(call) => {}
             Err(error) => {
                 ahead.iter().for_each(Ahead::finish);
                 return way.explain(error);

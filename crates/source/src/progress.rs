@@ -381,8 +381,10 @@ impl Progress {
         });
     }
 
-    pub(crate) fn ended(&self) {
+    /// It is over, and not in order if there is an `error`.
+    pub(crate) fn ended(&self, error: Option<Error>) {
         self.status.send_modify(|status| {
+            status.error = error.or(status.error.take());
             status.state = State::Ended;
             status.since = SystemTime::now();
         });

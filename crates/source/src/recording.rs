@@ -7,13 +7,14 @@ use std::path::Path;
 
 use asf::{Demuxer, Header, Item, Reader};
 use ffmpeg::{Input, InputOptions, Read};
-use media::{Timestamp, Track, TrackId};
+use media::{Timestamp, Track, TrackId, Tracks};
 
 use crate::file::{asf, path};
+use crate::libav::ending::{MOST_DAMAGED, cut_off};
 use crate::libav::{explain, file_path, one_video, remote};
 use crate::mms::show::failure;
 use crate::webcam::device;
-use crate::{About, Error, Options};
+use crate::{About, Error, Options, Stop};
 
 /// What is read of a file at once, in bytes.
 const READ: usize = 64 << 10;
@@ -110,6 +111,27 @@ impl Recording {
             Read::Tracks(tracks) => Ok(Read::Tracks(one_video(tracks, self.video_track)?)),
             read => Ok(read),
         }
+    }
+
+    /// Reads all that is left until `stop` is set: why a file that is cut off ends as it does, where
+    /// that is so.
+    pub(crate) fn look_for_cut(mut self, stop: &Stop) -> Option<String> {
+        let lead = Tracks::lead_of(&self.tracks().ok()?)?.id;
+        let of = self.unit_count(lead);
+        self.keep_only(lead);
+        let (mut good, mut damaged) = (0, 0);
+        while !stop.is_set() {
+            match self.read() {
+                Ok(Read::Unit(unit)) => (good, damaged) = (good + u64::from(!unit.corrupt), 0),
+                Ok(Read::Tracks(_)) => {}
+                Err(Error::Ended { what: Some(_) }) if damaged < MOST_DAMAGED => damaged += 1,
+                Ok(Read::End) | Err(Error::Ended { what: Some(_) }) if damaged > 0 => {
+                    return Some(cut_off(&self.url, good, of));
+                }
+                Ok(Read::End) | Err(_) => return None,
+            }
+        }
+        None
     }
 
     /// Goes to the last place not after `to` from where `track` can be decoded, as far as the

@@ -190,3 +190,25 @@ fn pixels_that_were_converted_for_a_slow_reader_are_those_that_it_would_have_mad
         std::thread::sleep(Duration::from_millis(4));
     }
 }
+
+#[test]
+fn of_a_file_that_is_cut_off_all_is_read_and_sought_that_is_there() {
+    let whole = long("long-faststart.mp4", &["-c:v", "libx264", "-bf", "2", "-g", "50", "-movflags", "+faststart"]);
+    let bytes = std::fs::read(&whole).unwrap();
+    // The remains of the picture that is cut are none.
+    let cut = whole.with_file_name(format!("cut-{}.mp4", std::process::id()));
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let found = numbers(&open(&cut, Options::new()));
+    let count = found.len() as u64;
+    assert!(count > 50 && count < u64::from(LONG) * 2 / 3, "{count}");
+    assert!(found.iter().enumerate().all(|(at, found)| *found == (at as u64, at as u64)), "{found:?}");
+    let capture = open(&cut, Options::new());
+    assert_eq!(capture.count_frames().unwrap(), count);
+    for wanted in [10, count - 1, 0, 60] {
+        capture.seek(Seek::Frame(wanted)).unwrap();
+        assert_eq!(number(&capture.read().unwrap()), wanted);
+    }
+    capture.seek(Seek::Frame(count)).unwrap();
+    assert_eq!(capture.read().unwrap_err().kind(), Kind::Ended);
+    std::fs::remove_file(cut).unwrap();
+}

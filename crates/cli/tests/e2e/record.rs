@@ -259,3 +259,18 @@ fn a_relay_is_told_what_is_wrong_with_its_recordings() {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
 }
+
+#[test]
+fn a_file_that_is_cut_off_is_recorded_once_and_that_there_is_no_more_is_told() {
+    let folder = folder("record-cut");
+    let options = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-movflags", "+faststart"];
+    let whole = made("faststart-cut.mp4", |out| numbered(out, (320, 240), 60, 20, &options));
+    let bytes = std::fs::read(whole).unwrap();
+    let (cut, output) = (folder.join("cut.mp4"), folder.join("out.mp4"));
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let said = run(headwater().args(["record", cut.to_str().unwrap(), "-o", output.to_str().unwrap()])).succeeded();
+    assert!(said.err.contains("the file is cut off: "), "{}", said.err);
+    let found = numbers(&output);
+    assert!(found.len() > 10 && found.len() < 50, "{found:?}");
+    assert!(found.iter().enumerate().all(|(at, number)| *number == Some(at as u16)), "{found:?}");
+}

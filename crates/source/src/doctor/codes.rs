@@ -153,7 +153,7 @@ pub static CODES: &[(&str, &str)] = &[
     ("file-no-video", "The file holds no video, whatever it is called. Is it the right one?"),
     (
         "file-cut",
-        "The recording was not finished, as when the power fails. `headwater record` writes files that stay whole then.",
+        "The file was not written or copied to its end. Copy it once more, if there is a whole one; `headwater record` writes files that stay whole when the power fails.",
     ),
     (
         "no-picture",

@@ -111,6 +111,7 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::Broken { .. } if has(&["decoded"]) => "not-decodable",
         Error::Broken { .. } => "garbage",
         Error::Unfed { .. } => "unfed",
+        Error::Ended { .. } if has(&["the file is cut off"]) => "file-cut",
         Error::Ended { .. } => "ended",
     }
 }
@@ -150,7 +151,15 @@ pub(super) fn of(
     steps: &[Step],
 ) -> Vec<Verdict> {
     let mut all = Vec::new();
-    all.extend(error.map(|error| of_error(error, url)));
+    all.extend(error.map(|error| {
+        let mut verdict = of_error(error, url);
+        if let (Error::Ended { what: Some(what) }, "file-cut") = (error, verdict.code) {
+            verdict.sentence.clone_from(what);
+        }
+        // What is there of a file that is cut off is as good as before.
+        let is_some = verdict.code == "file-cut" && matches!(decoded, Some(Ok(_)));
+        Verdict { outcome: if is_some { Outcome::Doubtful } else { verdict.outcome }, ..verdict }
+    }));
     if let Some(Err(error)) = decoded {
         let code = match error {
             Error::Broken { .. } => "not-decodable",
@@ -159,7 +168,13 @@ pub(super) fn of(
         all.push(verdict(code, Outcome::Bad, error.what()));
     }
     if let Some(health) = health {
-        doubts(health, steps, |code, sentence| all.push(verdict(code, Outcome::Doubtful, sentence)));
+        // The last picture of a file that is cut off is cut off with it.
+        let is_cut = all.iter().any(|verdict| verdict.code == "file-cut");
+        doubts(health, steps, |code, sentence| {
+            if !(is_cut && code == "loses-packets") {
+                all.push(verdict(code, Outcome::Doubtful, sentence));
+            }
+        });
     }
     // A camera may tell its time twice, by RTCP and by ONVIF.
     let told = [health.and_then(|health| health.clock_ahead_s), clock_ahead_s];

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::scheme::{Request, Scheme};
 use crate::sink::Sink;
 use crate::timeline::Timeline;
-use crate::{Error, Options, Phase, listener, webcam};
+use crate::{Error, Options, Phase, file, listener, webcam};
 
 /// The wait until the next encoder may come.
 const AT_ONCE: Duration = Duration::from_millis(50);
@@ -140,9 +140,14 @@ impl Task {
         let was_live = self.progress.newest().is_some();
         self.failures = if was_live { 1 } else { self.failures.saturating_add(1) };
         let live = self.progress.status().borrow().about.live;
-        if matches!(error, Error::Ended { what: None }) && was_live && !live {
+        // A file that is damaged from somewhere on gives no more the next time.
+        let is_file = self.scheme.names == file::SCHEME.names
+            && file::path(&self.request.url).is_some()
+            && !matches!(error, Error::Timeout { .. });
+        let is_over = matches!(error, Error::Ended { what: None });
+        if (is_over || is_file && !self.request.options.repeat_files) && was_live && !live {
             if !self.request.options.repeat_files {
-                self.progress.ended();
+                self.progress.ended((!is_over).then_some(error));
                 return false;
             }
             self.failures = 0;

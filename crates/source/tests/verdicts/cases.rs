@@ -199,12 +199,28 @@ async fn contents(cases: &mut Cases, folder: &Path) {
     let cut = folder.join("cut.mp4");
     std::fs::write(&cut, [b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\x27\x10mdat", &[7; 2000][..]].concat()).unwrap();
     cases.add("file-cut", cut.to_str().unwrap());
+    cases.add("file-cut", half(folder).to_str().unwrap()).watch = ms(300);
     let noise = [b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n", &[1; 4000][..]].concat();
     cases.add("garbage", format!("http://{}/x", says(noise, false).await));
     cases.add("no-decoder", unknown_codec(folder).to_str().unwrap());
     // Pictures that all refer to one that is no picture.
     let nonsense = (0..200).map(|at| (40, rtsp::picture(at, u32::from(at) * 40, at == 0))).collect();
     cases.add("not-decodable", format!("rtsp://{}/x", rtsp::camera(rtsp::SDP.into(), nonsense).await));
+}
+
+/// The first half of an MP4 whose index is in front.
+fn half(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("half.mp4");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=3", "-c:v", "libx264"])
+        .args(["-pix_fmt", "yuv420p", "-movflags", "+faststart"])
+        .arg(&path)
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(made.success());
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() * 6 / 10]).unwrap();
+    path
 }
 
 /// An AVI whose codec nobody knows.
