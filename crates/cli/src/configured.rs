@@ -103,6 +103,7 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
     };
     let server = Server::bind(Arc::clone(&relay), &places)?;
     announce(call, config, &server.addresses(), &server.rtsp_addresses());
+    tell_reach(call, &server);
     for address in server.rtmp_addresses() {
         anstream::println!("Encoders may send by RTMP to rtmp://{address}/live/NAME, where NAME is a feed");
     }
@@ -178,6 +179,19 @@ const MOST_LISTED: usize = 20;
 /// Where to go for what listens at `address`: 0.0.0.0 is no such place.
 fn reachable(address: &SocketAddr) -> IpAddr {
     if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() }
+}
+
+/// Says whether others than this machine get at it, and what changes that.
+fn tell_reach(call: &Call, server: &Server) {
+    let addresses = server.addresses();
+    let Some(port) = addresses.first().map(SocketAddr::port) else { return };
+    let opens = match call.listen.is_empty() {
+        false => format!("--listen 0.0.0.0:{port}"),
+        true if crate::config::is_native(&call.file) => format!("http = [\"0.0.0.0:{port}\"] under [server]"),
+        true => "HTTPBindAddress 0.0.0.0".to_owned(),
+    };
+    let others = [server.mms_addresses(), server.rtsp_addresses()].concat();
+    crate::serve::tell_reach(&opens, addresses.iter().chain(&others));
 }
 
 /// Says where to look, in a form that can be clicked in a terminal.

@@ -175,10 +175,13 @@ fn announce(config: &Config, server: &Server) {
         let to = SocketAddr::new(group.address, group.port);
         anstream::println!("{name} is sent to {to} with a TTL of {}: {base}/{name}.sdp", group.ttl);
     }
-    let local = addresses.iter().chain(&mms).chain(&rtsp).all(|address| address.ip().is_loopback());
-    if local {
-        let port = first.port();
-        anstream::println!("For this machine only; open it to the network with --listen 0.0.0.0:{port}");
+    tell_reach(&format!("--listen 0.0.0.0:{}", first.port()), addresses.iter().chain(&mms).chain(&rtsp));
+}
+
+/// Says who gets at what listens at `addresses`, and what opens it to others.
+pub fn tell_reach<'a>(opens: &str, mut addresses: impl Iterator<Item = &'a SocketAddr>) {
+    if addresses.all(|address| address.ip().is_loopback()) {
+        anstream::println!("For this machine only; open it to the network with {opens}");
     } else {
         anstream::println!("Open to the network, without passwords: everybody who reaches this port sees the pictures");
     }

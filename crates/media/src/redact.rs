@@ -12,6 +12,23 @@ use std::fmt;
 #[derive(Clone, Copy)]
 pub struct Redacted<'a>(pub &'a str);
 
+/// `url` for everybody to read: as [`Redacted`] shows it, and without the names of its users.
+#[must_use]
+pub fn without_users(url: &str) -> String {
+    let shown = Redacted(url).to_string();
+    let mut parts = shown.split("://");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['/', '?', '#']).unwrap_or(part.len());
+        text.push_str("://");
+        match part[..end].rfind('@') {
+            Some(at) => text.extend(["***", &part[at..]]),
+            None => text.push_str(part),
+        }
+    }
+    text
+}
+
 /// Parameters whose value is a secret at some maker or other, by the last word of their
 /// name. SRT servers let clients in by `streamid`.
 const SECRET_KEYS: &[&str] =
@@ -126,6 +143,20 @@ fn is_encoded_url(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_everybody_reads_names_no_user() {
+        for (url, shown) in [
+            ("rtsp://admin:secret@10.0.0.5/h264", "rtsp://***@10.0.0.5/h264"),
+            ("rtsp://admin:p@ss/w0rd#1@10.0.0.7/h264", "rtsp://***@10.0.0.7/h264"),
+            ("http://admin@cam/x@y", "http://***@cam/x@y"),
+            ("http://h/api?src=rtsp://admin:hunter2@cam/x", "http://h/api?src=rtsp://***@cam/x"),
+            ("http://cam/x", "http://cam/x"),
+            ("clip.mp4", "clip.mp4"),
+        ] {
+            assert_eq!(without_users(url), shown);
+        }
+    }
 
     fn shown(url: &str) -> String {
         Redacted(url).to_string()

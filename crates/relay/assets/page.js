@@ -269,7 +269,7 @@ function updateCard(card, source) {
 }
 
 /** Whether a source is in trouble that its steps explain. */
-const hasFailed = (source) => source.error !== null && ["waiting", "ended"].includes(source.state);
+const hasFailed = (source) => source.error !== null && ["idle", "waiting", "ended"].includes(source.state);
 
 /** Shows what the last attempt to open a source did, while somebody wants to know. */
 async function explain(card) {
@@ -326,7 +326,7 @@ function texts(source) {
     facts: live ? `${picture} · ${source.fps.toFixed(1)} fps` : spell[source.state] || `no picture for ${since}`,
     note: live ? state : [source.phase, viewers, retry].filter(Boolean).join(" · "),
     url: source.url,
-    form: [picture, source.container, source.protocol].filter(Boolean).join(" · ") || "not known yet",
+    form: [...new Set([picture, source.container, source.protocol])].filter(Boolean).join(" · ") || "not known yet",
     received: `${size(source.bytes)}, ${source.pictures} pictures, ${source.corrupt} of them damaged`,
     returns: source.reconnects === 1 ? "once" : `${source.reconnects} times`,
   };
@@ -376,12 +376,22 @@ function take(answer) {
     else if (isBack && card.stream) stop(card);
   }
   for (const [key, source] of sources) updateCard(cards.get(key) ?? makeCard(key, source), source);
-  const live = answer.sources.filter((source) => source.state === "live").length;
   document.body.classList.remove("offline");
-  say(page.count, sources.size > 0 ? `${live} of ${sources.size} live` : "");
+  say(page.count, sum(answer.sources));
   say(page.foot, `Headwater ${answer.version}, up ${duration(answer.uptime_s)}`);
   page.foot.hidden = false;
   arrange();
+}
+
+/** How many sources are well, and how many need somebody, as `2 live, 4 idle, 1 in trouble`. */
+function sum(sources) {
+  const word = (source) => (source.health.trouble.length > 0 ? "in trouble" : source.state);
+  const counts = new Map([["live", 0], ["idle", 0]]);
+  for (const source of sources) counts.set(word(source), (counts.get(word(source)) ?? 0) + 1);
+  const trouble = counts.get("in trouble");
+  counts.delete("in trouble");
+  if (trouble) counts.set("in trouble", trouble);
+  return [...counts].filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`).join(", ");
 }
 
 // What the user does.

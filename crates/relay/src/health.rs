@@ -37,6 +37,10 @@ pub(crate) fn trouble(source: &SourceStatus) -> Vec<String> {
     let is_live = source.state == "live";
     let failed = source.error.as_deref().filter(|_| matches!(source.state, "waiting" | "opening" | "ended" | "unfed"));
     say(failed.is_some(), &|| format!("no pictures: {}", failed.unwrap_or_default()));
+    // Nobody watches, so nobody tries: what the last attempt came to holds until one succeeds.
+    let idle = source.error.as_deref().filter(|_| source.state == "idle");
+    let as_of = || source.failed.map(|failed| format!(" (as of {})", of_day(failed))).unwrap_or_default();
+    say(idle.is_some(), &|| format!("no pictures: {}{}", idle.unwrap_or_default(), as_of()));
     if !is_live {
         return all;
     }
@@ -60,6 +64,11 @@ pub(crate) fn trouble(source: &SourceStatus) -> Vec<String> {
         format!("its clock is {:.0} s {}", clock.abs(), if clock > 0.0 { "ahead" } else { "behind" })
     });
     all
+}
+
+/// A time in seconds since 1970 as people read it: `2026-11-26 13:05 UTC`.
+fn of_day(seconds: f64) -> String {
+    jiff::Timestamp::from_second(seconds as i64).unwrap_or_default().strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A column: its word in a query, its head, what a cell shows and what it is sorted by.
@@ -240,13 +249,14 @@ pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> 
     });
     let mut html = String::with_capacity(4096 + rows.len() * 400);
     let all = snapshot.sources.len();
-    let other = if wish.only_trouble {
-        "<a href=\"/health\">all</a>"
-    } else {
-        "<a href=\"/health?only=trouble\">only those</a>"
+    let other = match (wish.only_trouble, troubled) {
+        (true, _) => ": <a href=\"/health\">all</a>",
+        // Nothing to lead to.
+        (false, 0) => "",
+        (false, _) => ": <a href=\"/health?only=trouble\">only those</a>",
     };
     let labels = labels(".health", COLUMNS.iter().enumerate().skip(3).map(|(at, column)| (at, column.head)));
-    html.push_str(&head("/health", &format!("{troubled} of {all} need somebody: {other}"), &labels));
+    html.push_str(&head("/health", &format!("{troubled} of {all} need somebody{other}"), &labels));
     html.push_str("<table class=\"rows\"><thead><tr>");
     for column in COLUMNS {
         let sorted = match (column.name == wish.sort.name, wish.reversed) {
@@ -327,6 +337,11 @@ mod tests {
             |s: &mut SourceStatus| (s.state, s.error) = ("waiting", Some("10.0.0.5:554: connection refused".into()));
         assert_eq!(told(down), "no pictures: 10.0.0.5:554: connection refused");
         assert_eq!(told(|s| s.state = "idle"), "", "nobody watches it");
+        let idle = |s: &mut SourceStatus| {
+            down(s);
+            (s.state, s.failed) = ("idle", Some(1795698300.0));
+        };
+        assert_eq!(told(idle), "no pictures: 10.0.0.5:554: connection refused (as of 2026-11-26 13:05 UTC)");
     }
 
     /// Five thousand cameras, of which every fifth has trouble.

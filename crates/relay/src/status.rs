@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime};
 
-use media::Redacted;
 use serde::Serialize;
 use source::{State, Supervisor};
 
@@ -34,7 +33,7 @@ pub struct Snapshot {
 pub struct SourceStatus {
     /// Its name.
     pub name: String,
-    /// Its URL, without the password.
+    /// Its URL, without user and password.
     pub url: String,
     /// `idle`, `opening`, `live`, `waiting` or `ended`.
     pub state: &'static str,
@@ -47,6 +46,8 @@ pub struct SourceStatus {
     pub since: f64,
     /// Why the last attempt failed; gone as soon as there are pictures.
     pub error: Option<String>,
+    /// When the last attempt failed; null as soon as there are pictures; seconds since 1970.
+    pub failed: Option<f64>,
     /// Seconds to the next attempt.
     pub retry_in_s: Option<f64>,
     /// Attempts that failed in a row.
@@ -98,7 +99,8 @@ pub struct SourceStatus {
 /// How a source is, in a [`SourceStatus`].
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct HealthStatus {
-    /// What is wrong with it, the worst first; nothing where all is well, or where nobody watches.
+    /// What is wrong with it, the worst first. Of a source that nobody watches: why the last attempt to
+    /// open it failed, if it did.
     pub trouble: Vec<String>,
     /// Seconds for which the picture has been the same though pictures come.
     pub frozen_s: Option<f64>,
@@ -252,7 +254,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
     let vitals = source.vitals();
     let mut found = SourceStatus {
         name: source.name().into(),
-        url: Redacted(source.url()).to_string(),
+        url: media::without_users(source.url()),
         state: status.state.name(),
         shown: status.word(),
         phase: match status.state {
@@ -261,6 +263,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
         },
         since: seconds(status.since),
         error: status.error.as_ref().map(ToString::to_string),
+        failed: status.failed.map(seconds),
         retry_in_s: match status.state {
             State::Waiting(at) => Some(at.saturating_duration_since(Instant::now()).as_secs_f64()),
             _ => None,

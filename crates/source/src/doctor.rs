@@ -131,7 +131,7 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
         error = error.or(whole.await.map(|what| Error::Ended { what: Some(what) }));
     }
     let status = source.status().borrow().clone();
-    let steps = steps::of(url, &journal, &status, error.as_ref(), decoded.as_ref(), source.attempt_took());
+    let steps = steps::of(url, false, &journal, &status, error.as_ref(), decoded.as_ref(), source.attempt_took());
     let clock = journal.iter().find_map(|entry| match entry.note {
         Note::Clock { ahead_s } => Some(ahead_s as f64),
         _ => None,
@@ -147,12 +147,14 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
 pub fn of_source(source: &Supervisor) -> Report {
     let status = source.status().borrow().clone();
     // What the last attempt ended with says nothing of one that is under way.
-    let error =
-        status.error.clone().filter(|_| matches!(status.state, State::Waiting(_) | State::Ended | State::Unfed));
-    let steps = steps::of(source.url(), &source.journal(), &status, error.as_ref(), None, source.attempt_took());
+    let error = status
+        .error
+        .clone()
+        .filter(|_| matches!(status.state, State::Idle | State::Waiting(_) | State::Ended | State::Unfed));
+    let steps = steps::of(source.url(), true, &source.journal(), &status, error.as_ref(), None, source.attempt_took());
     let mut verdicts: Vec<_> = error.as_ref().map(|error| verdict::of_error(error, source.url())).into_iter().collect();
     verdict::held_back(&mut verdicts, source.vitals().held_back);
-    let url = Redacted(source.url()).to_string();
+    let url = media::without_users(source.url());
     Report { url, steps, verdicts, health: None, about: status.about, journal: Vec::new() }
 }
 

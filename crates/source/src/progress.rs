@@ -95,6 +95,7 @@ impl Progress {
             since: SystemTime::now(),
             reached: Phase::Resolve,
             error: None,
+            failed: None,
             failures: 0,
             reconnects: 0,
             about: About::default(),
@@ -274,6 +275,7 @@ impl Progress {
             status.reached = Phase::Streaming;
             status.since = SystemTime::now();
             status.error = None;
+            status.failed = None;
             status.failures = 0;
         });
         self.live.notify_one();
@@ -333,6 +335,7 @@ impl Progress {
             }
             status.failures += 1;
             status.error = Some(error);
+            status.failed = Some(SystemTime::now());
             status.state = retry.map_or(State::Ended, State::Waiting);
         });
     }

@@ -66,6 +66,8 @@ pub struct Status {
     pub reached: Phase,
     /// Why the last attempt ended.
     pub error: Option<Error>,
+    /// When that was.
+    pub failed: Option<SystemTime>,
     /// Attempts that failed since the last picture.
     pub failures: u32,
     /// Times it came back after having been live; of a feed, times that it was lost.

@@ -223,6 +223,42 @@ fn bandwidth_is_counted_as_it_is_sent() {
 }
 
 #[test]
+fn a_feed_above_the_bound_does_not_lock_out_streams_far_below_it() {
+    let feed = "HTTPPort 8090\nMaxBandwidth 1000\n<Feed f.ffm>\nSource pattern:?size=640x480&fps=30\n</Feed>\n";
+    let stream = |name: &str, lines: &str| format!("<Stream {name}>\nFeed f.ffm\n{lines}\nNoAudio\n</Stream>\n");
+    let small = "VideoSize 160x128\nVideoFrameRate 5";
+    let text = [
+        feed.to_owned(),
+        stream("test.mpg", "Format mpeg\nVideoBitRate 64\nVideoSize 160x128\nVideoFrameRate 25"),
+        stream("live.mjpg", &format!("Format mpjpeg\n{small}")),
+        stream("live.jpg", &format!("Format jpeg\n{small}")),
+        STATUS.to_owned(),
+    ]
+    .concat();
+    let server = Server::configured("above-the-bound", &text);
+    let mut held = std::net::TcpStream::connect(server.address).unwrap();
+    held.write_all(b"GET /test.mpg HTTP/1.0\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    held.read_exact(&mut first).unwrap();
+    assert_eq!(String::from_utf8_lossy(&first), "HTTP/1.1 200");
+    let reader = std::thread::spawn(move || std::io::copy(&mut held, &mut std::io::sink()));
+    let kbit = |text: &str| {
+        let (_, rest) = text.split_once("\"feeds\":")?;
+        let (_, number) = rest.split_once("\"kbit\":")?;
+        number[..number.find(',')?].parse::<u64>().ok()
+    };
+    eventually("the feed to be measured", || {
+        let text = server.get("/stat.html?format=json").text();
+        kbit(&text).filter(|kbit| *kbit > 1000).map(|_| ())
+    });
+    assert_eq!(server.get("/live.jpg").status, 200);
+    let mut moving = server.stream("/live.mjpg");
+    moving.part();
+    drop((moving, server));
+    reader.join().unwrap().ok();
+}
+
+#[test]
 fn a_reload_lets_go_of_those_whose_stream_changed_and_of_nobody_else() {
     let both =
         |lines: &str| [FEED, &stream("a.mjpeg", "mpjpeg", ""), &stream("b.mjpeg", "mpjpeg", lines), STATUS].concat();

@@ -4,7 +4,8 @@ use super::given::{Given, tell_time};
 use super::{Key, Kind, Told, defaults, keys};
 use crate::{Config, Listen, LogFile, LogFormat};
 
-/// `0.0.0.0:8090`, `[::1]:8090`, `camera-host:8090`, `:8090` for all addresses.
+/// `127.0.0.1:8090`, `[::1]:8090`, `camera-host:8090`; `:8090` is this machine only, as on the
+/// command line, and `0.0.0.0:8090`, `[::]:8090` or `*:8090` all its addresses.
 fn listen(text: &str) -> Option<Listen> {
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse().ok().filter(|port| *port != 0)?;
@@ -13,8 +14,12 @@ fn listen(text: &str) -> Option<Listen> {
         None if host.contains(':') => return None,
         None => host,
     };
-    let all = matches!(host, "" | "0.0.0.0" | "::");
-    Some(Listen { host: (!all).then(|| host.to_owned()), port })
+    let host = match host {
+        "" => Some("127.0.0.1".to_owned()),
+        "0.0.0.0" | "::" | "*" => None,
+        host => Some(host.to_owned()),
+    };
+    Some(Listen { host, port })
 }
 
 fn listens(given: &Given<'_>) -> Told<Vec<Listen>> {
@@ -23,7 +28,7 @@ fn listens(given: &Given<'_>) -> Told<Vec<Listen>> {
 
 fn tell(listens: &[Listen]) -> ::toml::Value {
     let text = |Listen { host, port }: &Listen| match host {
-        None => format!(":{port}"),
+        None => format!("0.0.0.0:{port}"),
         Some(host) if host.contains(':') => format!("[{host}]:{port}"),
         Some(host) => format!("{host}:{port}"),
     };
@@ -31,19 +36,19 @@ fn tell(listens: &[Listen]) -> ::toml::Value {
 }
 
 pub(super) static KEYS: &[Key] = keys! { Server on Server;
-    "http" / "HTTPPort, HTTPBindAddress": Kind::List, "a list of ADDRESS:PORT; :PORT is every address", r#"http = [":8090"]"#,
+    "http" / "HTTPPort, HTTPBindAddress": Kind::List, "a list of ADDRESS:PORT; :PORT is this machine only, 0.0.0.0:PORT every network", r#"http = [":8090"]"#,
         "Where HTTP is served. Default: `[\"127.0.0.1:8090\"]`, this machine only; an empty list: nowhere.",
         |config, given| { config.http = listens(given)?; Ok(()) },
         |config| (config.http != defaults().http).then(|| tell(&config.http));
-    "rtsp" / "RTSPPort, RTSPBindAddress": Kind::List, "a list of ADDRESS:PORT; :PORT is every address", r#"rtsp = [":8554"]"#,
+    "rtsp" / "RTSPPort, RTSPBindAddress": Kind::List, "a list of ADDRESS:PORT; :PORT is this machine only, 0.0.0.0:PORT every network", r#"rtsp = [":8554"]"#,
         "Where RTSP is served. Default: nowhere.",
         |config, given| { config.rtsp = listens(given)?; Ok(()) },
         |config| (!config.rtsp.is_empty()).then(|| tell(&config.rtsp));
-    "mms" / "": Kind::List, "a list of ADDRESS:PORT; :PORT is every address", r#"mms = [":1755"]"#,
+    "mms" / "": Kind::List, "a list of ADDRESS:PORT; :PORT is this machine only, 0.0.0.0:PORT every network", r#"mms = [":1755"]"#,
         "Where MMS is served to old players of Windows Media, by TCP and UDP. Default: nowhere.",
         |config, given| { config.mms = listens(given)?; Ok(()) },
         |config| (!config.mms.is_empty()).then(|| tell(&config.mms));
-    "rtmp" / "": Kind::List, "a list of ADDRESS:PORT; :PORT is every address", r#"rtmp = [":1935"]"#,
+    "rtmp" / "": Kind::List, "a list of ADDRESS:PORT; :PORT is this machine only, 0.0.0.0:PORT every network", r#"rtmp = [":1935"]"#,
         "Where encoders may send to feeds by RTMP, to rtmp://HOST:PORT/live/NAME. Default: nowhere.",
         |config, given| { config.rtmp = listens(given)?; Ok(()) },
         |config| (!config.rtmp.is_empty()).then(|| tell(&config.rtmp));
@@ -97,11 +102,13 @@ mod tests {
 
     #[test]
     fn addresses_are_told_as_they_are_read() {
-        for text in [":8090", "127.0.0.1:80", "[::1]:8090", "lan.example:1"] {
+        for text in ["0.0.0.0:8090", "127.0.0.1:80", "[::1]:8090", "lan.example:1"] {
             let read = listen(text).unwrap();
             assert_eq!(tell(&[read])[0].as_str(), Some(text));
         }
         assert_eq!(listen("0.0.0.0:1"), listen("[::]:1"));
+        assert_eq!(listen("0.0.0.0:1"), listen("*:1"));
+        assert_eq!(listen(":1"), listen("127.0.0.1:1"));
         for wrong in ["8090", "::1:8090", "[x]:1", ":0", ":99999", "a:b:1"] {
             assert_eq!(listen(wrong), None, "{wrong}");
         }

@@ -1,16 +1,23 @@
 //! How much is sent, measured where it is sent.
 //!
-//! Once a second the meter looks at what each session has sent. A session that is too
-//! young to have been measured counts with what its feed brings: a crowd that comes at
-//! once is counted too, and nobody counts with what a configuration says.
+//! Once a second the meter looks at what each session has sent. A session that is too young to
+//! have been measured counts with what others of its stream have taken; where there were none,
+//! with the bit rates its own encoders are given, or, where the feed's packets pass, with what the
+//! feed brings. Where neither is known it counts once it is measured: nobody is refused for a
+//! rate that is not sent.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use super::table::{Entry, Table, What};
-use crate::session::Sessions;
+use media::{Codec, Kind, Variant, Wish};
+use source::Fate;
+
+use super::table::{Entry, Out, Table, What};
+use crate::output::Carries;
+use crate::output::fate::Place;
+use crate::session::{Session, Sessions};
 use crate::shelf::lock;
 
 /// How much the newest second counts in a rate.
@@ -28,6 +35,8 @@ struct Rates {
     sessions: HashMap<u64, (u64, Option<f64>)>,
     /// The same, by the feed's name.
     feeds: HashMap<String, (u64, Option<f64>)>,
+    /// bit/s that one viewer took when some were last measured, by the stream's name.
+    streams: HashMap<String, f64>,
 }
 
 /// Bytes as they were, and as they are.
@@ -47,11 +56,20 @@ impl Meter {
         let now = Instant::now();
         let mut rates = self.lock();
         let seconds = rates.looked.replace(now).map_or(1.0, |looked| (now - looked).as_secs_f64().max(0.001));
+        let mut taken: HashMap<String, (f64, f64)> = HashMap::new();
         let of_sessions = sessions.open().into_iter().map(|session| {
             let step = step(rates.sessions.get(&session.id), session.counts.bytes.load(Relaxed), seconds);
+            let entry = session.visit.as_ref().and_then(|visit| visit.entry());
+            if let (Some(entry), Some(rate)) = (entry, step.1.filter(|rate| *rate > 0.0 && !is_young(&session))) {
+                let (sum, count) = taken.entry(entry.name.clone()).or_default();
+                (*sum, *count) = (*sum + rate, *count + 1.0);
+            }
             (session.id, step)
         });
         let of_sessions = of_sessions.collect();
+        // Only of streams that there are, after a reload too.
+        rates.streams.retain(|name, _| table.entries().any(|entry| entry.name == *name));
+        rates.streams.extend(taken.into_iter().map(|(name, (sum, count))| (name, sum / count)));
         let of_feeds = table.feeds().map(|feed| {
             let step = step(rates.feeds.get(feed.name()), feed.counters().bytes, seconds);
             (feed.name().to_owned(), step)
@@ -75,18 +93,68 @@ impl Meter {
     pub(super) fn expected(&self, entry: &Entry) -> f64 {
         let What::Stream(stream) = &entry.what else { return 0.0 };
         let rates = self.lock();
-        stream.feed_name().and_then(|name| rates.feeds.get(name)?.1).unwrap_or(0.0)
+        if let Some(taken) = rates.streams.get(&entry.name) {
+            return *taken;
+        }
+        let feed = stream.feed_name().and_then(|name| rates.feeds.get(name)?.1);
+        drop(rates);
+        // What a section says is often far above what its pictures need.
+        feed.map_or(0.0, |feed| of_encoders(stream, feed).min(feed))
     }
 
     /// bit/s that all sessions take together.
     pub(super) fn total(&self, sessions: &Sessions) -> f64 {
         let bits = sessions.open().into_iter().map(|session| {
-            let measured = self.session(session.id).filter(|_| session.since.elapsed().as_secs_f64() > 2.0 * YOUNG);
-            let expected = || session.visit.as_ref().and_then(|visit| visit.entry()).map(|entry| self.expected(entry));
-            measured.or_else(expected).unwrap_or(0.0)
+            let measured = self.session(session.id);
+            let entry = session.visit.as_ref().and_then(|visit| visit.entry());
+            let expected = entry.map(|entry| self.expected(entry)).filter(|expected| *expected > 0.0);
+            match is_young(&session) {
+                // What it begins with comes at once, and is no rate.
+                true => expected.or(measured),
+                false => measured.or(expected),
+            }
         });
-        bits.sum()
+        bits.map(|bits| bits.unwrap_or(0.0)).sum()
     }
+}
+
+fn is_young(session: &Session) -> bool {
+    session.since.elapsed().as_secs_f64() <= 2.0 * YOUNG
+}
+
+/// bit/s of what becomes of a feed that brings `feed` bit/s: those that the encoders are given, what
+/// passes as it comes, and nothing of an encoder that is given none.
+fn of_encoders(out: &Out, feed: f64) -> f64 {
+    let said = |variant: &Variant| variant.coding.bit_rate.map_or(0.0, f64::from);
+    let tracks = out.tracks();
+    let place = match out.format.map_or(Carries::Tracks(Place::Rtp), |format| format.carries) {
+        Carries::Tracks(place) => place,
+        Carries::Words => return 0.0,
+        Carries::Jpegs => {
+            let is_one = !matches!(out.format.map(|format| format.extension), Some("mjpeg" | "mjpg"));
+            let pass = tracks.video().is_some_and(|track| track.codec == Codec::MJPEG);
+            return match &out.encoding.video {
+                // One picture is soon gone.
+                _ if is_one => 0.0,
+                Wish::Coded(variant) => said(variant),
+                Wish::Fit if pass => feed,
+                Wish::Fit | Wish::Off => 0.0,
+            };
+        }
+    };
+    let Ok(plan) = place.plan(&out.encoding, &tracks) else { return 0.0 };
+    let sound = tracks.iter().find(|track| matches!(track.kind, Kind::Audio(_)));
+    let video = match &plan.video {
+        Fate::Off => 0.0,
+        Fate::Pass => feed,
+        Fate::Coded(variant) => said(variant),
+    };
+    let audio = match &plan.audio {
+        Fate::Off => 0.0,
+        Fate::Pass => sound.map_or(0.0, |track| track.bit_rate as f64),
+        Fate::Coded(coding) => coding.bit_rate.map_or(0.0, f64::from),
+    };
+    video + audio
 }
 
 #[cfg(test)]

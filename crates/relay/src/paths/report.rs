@@ -128,7 +128,7 @@ fn bits(stream: &Stream) -> u64 {
 }
 
 /// What a viewer of `entry` takes, in bit/s, where its section does not say it: as it is measured
-/// now, or else what its feed brings.
+/// now, or else as far as is known.
 fn measured(paths: &Paths, entry: &Entry, clients: &[ClientRow]) -> u64 {
     let What::Stream(out) = &entry.what else { return 0 };
     if bits(&out.stream) > 0 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::{Method, StatusCode, Version, header};
+use axum::http::{HeaderMap, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
@@ -74,7 +74,10 @@ fn of_sources(relay: Arc<Relay>) -> Router {
             }),
         )
         .route("/doctor/{name}", get(doctor))
-        .route("/metrics", get(|State(relay): Shared| async move { metrics::answer(&relay) }))
+        .route(
+            "/metrics",
+            get(|State(relay): Shared, headers: HeaderMap| async move { metrics::answer(&relay, &headers) }),
+        )
         .route("/healthz", get(|| async { ([(header::CACHE_CONTROL, "no-store")], "ok\n") }));
     for asset in ASSETS {
         let answer = || async {

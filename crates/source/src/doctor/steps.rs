@@ -46,16 +46,17 @@ pub(super) fn of_bad_url(error: &Error) -> Vec<Step> {
     std::iter::once(url).chain(others.map(not_reached)).collect()
 }
 
-/// The steps of an attempt, which is over after `over`.
+/// The steps of an attempt, which is over after `over`. What `is_public` names no user.
 pub(super) fn of(
     url: &str,
+    is_public: bool,
     journal: &[Entry],
     status: &Status,
     error: Option<&Error>,
     decoded: Option<&Result<Duration, Error>>,
     over: Option<Duration>,
 ) -> Vec<Step> {
-    let mut steps = vec![Step { name: "URL", outcome: Outcome::Good, took: None, what: understood(url) }];
+    let mut steps = vec![Step { name: "URL", outcome: Outcome::Good, took: None, what: understood(url, is_public) }];
     let began = |phase: Phase| {
         journal.iter().find(|entry| matches!(entry.note, Note::Phase(at) if at >= phase)).map(|entry| entry.at)
     };
@@ -184,9 +185,9 @@ fn facts(journal: &[Entry], from: Phase, to: Phase) -> String {
 }
 
 /// How a URL was understood.
-fn understood(url: &str) -> String {
+fn understood(url: &str, is_public: bool) -> String {
     if let (Some(maker), Ok(Some(real))) = (makers::maker_of(url), makers::expand(url)) {
-        return format!("{}: becomes {}", maker.makes, understood(&real));
+        return format!("{}: becomes {}", maker.makes, understood(&real, is_public));
     }
     let scheme = scheme_of(url).map_or("file", |scheme| scheme.names[0]);
     let Ok(location) = Location::parse(url) else {
@@ -201,8 +202,12 @@ fn understood(url: &str) -> String {
     let mut parts = vec![location.scheme.clone(), format!("host {}", location.host)];
     parts.extend(port.map(|port| format!("port {port}")));
     if let Some(user) = &location.user {
-        let letters = location.password.as_deref().unwrap_or_default().chars().count();
-        parts.push(format!("user {user} with a password of {letters} letters"));
+        if is_public {
+            parts.push("a user with a password".into());
+        } else {
+            let letters = location.password.as_deref().unwrap_or_default().chars().count();
+            parts.push(format!("user {user} with a password of {letters} letters"));
+        }
     }
     parts.push(format!("path {}", Redacted(location.target())));
     parts.join(", ")
