@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use ::config::ffserver::Parsed;
 use ::config::{Config, Severity, native};
-use anyhow::Context;
 use clap::Subcommand;
 
 use crate::exit::Failure;
@@ -45,8 +44,19 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Check { file, quiet } => {
             let detail = if *quiet { Detail::Errors } else { Detail::All };
-            let (config, mut problems) = read_with_problems(file, detail)?;
-            let unserved = relay::unserved(&config);
+            let (config, mut problems) = parse(file)?;
+            let is_misread = problems.iter().any(::config::Problem::is_error);
+            let mut unserved = match (is_misread, is_native(file)) {
+                (false, _) => relay::unserved(&config),
+                (true, true) => relay::unserved(&well_read(&config, &problems)),
+                (true, false) => Vec::new(),
+            };
+            if is_misread {
+                problems.append(&mut unserved);
+                problems.sort_by_key(|problem| problem.line);
+            }
+            tell(file, &problems, detail)?;
+            mistakes(file, &problems)?;
             tell(file, &unserved, detail)?;
             if unserved.iter().any(config::Problem::is_error) {
                 let message = format!("{}: what it says cannot be served; mend it and try again", file.display());
@@ -73,6 +83,12 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a line of `text` begins a section of a headwater.toml; no line of an ffserver.conf does.
+fn has_native_section(text: &str) -> bool {
+    let is_head = |line: &str| ["[server]", "[[source]]", "[[feed]]", "[[stream]]", "[[redirect]]"].contains(&line);
+    text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).any(is_head)
+}
+
 /// Whether a file of that name is read as headwater.toml.
 pub fn is_native(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
@@ -95,10 +111,32 @@ pub enum Detail {
 /// # Errors
 /// When it cannot be read or used.
 pub fn read(file: &Path, detail: Detail) -> anyhow::Result<Config> {
-    read_with_problems(file, detail).map(|(config, _)| config)
+    let (config, problems) = parse(file)?;
+    tell(file, &problems, detail)?;
+    mistakes(file, &problems)?;
+    Ok(config)
 }
 
-fn read_with_problems(file: &Path, detail: Detail) -> anyhow::Result<(Config, Vec<::config::Problem>)> {
+/// Of a headwater.toml with mistakes what was read in full, so that it can be looked whether it is served.
+fn well_read(config: &Config, problems: &[::config::Problem]) -> Config {
+    let sources = config.sources.iter().map(|source| source.line);
+    let feeds = config.feeds.iter().map(|feed| feed.line);
+    let redirects = config.redirects.iter().map(|redirect| redirect.line);
+    let begins: BTreeSet<usize> =
+        sources.chain(feeds).chain(redirects).chain(config.streams.iter().map(|stream| stream.line)).collect();
+    let is_whole = |line: usize| {
+        let end = begins.range(line + 1..).next().copied().unwrap_or(usize::MAX);
+        !problems.iter().any(|problem| problem.is_error() && (line..end).contains(&problem.line))
+    };
+    let mut config = config.clone();
+    config.sources.retain(|source| !source.name.is_empty() && !source.url.is_empty());
+    config.feeds.retain(|feed| is_whole(feed.line));
+    config.streams.retain(|stream| is_whole(stream.line));
+    config
+}
+
+/// What [`read`] does not tell.
+fn parse(file: &Path) -> anyhow::Result<(Config, Vec<::config::Problem>)> {
     let name = file.display();
     let bytes = match file == Path::new("-") {
         true => {
@@ -107,15 +145,29 @@ fn read_with_problems(file: &Path, detail: Detail) -> anyhow::Result<(Config, Ve
         }
         false => std::fs::read(file),
     };
-    let bytes = bytes.with_context(|| format!("{name}: the configuration cannot be read"))?;
+    let wrong = |what: String| anyhow::Error::from(Failure::Usage(format!("{name}: {what}")));
+    let bytes = bytes.map_err(|error| wrong(format!("the configuration cannot be read: {error}")))?;
+    if bytes.contains(&0) {
+        return Err(wrong("this is no text, and so no configuration".into()));
+    }
     let text = String::from_utf8_lossy(&bytes);
-    let Parsed { config, problems } = match is_native(file) {
+    let by_content = !is_native(file) && has_native_section(&text);
+    if by_content && file != Path::new("-") {
+        let what = "this looks like a headwater.toml, but only what ends with .toml is read as one; call it";
+        return Err(wrong(format!("{what} {name}.toml")));
+    }
+    let Parsed { config, problems } = match is_native(file) || by_content {
         true => native::parse(&text),
         false => ::config::ffserver::parse(&text),
     };
-    tell(file, &problems, detail)?;
-    match count(&problems, Severity::Error) {
-        0 => Ok((config, problems)),
+    Ok((config, problems))
+}
+
+/// An error, if there are any among `problems`.
+fn mistakes(file: &Path, problems: &[::config::Problem]) -> anyhow::Result<()> {
+    let name = file.display();
+    match count(problems, Severity::Error) {
+        0 => Ok(()),
         1 => Err(Failure::Usage(format!("{name}: a mistake; mend it and try again")).into()),
         many => Err(Failure::Usage(format!("{name}: {many} mistakes; mend them and try again")).into()),
     }

@@ -241,6 +241,7 @@ mod tests {
             since: std::time::SystemTime::UNIX_EPOCH,
             reached: source::Phase::Streaming,
             error: None,
+            failed: None,
             failures: 0,
             reconnects: 0,
             about: source::About {

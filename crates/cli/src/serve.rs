@@ -137,6 +137,9 @@ fn announce(config: &Config, server: &Server) {
         if is_missing_file(&source.url) {
             tracing::warn!("{}: {url}: there is no such file yet", source.name);
         }
+        if source.url.starts_with("exec:") && !source.options.allow_exec {
+            tracing::warn!("{}: it gives no picture, since exec: runs a program only with --allow-exec", source.name);
+        }
         let what = match source.url.starts_with("push:") {
             true => format!("sent to with PUT or POST {base}/{}.ffm", source.name),
             false => url.to_string(),

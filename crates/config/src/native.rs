@@ -218,15 +218,35 @@ pub fn parse(text: &str) -> Parsed {
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut reading =
         Reading { lines: Lines::of(text), problems: Vec::new(), amiss: HashSet::new(), config: defaults() };
-    for error in errors {
-        let line = error.span().map_or(1, |span| reading.lines.at(span.start));
-        reading.problems.push(Problem::error(line, error.message().replace('\n', ", ")));
+    if let Some(problem) = not_toml(text, &errors, &reading.lines) {
+        return Parsed { config: defaults(), problems: vec![problem] };
     }
     reading.root(root.get_ref());
     let Reading { config, mut problems, amiss, .. } = reading;
     check::whole(&config, &amiss, &mut problems);
     problems.sort_by_key(|problem| problem.line);
     Parsed { config, problems }
+}
+
+/// Where `text` stops to be TOML, if it does. What is said of the lines behind that place is not to be
+/// believed: a bracket or quote that is not closed makes nonsense of all that follows.
+fn not_toml(text: &str, errors: &[::toml::de::Error], lines: &Lines) -> Option<Problem> {
+    let start = |error: &&::toml::de::Error| error.span().map_or(0, |span| span.start);
+    let first = errors.iter().min_by_key(start)?;
+    let said = |error: &::toml::de::Error| error.message().replace('\n', ", ");
+    // What is open is noticed at the end of the file, or where the next section makes no sense in it.
+    match errors.iter().find(|error| error.message().starts_with("unclosed array")) {
+        Some(open) => {
+            let before = text.get(..start(&first)).unwrap_or_default().trim_end();
+            Some(Problem::error(lines.at(before.len().saturating_sub(1)), said(open)))
+        }
+        // A word without quotes is taken for what begins with its letter: true, false, inf or nan.
+        None if ["invalid boolean", "invalid float"].iter().any(|kind| first.message().starts_with(kind)) => {
+            let what = "a text stands in quotes, as in name = \"front\"";
+            Some(Problem::error(lines.at(start(&first)), format!("{} ({what})", said(first))))
+        }
+        None => Some(Problem::error(lines.at(start(&first)), said(first))),
+    }
 }
 
 /// Where lines begin.

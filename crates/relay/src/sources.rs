@@ -71,9 +71,63 @@ impl Sources {
     }
 }
 
-/// What can never be opened, and why.
+/// What can never be opened, and why, all of each; and what nobody will see as it stands.
 pub(crate) fn unserved(wanted: &[::config::Source]) -> Vec<Problem> {
-    wanted.iter().filter_map(|source| options(source).err()).collect()
+    wanted.iter().flat_map(|source| [all_wrong(source), in_vain(source)].concat()).collect()
+}
+
+/// All that is wrong with a source, where [`options`] tells the first of it.
+fn all_wrong(source: &::config::Source) -> Vec<Problem> {
+    let Err(first) = options(source) else { return Vec::new() };
+    let plain = || ::config::Source {
+        name: source.name.clone(),
+        line: source.line,
+        url: "pattern:".into(),
+        ..::config::Source::default()
+    };
+    let aspects = [
+        ::config::Source { streams: source.streams.clone(), ..plain() },
+        ::config::Source { headers: source.headers.clone(), ..plain() },
+        ::config::Source { proxy: source.proxy.clone(), ..plain() },
+        ::config::Source { tls_pin: source.tls_pin.clone(), ..plain() },
+        ::config::Source {
+            record: source.record.clone(),
+            record_segment: source.record_segment,
+            record_keep: source.record_keep.clone(),
+            ..plain()
+        },
+        plain(),
+        // By a name that is none the address could not be looked at.
+        ::config::Source { url: source.url.clone(), name: "x".into(), ..plain() },
+    ];
+    let mut problems = vec![first];
+    for problem in aspects.iter().filter_map(|aspect| options(aspect).err()) {
+        let message = match problem.message.strip_prefix("x: ") {
+            Some(rest) => format!("{}: {rest}", source.name),
+            None => problem.message,
+        };
+        if problems.iter().all(|known| known.message != message) {
+            problems.push(Problem { message, ..problem });
+        }
+    }
+    problems
+}
+
+/// What a source can be opened with, but not as it stands.
+fn in_vain(source: &::config::Source) -> Vec<Problem> {
+    let (name, url) = (&source.name, source.url.trim());
+    let is_file = !url.is_empty() && !url.contains(':') && !url.starts_with("/dev/") && url.parse::<u8>().is_err();
+    let message = if url.starts_with("exec:") && !source.allow_exec {
+        format!("{name}: exec: runs a program only with allow_exec = true for this source; so it gives no picture")
+    } else if is_file && !std::path::Path::new(url).exists() {
+        format!(
+            "{name}: {}: there is no such file, so viewers get an error until there is one",
+            media::without_users(url)
+        )
+    } else {
+        return Vec::new();
+    };
+    vec![Problem { severity: ::config::Severity::Warning, ..wrong(source, message) }]
 }
 
 impl Renewal<'_> {
@@ -208,6 +262,28 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_that_is_wrong_with_a_source_is_told_at_once() {
+        let source = ::config::Source {
+            name: "yard cam".into(),
+            url: "htp://127.0.0.1/x".into(),
+            tls_pin: Some("abc".into()),
+            record: Some("x.txt".into()),
+            ..Default::default()
+        };
+        let told: Vec<_> = unserved(&[source]).into_iter().map(|problem| problem.message).collect();
+        let all = told.join("\n");
+        for part in ["yard cam: tls_pin: ", "x.txt", "htp", "yard cam"] {
+            assert!(all.contains(part), "{part}: {all}");
+        }
+        assert_eq!(told.len(), 4, "{all}");
+        let source = |url: &str| ::config::Source { name: "a".into(), url: url.into(), ..Default::default() };
+        let told = |url: &str| unserved(&[source(url)]).into_iter().map(|p| p.message).collect::<Vec<_>>().join("\n");
+        assert!(told("exec:true").contains("allow_exec = true"));
+        assert!(told("/nowhere/a.mp4").contains("there is no such file"));
+        assert_eq!(told("rtsp://10.0.0.5/x"), "");
+    }
 
     fn of(change: impl FnOnce(&mut ::config::Source)) -> Result<source::Options, String> {
         let mut said =

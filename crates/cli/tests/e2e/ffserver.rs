@@ -237,7 +237,7 @@ fn a_feed_above_the_bound_does_not_lock_out_streams_far_below_it() {
     .concat();
     let server = Server::configured("above-the-bound", &text);
     let mut held = std::net::TcpStream::connect(server.address).unwrap();
-    held.write_all(b"GET /test.mpg HTTP/1.0\r\n\r\n").unwrap();
+    held.write_all(b"GET /test.mpg HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut first = [0; 12];
     held.read_exact(&mut first).unwrap();
     assert_eq!(String::from_utf8_lossy(&first), "HTTP/1.1 200");

@@ -14,7 +14,7 @@ const HEAD: &str = "\
 
 ```toml
 [server]
-http = [\":8090\"]
+http = [\":8090\"]                # this machine only; \"0.0.0.0:8090\" is every network
 
 [[source]]                      # a camera in every format: /front.mjpeg, /front.jpg, /front.asf ...
 name = \"front\"

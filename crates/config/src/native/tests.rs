@@ -271,10 +271,21 @@ fn how_a_recording_is_cut_says_nothing_without_one() {
 }
 
 #[test]
-fn what_is_no_toml_is_told_with_its_line_and_the_rest_is_read() {
-    let told = errors("[server]\nhttp = [\nmax_clients = 3\n").join("\n");
-    assert!(told.starts_with("line "), "{told}");
-    let told = errors("server = 3\nfeed = 4\n[[stream]]\nname = a\n").join("\n");
+fn where_a_file_stops_to_be_toml_is_told_and_nothing_of_what_follows() {
+    let of = |text: &str| errors(text);
+    assert!(of("[server]\nhttp = [\nmax_clients = 3\n")[0].starts_with("line 2: unclosed array"));
+    for (text, begin) in [
+        ("[server]\nhttp = [\":4791\"\n[[source]]\nname=front\n", "line 2: unclosed array"),
+        (
+            "[[source]]\nname = front\nurl = \"a\"\n[[stream]]\nnonsense = 3\n",
+            "line 2: invalid boolean, expected `false` (a text stands in quotes",
+        ),
+        ("[[source]]\nname = \"front\nurl = \"a\"\n", "line 2: "),
+    ] {
+        let told = of(text);
+        assert!(told.len() == 1 && told[0].starts_with(begin), "{told:?}");
+    }
+    let told = errors("server = 3\nfeed = 4\n[[stream]]\nnam = \"a\"\n").join("\n");
     assert!(
         told.contains("line 1: server: expected a table") && told.contains("line 2: feed: expected a list of tables"),
         "{told}"

@@ -116,7 +116,7 @@ pub(super) fn answer(relay: &Arc<Relay>, paths: &Paths, stream: &Stream, parts: 
         (header::PRAGMA, "no-cache"),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; img-src *"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; img-src * data:"),
     ];
     (headers, page::page(&report, stream.favicon_url.as_deref(), &table)).into_response()
 }

@@ -12,7 +12,10 @@ use crate::server::escape;
 /// The sheet of all pages of ours, and what this one has beside it.
 const SHEET: &str = include_str!("../../../assets/page.css");
 const STYLE: &str = "
-body.status { max-width: 84rem; margin: 0 auto; }
+body.status { max-width: 84rem; margin: 0 auto; padding: 0 1rem; }
+.status footer { padding-left: 0; padding-right: 0; }
+.status table td.n:first-child { min-width: 0; }
+.status table { background: linear-gradient(to right, var(--card) 40%, transparent) left / 2rem 100% no-repeat local, linear-gradient(to left, var(--card) 40%, transparent) right / 2rem 100% no-repeat local, linear-gradient(to right, rgb(0 0 0 / .35), transparent) left / .7rem 100% no-repeat scroll, linear-gradient(to left, rgb(0 0 0 / .35), transparent) right / .7rem 100% no-repeat scroll, var(--card); }
 .status header { padding: 0; }
 .status th.n, .status td.n { text-align: right; }
 .status table:first-of-type td.n:nth-child(3):not(:empty) { min-width: 0; }
@@ -191,8 +194,8 @@ fn asked(feed: &FeedRow, report: &Report, table: &Table) -> Vec<Vec<String>> {
 
 /// The page as a whole.
 pub(super) fn page(report: &Report, favicon: Option<&str>, table: &Table) -> String {
-    let icon =
-        favicon.map(|url| format!("<link rel=\"shortcut icon\" href=\"{}\">\n", escape(url))).unwrap_or_default();
+    // Without one browsers ask for /favicon.ico, which is not there.
+    let icon = format!("<link rel=\"shortcut icon\" href=\"{}\">\n", escape(favicon.unwrap_or("data:,")));
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"UTF-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
