@@ -19,6 +19,15 @@ Nothing was found. Cameras are found in the same network only, not through a rou
 own; many have ONVIF switched off, or want an account for it; a firewall may keep their answers (UDP from port 3702 and
 5353) away. Name one, as in `headwater discover 10.0.0.7`, or try its maker's URL: docs/CAMERAS.md.";
 
+/// The same where devices were named, none of which answered.
+const SILENT: &str = "\
+Nothing was found. What is named did not answer: it may be off or have another address; it may have ONVIF switched off, as
+many have; a firewall may keep its answers (UDP from port 3702) away. It may send pictures all the same: try its maker's
+URL, docs/CAMERAS.md.";
+
+/// Where each that was named gave the reason, which stands above.
+const TOLD: &str = "Nothing was found.";
+
 #[derive(Args, Debug)]
 #[command(after_long_help = short_help(&["discover", "discover --user admin --json", "discover http://10.0.0.2:1984"]))]
 pub struct Discover {
@@ -77,7 +86,17 @@ pub fn run(args: &Discover) -> anyhow::Result<()> {
         anstream::eprintln!("headwater: there is more, which is left out");
     }
     if outcome.found.is_empty() {
-        anstream::eprintln!("{CAUSES}");
+        let all_told = outcome.asked.iter().all(|asked| asked.answers.is_err());
+        anstream::eprintln!(
+            "{}",
+            if args.hosts.is_empty() {
+                CAUSES
+            } else if all_told {
+                TOLD
+            } else {
+                SILENT
+            }
+        );
         return Err(Failure::Told.into());
     }
     Ok(())

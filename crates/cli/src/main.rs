@@ -12,6 +12,7 @@ mod exit;
 mod ffserver;
 mod grab;
 mod log;
+mod man;
 mod names;
 mod opening;
 mod pages;

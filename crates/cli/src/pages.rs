@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use crate::args::Args;
-use crate::exit;
+use crate::man;
 
 /// Prints a completion script.
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
@@ -18,16 +18,15 @@ pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
 
 /// Prints the man page, or writes it and those of the subcommands into `directory`.
 pub fn man(directory: Option<&Path>) -> anyhow::Result<()> {
-    let command = Args::command().after_help(exit::TABLE);
+    let mut command = Args::command().disable_help_subcommand(true);
+    command.build();
     match directory {
         Some(directory) => {
             std::fs::create_dir_all(directory)?;
-            clap_mangen::generate_to(command, directory)
-                .with_context(|| format!("cannot write to {}", directory.display()))
+            man::write(&command, directory, true).with_context(|| format!("cannot write to {}", directory.display()))
         }
         None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(command).render(&mut page)?;
+            let page = man::page(&command, true)?;
             std::io::stdout().write_all(&page).context("cannot write to stdout")
         }
     }

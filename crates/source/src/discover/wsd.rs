@@ -84,6 +84,10 @@ pub(super) async fn at(host: &str, patience: Duration) -> (Vec<Found>, Asked) {
     let what = format!("WS-Discovery at {}", line(host));
     let found = async {
         let bad = |error: crate::Error| io::Error::new(io::ErrorKind::InvalidInput, error.what());
+        if host.contains('/') {
+            let told = "one device is asked, and not a network; expected an address, as 10.0.0.7";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, told));
+        }
         let location = Location::parse(&format!("udp://{host}")).map_err(bad)?;
         let addresses = lookup_host((&*location.host, location.port.unwrap_or(PORT))).await?;
         let to = addresses.into_iter().next().ok_or_else(|| io::Error::other("no address"))?;
