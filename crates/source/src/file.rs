@@ -27,6 +27,9 @@ pub(crate) static SCHEME: Scheme = Scheme {
     connect,
 };
 
+/// What is said of a host without a protocol in front.
+pub(crate) const NO_PROTOCOL: &str = "its protocol is missing in front";
+
 /// The first 16 bytes of ASF: the GUID of its header.
 const ASF: [u8; 16] = [0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11, 0xA6, 0xD9, 0, 0xAA, 0, 0x62, 0xCE, 0x6C];
 /// What is read of a file at once, in bytes.
@@ -52,7 +55,7 @@ fn connect(request: Request, sink: Sink) -> Connection {
                     None if names_a_host(&request.url) => Error::NotFound {
                         status: 0,
                         what: format!(
-                            "{}: there is no such file, and of a URL its protocol is missing in front, as http or rtsp",
+                            "{}: there is no such file, and of a URL {NO_PROTOCOL}, as http or rtsp",
                             Redacted(&request.url)
                         ),
                     },

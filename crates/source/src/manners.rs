@@ -52,7 +52,8 @@ const APART: Duration = Duration::from_millis(2);
 /// What stands for the ports of `mms` on this machine.
 const MMS_PORT: u16 = 1755;
 /// The end of a sentence about a refused login.
-pub(crate) const NOT_AGAIN: &str = "and is not asked again, since cameras lock accounts";
+pub(crate) const NOT_AGAIN: &str =
+    "and is not asked again, since cameras lock accounts: correct it and restart, or reload by SIGHUP";
 
 /// The hosts of all sources there are. An entry goes with the last source of its host.
 static HOSTS: LazyLock<Mutex<HashMap<String, Weak<Host>>>> = LazyLock::new(Mutex::default);

@@ -134,7 +134,7 @@ async fn sixteen_channels_with_one_wrong_password_try_it_twice() {
     assert!(errors.len() >= 14, "{}", errors.len());
     for error in errors {
         assert!(matches!(error, Error::Unauthorized { .. }), "{error:?}");
-        assert!(error.to_string().contains("is not asked again, since cameras lock accounts; check user"), "{error}");
+        assert!(error.to_string().contains("is not asked again, since cameras lock accounts: correct it and restart, or reload by SIGHUP; check user"), "{error}");
     }
 
     // Somebody has seen to it.

@@ -13,6 +13,9 @@ const HTTP: &[u16] = &[80, 81, 8000, 8080, 8081, 443];
 /// What to do in this case; `None` where what [`super::CODES`] says will do. Holds no password:
 /// USER:PASSWORD stands where they go.
 pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
+    if code == "url-no-protocol" {
+        return with_protocol(url);
+    }
     let location = Location::parse(url).ok()?;
     let written = |scheme: &str| written(&location, scheme);
     let is_rtsp = location.scheme.starts_with("rtsp");
@@ -80,6 +83,18 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
         ),
         _ => return None,
     })
+}
+
+/// Of what begins with a host: the same with the protocols that it may be meant by, the likelier one
+/// first.
+fn with_protocol(url: &str) -> Option<String> {
+    let location = Location::parse(&format!("rtsp://{url}")).ok()?;
+    let bare = Location { port: None, path_and_query: String::new(), user: None, password: None, ..location.clone() };
+    let is_http = location.port.is_some_and(|port| HTTP.contains(&port));
+    let [first, second] = if is_http { ["http", "rtsp"] } else { ["rtsp", "http"] };
+    let (first, second) = (written(&location, first), written(&location, second));
+    let asked = plain(&Location { scheme: "onvif".into(), ..bare });
+    Some(format!("Write the protocol in front: {first} or {second}. If you do not know it, try {asked}."))
 }
 
 /// What speaks there, where it has said so.

@@ -57,6 +57,10 @@ pub(super) fn of(
     over: Option<Duration>,
 ) -> Vec<Step> {
     let mut steps = vec![Step { name: "URL", outcome: Outcome::Good, took: None, what: understood(url, is_public) }];
+    // It was taken for a file, and is none.
+    if let Some(error) = error.filter(|error| error.what().contains(crate::file::NO_PROTOCOL)) {
+        steps[0] = Step { name: "URL", outcome: Outcome::Bad, took: None, what: error.what() };
+    }
     let began = |phase: Phase| {
         journal.iter().find(|entry| matches!(entry.note, Note::Phase(at) if at >= phase)).map(|entry| entry.at)
     };

@@ -236,6 +236,14 @@ impl Session {
                 what: format!("{location} wants a login of the kind {kind}, which is not known here"),
             };
         }
+        // A server of RTSP answers HTTP too, for those who tunnel.
+        let server = answer.head.header("server").filter(|name| name.to_ascii_uppercase().contains("RTSP"));
+        if let Some(server) = server.filter(|_| !matches!(status, 401 | 403 | 407) && location.scheme == "http") {
+            let server: String = server.chars().filter(|c| !c.is_control()).take(60).collect();
+            let there = Location { scheme: "rtsp".into(), ..location.clone() };
+            let what = format!("{what}: this port speaks RTSP and not HTTP (it says {server:?}); is {there} meant?");
+            return Error::Broken { what };
+        }
         match (status, &location.user) {
             (401 | 403, Some(user)) => Error::Unauthorized { status, what: format!("{what} to user {user}") },
             (401 | 403, None) => Error::Unauthorized { status, what },

@@ -166,7 +166,7 @@ impl Task {
             return std::future::pending().await;
         }
         if verdict == Verdict::RefusedForGood {
-            tracing::error!(%error, "given up until it is asked for again");
+            tracing::error!(%error, "given up: correct user and password, then restart, or reload by SIGHUP");
             self.progress.failed(error, was_live, None);
             self.poke.notified().await;
             if let Some((host, login)) = &self.host {

@@ -172,6 +172,8 @@ async fn answers(cases: &mut Cases) {
     cases.add("other-protocol", format!("rtsp://{}/x", says(bad, false).await));
     let bad = "RTSP/1.0 400 Bad Request\r\nCSeq: 1\r\n\r\n";
     cases.add("other-protocol", format!("http://{}/x", says(bad, false).await));
+    let gstreamer = "HTTP/1.1 503 Service Unavailable\r\nServer: GStreamer RTSP server\r\nContent-Length: 0\r\n\r\n";
+    cases.add("other-protocol", format!("http://{}/x", says(gstreamer, false).await));
     let zipped = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f";
     cases.add("unsupported", format!("http://{}/x", says(zipped, false).await));
     let options = mms::Options { refuse: Some(0xC00D_001A), ..mms::Options::default() };
