@@ -121,6 +121,11 @@ pub fn run(args: &Ptz) -> anyhow::Result<()> {
     let text = done.map_err(|error: anyhow::Error| match error.downcast::<source::Error>() {
         // What stands on the command line, and no camera was asked.
         Ok(error @ source::Error::BadUrl { .. }) => Failure::Usage(error.to_string()).into(),
+        // Nobody wanted a picture.
+        Ok(source::Error::Timeout { after, .. }) => {
+            let error = source::Error::Unreachable { what: format!("the camera did not answer within {after:?}") };
+            Failure::Source { url: Redacted(&args.url).to_string(), error }.into()
+        }
         Ok(error) if matches!(&error, source::Error::Broken { what } if what.contains("no ONVIF service")) => {
             let error = source::Error::Broken { what: format!("{}; {NOT_ONVIF}", error.what()) };
             Failure::Source { url: Redacted(&args.url).to_string(), error }.into()

@@ -47,24 +47,32 @@ fn connect(request: Request, sink: Sink) -> Connection {
                     sink.phase(Phase::Handshake);
                     play(file, path, &request, &sink, &stop).unwrap_or_else(|error| error)
                 }
-                None => match path(&request.url).filter(|path| Path::new(path).is_dir()) {
-                    Some(path) => Error::NotVideo {
+                None => match path(&request.url) {
+                    Some(path) if Path::new(path).is_dir() => Error::NotVideo {
                         what: format!("{path} is a directory; name one of the files in it"),
                         page: false,
                     },
-                    None if names_a_host(&request.url) => Error::NotFound {
+                    Some(path) if is_empty(Path::new(path)) => {
+                        Error::NotVideo { what: format!("{path}: the file is empty"), page: false }
+                    }
+                    _ if names_a_host(&request.url) => Error::NotFound {
                         status: 0,
                         what: format!(
                             "{}: there is no such file, and of a URL {NO_PROTOCOL}, as http or rtsp",
                             Redacted(&request.url)
                         ),
                     },
-                    None => libav::play(&request, &sink, &stop),
+                    _ => libav::play(&request, &sink, &stop),
                 },
             }
         });
         thread.await.unwrap_or_else(libav::died)
     })
+}
+
+/// Whether `path` is a file without a byte in it.
+fn is_empty(path: &Path) -> bool {
+    path.metadata().is_ok_and(|about| about.is_file() && about.len() == 0)
 }
 
 /// Whether `path` is no file that is there, and begins as a URL does behind its scheme: with

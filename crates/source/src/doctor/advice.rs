@@ -30,6 +30,9 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
             "Cameras of this maker differ. Try onvif://USER:PASSWORD@{host}, which asks the camera itself, or look the path up in its manual."
         ),
         "path-unknown" if location.scheme.starts_with("onvif") => return None,
+        "path-unknown" if location.scheme.starts_with("mms") => {
+            "The server is there, and knows no stream of this name. The page or the .asx file that plays it names it as it is called.".into()
+        }
         "path-unknown" => format!(
             "The camera is there, and calls its stream otherwise. Try onvif://USER:PASSWORD@{host}, which asks it, or its maker's name: hikvision://USER:PASSWORD@{host}, dahua://…, axis://… (docs/CAMERAS.md)"
         ),
@@ -153,6 +156,7 @@ mod tests {
             ("login-wanted", "onvif://10.0.0.5", "", "onvif://USER:PASSWORD@10.0.0.5."),
             ("login-wanted", "http://[fe80::1%eth0]:81/x", "", "http://USER:PASSWORD@[fe80::1%eth0]:81/x"),
             ("path-unknown", "rtsp://a:hunter2@10.0.0.5:8554/x", "", "onvif://USER:PASSWORD@10.0.0.5,"),
+            ("path-unknown", "mms://10.0.0.5/x", "", ".asx file"),
             ("path-unknown", "rtsp://10.0.0.5/x", "", "hikvision://USER:PASSWORD@10.0.0.5,"),
             ("path-unknown", "rtsp://[fd00::5]:8554/x", "", "hikvision://USER:PASSWORD@[fd00::5],"),
             ("path-unknown", "tapo://10.0.0.5", "", "Cameras of this maker differ"),

@@ -86,10 +86,11 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::Server { .. } => "camera-refuses",
         Error::Unplugged { .. } => "device-unplugged",
         Error::Setting { .. } => "device-setting",
+        Error::NotVideo { .. } if !has_url && has(&["is a directory"]) => "file-missing",
         Error::NotVideo { .. } if is_device && has(&["no picture"]) => "device-no-picture",
         Error::NotVideo { .. } if has(&["no video track", "no picture", "no stream"]) => "no-video",
         Error::NotVideo { .. } if has(&["its index is missing"]) => "file-cut",
-        Error::NotVideo { .. } if has(&["no video, or of a kind"]) && !has_url => "file-no-video",
+        Error::NotVideo { .. } if has(&["no video, or of a kind", "the file is empty"]) && !has_url => "file-no-video",
         Error::NotVideo { .. } if has(&["no video, or of a kind", "this is no capture"]) => "garbage",
         Error::NotVideo { page: true, .. } if has(&["text,"]) => "is-a-text",
         Error::NotVideo { .. } if has(&["to log in at"]) => "is-a-login-page",
@@ -255,6 +256,10 @@ mod tests {
         assert_eq!(code(Error::NotFound { status: 0, what }), "url-no-protocol");
         let what = "srt://10.0.0.5:9000: nothing answers, timed out after 3.0s".to_owned();
         assert_eq!(code(Error::Unreachable { what }), "address-silent");
+        let what = "clips is a directory; name one of the files in it".to_owned();
+        assert_eq!(code(Error::NotVideo { what, page: false }), "file-missing");
+        let what = "clips/none.mp4: the file is empty".to_owned();
+        assert_eq!(code(Error::NotVideo { what, page: false }), "file-no-video");
     }
 
     #[test]
