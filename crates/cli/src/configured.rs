@@ -83,6 +83,13 @@ fn all_addresses(places: &[Listen]) -> anyhow::Result<Vec<SocketAddr>> {
     Ok(found.concat())
 }
 
+/// What encoders have to know that send by SRT: the call's, or the file's.
+fn passphrase(call: &Call, config: &Config) -> anyhow::Result<Option<relay::SrtPassphrase>> {
+    let of_file = config.srt_passphrase.as_ref().map(|words| words.0.parse());
+    let of_file = of_file.transpose().map_err(|error: String| anyhow::anyhow!("srt_passphrase: {error}"))?;
+    Ok(call.srt.1.clone().or(of_file))
+}
+
 async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
     let relay = Relay::configured(config).await.map_err(|problems| refused(call, &problems))?;
     let listen = if call.listen.is_empty() { all_addresses(&config.http)? } else { call.listen.clone() };
@@ -91,8 +98,8 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         listen,
         mms: all_addresses(&config.mms)?,
         rtsp: if call.rtsp.is_empty() { all_addresses(&config.rtsp)? } else { call.rtsp.clone() },
-        srt: call.srt.0.clone(),
-        srt_passphrase: call.srt.1.clone(),
+        srt: if call.srt.0.is_empty() { all_addresses(&config.srt)? } else { call.srt.0.clone() },
+        srt_passphrase: passphrase(call, config)?,
         rtmp: if call.rtmp.is_empty() { all_addresses(&config.rtmp)? } else { call.rtmp.clone() },
         rtsp_timeout: config.rtsp_timeout.unwrap_or(relay::Config::RTSP_TIMEOUT),
         webrtc: call.webrtc.clone(),
@@ -166,6 +173,8 @@ fn of_the_start(call: &Call, served: &Config, now: &Config) -> Vec<&'static str>
         ("the addresses of RTSP", call.rtsp.is_empty() && served.rtsp != now.rtsp),
         ("the addresses of MMS", served.mms != now.mms),
         ("the addresses of RTMP", call.rtmp.is_empty() && served.rtmp != now.rtmp),
+        ("the addresses of SRT", call.srt.0.is_empty() && served.srt != now.srt),
+        ("srt_passphrase", call.srt.1.is_none() && served.srt_passphrase != now.srt_passphrase),
         ("rtsp_timeout", served.rtsp_timeout != now.rtsp_timeout),
         ("hosts", call.hosts.is_empty() && served.hosts != now.hosts),
         ("the most connections", served.max_connections != now.max_connections),

@@ -62,6 +62,16 @@ pub enum LogFile {
     File(PathBuf),
 }
 
+/// What encoders have to know. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passphrase(pub String);
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrase(***)")
+    }
+}
+
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -73,6 +83,10 @@ pub struct Config {
     pub mms: Vec<Listen>,
     /// Where encoders may send to feeds by RTMP; ffserver had none.
     pub rtmp: Vec<Listen>,
+    /// Where encoders may send to feeds by SRT; ffserver had none.
+    pub srt: Vec<Listen>,
+    /// What they have to know, 10 to 79 characters.
+    pub srt_passphrase: Option<Passphrase>,
     /// How long an RTSP client may be silent that gets its packets by UDP or multicast; nothing: a
     /// minute.
     pub rtsp_timeout: Option<Duration>,
@@ -120,6 +134,8 @@ impl Default for Config {
             rtsp: Vec::new(),
             mms: Vec::new(),
             rtmp: Vec::new(),
+            srt: Vec::new(),
+            srt_passphrase: None,
             rtsp_timeout: None,
             hosts: Vec::new(),
             max_clients: Self::MAX_CLIENTS,

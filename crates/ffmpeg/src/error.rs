@@ -35,6 +35,12 @@ pub enum Error {
         /// What the library logged.
         detail: Option<String>,
     },
+    /// The address to listen on is taken.
+    #[error("the address is in use by another program{}", Because(detail))]
+    InUse {
+        /// What the library logged.
+        detail: Option<String>,
+    },
     /// The host answers, but nothing listens on the port.
     #[error("connection refused: nothing listens on that port{}", Because(detail))]
     Refused {
@@ -187,6 +193,7 @@ impl Error {
                 libc::ENOENT | libc::ENODEV | libc::ENXIO => Self::NotFound { detail },
                 libc::EACCES | libc::EPERM => Self::PermissionDenied { detail },
                 libc::EBUSY => Self::Busy { detail },
+                libc::EADDRINUSE => Self::InUse { detail },
                 libc::ECONNREFUSED => Self::Refused { detail },
                 libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EADDRNOTAVAIL | libc::ENETDOWN => {
                     Self::Unreachable { detail }
@@ -224,6 +231,7 @@ impl Error {
             | Self::Unauthorized { detail }
             | Self::PermissionDenied { detail }
             | Self::Busy { detail }
+            | Self::InUse { detail }
             | Self::Refused { detail }
             | Self::Unreachable { detail }
             | Self::Closed { detail }

@@ -6,12 +6,13 @@
 //! which is read here from the bare socket.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Version, header};
+use axum::http::{Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
@@ -39,18 +40,27 @@ pub(crate) fn at(relay: &Relay, file: &str) -> Option<Supervisor> {
 /// nothing is and where it may not send, so that it cannot tell.
 pub(crate) fn asked_for(relay: &Relay, peer: SocketAddr, name: &str) -> Result<Supervisor, String> {
     let feed = match relay.paths() {
-        Some(paths) => paths.feed_at(peer.ip().to_canonical(), name),
-        None => at(relay, name),
+        // A source of the file that is fed is there, too, by the same rules as for `PUT`.
+        Some(paths) if paths.has_of_feed(name) => paths.feed_at(peer.ip().to_canonical(), name),
+        _ => at(relay, name),
     };
     feed.ok_or_else(|| format!("there is no feed {name:?} here"))
 }
 
 /// Ends what was sent to the feed called `name` by `protocol`, and tells what came of it.
-pub(crate) async fn finish(feeder: Feeder, ending: Ending, name: &str, peer: SocketAddr, protocol: &str) {
+pub(crate) async fn finish(
+    relay: &Relay,
+    feeder: Feeder,
+    ending: Ending,
+    name: &str,
+    peer: SocketAddr,
+    protocol: &str,
+) {
     let taken = feeder.finish(ending).await;
     let (pictures, container) = (taken.pictures, taken.container);
     match taken.error {
         None => tracing::info!(feed = name, %peer, pictures, container, "{protocol} sender is done"),
+        Some(error) if taken.packets == 0 => relay.refusals.tell(protocol, peer, Some(name), &error.to_string()),
         Some(error) => tracing::info!(feed = name, %peer, pictures, container, %error, "{protocol} sender is done"),
     }
 }
@@ -59,11 +69,18 @@ pub(crate) async fn finish(feeder: Feeder, ending: Ending, name: &str, peer: Soc
 ///
 /// # Errors
 /// When another one is feeding it, or what comes cannot be read, or stops coming.
-pub(crate) async fn receive(feed: &Supervisor, request: Request, visit: Option<Visit>) -> Result<Response, Refusal> {
+pub(crate) async fn receive(
+    relay: &Arc<Relay>,
+    feed: &Supervisor,
+    request: Request,
+    visit: Option<Visit>,
+) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let seen = Seen(visit);
     let takeover = parts.extensions.get::<Takeover>().cloned();
     let takeover = takeover.ok_or_else(|| Refusal::bad_request("feeds need a connection of their own"))?;
+    let protocol = if parts.method == Method::PUT { "PUT" } else { "POST" };
+    let sender = Sender { relay: Arc::clone(relay), peer: takeover.peer(), protocol, feed: feed.name().to_owned() };
+    let seen = Seen { visit, sender };
     if let Some(coding) = text(&parts, header::CONTENT_ENCODING).filter(|coding| coding != "identity") {
         let refusal = Refusal::unreadable(format!("Content-Encoding: {coding} is not understood; send it as it is"));
         return Err(turn_away(&takeover, refusal, seen).await);
@@ -178,13 +195,18 @@ async fn until_closed(socket: Socket, feeder: Feeder, seen: Seen) {
             // Whoever ends a feed by closing the connection mostly does not listen any more.
             let _ = said.await;
         }
-        Some(error) => say(stream, &refusal(&taken, error)).await,
+        Some(error) => {
+            let refusal = refusal(&taken, error);
+            seen.refused(&refusal);
+            say(stream, &refusal).await;
+        }
     }
 }
 
 /// Answers a request whose body is not read to its end, without hyper.
 async fn turn_away(takeover: &Takeover, refusal: Refusal, seen: Seen) -> Refusal {
     seen.answered(refusal.status().as_u16());
+    seen.refused(&refusal);
     let order = move |Socket { stream, place, .. }: Socket| {
         drop(tokio::spawn(async move {
             say(stream, &refusal).await;
@@ -225,29 +247,50 @@ fn refusal(taken: &Taken, error: &Error) -> Refusal {
         (pictures, _) => format!("after {pictures} pictures: "),
     };
     let what = format!("{after}{error}");
-    match error {
+    let refusal = match error {
         Error::Timeout { .. } => Refusal::silence(what),
         Error::NotVideo { .. } | Error::Unsupported { .. } | Error::Broken { .. } if taken.packets == 0 => {
             Refusal::unreadable(what)
         }
         Error::Ended { .. } => Refusal::over(what),
         _ => Refusal::bad_request(what),
-    }
+    };
+    // One that has sent something was not refused; what came of the feed is told by the feed.
+    if taken.packets > 0 { refusal.in_silence() } else { refusal }
+}
+
+/// Who sends, for the log.
+struct Sender {
+    relay: Arc<Relay>,
+    peer: SocketAddr,
+    protocol: &'static str,
+    feed: String,
 }
 
 /// The request as it will be logged, where requests are.
-struct Seen(Option<Visit>);
+struct Seen {
+    visit: Option<Visit>,
+    sender: Sender,
+}
 
 impl Seen {
     fn answered(&self, status: u16) {
-        if let Some(visit) = &self.0 {
+        if let Some(visit) = &self.visit {
             visit.answered(status);
+        }
+    }
+
+    /// Tells of a refusal that is not answered by hyper, which would tell of it.
+    fn refused(&self, refusal: &Refusal) {
+        if let Some(why) = refusal.to_tell() {
+            let Sender { relay, peer, protocol, feed } = &self.sender;
+            relay.refusals.tell(protocol, *peer, Some(feed), why);
         }
     }
 
     /// Waits until a reload has changed the feed; for ever where there are none.
     async fn gone(&self) {
-        match &self.0 {
+        match &self.visit {
             Some(visit) => visit.over().await,
             None => std::future::pending().await,
         }
@@ -256,7 +299,7 @@ impl Seen {
     fn taken(&self, taken: &Taken) {
         let status = taken.error.as_ref().map_or(StatusCode::OK, |error| refusal(taken, error).status());
         self.answered(status.as_u16());
-        if let Some(visit) = &self.0 {
+        if let Some(visit) = &self.visit {
             visit.sent(taken.bytes);
         }
     }

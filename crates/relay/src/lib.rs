@@ -23,6 +23,7 @@ mod paths;
 mod placeholder;
 mod ptz;
 mod recordings;
+mod refusals;
 mod rtmp;
 mod rtsp;
 mod server;
@@ -175,6 +176,8 @@ pub struct Relay {
     /// The paths of a configuration, if one is served.
     paths: Option<paths::Paths>,
     presses: rtsp::Presses,
+    /// Who may not send to feeds, for the log.
+    refusals: refusals::Refusals,
     /// The groups that sources are sent to; set when the server is.
     groups: OnceLock<Vec<(String, Group)>>,
     /// Whether cameras may be moved; set when the server is.
@@ -242,6 +245,7 @@ impl Relay {
             fans: output::Fans::default(),
             tapes: output::Tapes::default(),
             presses: rtsp::Presses::default(),
+            refusals: refusals::Refusals::default(),
             groups: OnceLock::new(),
             ptz: OnceLock::new(),
             rtsp_port: OnceLock::new(),

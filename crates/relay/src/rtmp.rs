@@ -46,14 +46,12 @@ impl Listener {
         loop {
             match self.0.accept().await {
                 Ok((socket, peer)) => {
-                    if let Some(place) = shared.steady_place() {
-                        let relay = Arc::clone(&relay);
-                        tokio::spawn(async move {
-                            if let Err(why) = serve(socket, peer, place, &relay).await {
-                                tracing::info!(%peer, why, "RTMP connection ended");
-                            }
-                        });
-                    }
+                    let Some(place) = shared.steady_place() else {
+                        relay.refusals.tell("RTMP", peer, None, "there are too many connections");
+                        continue;
+                    };
+                    let relay = Arc::clone(&relay);
+                    tokio::spawn(async move { serve(socket, peer, place, &relay).await });
                 }
                 Err(error) => failures.tell_and_wait(&error).await,
             }
@@ -67,13 +65,14 @@ struct Sending {
     name: String,
 }
 
-/// Serves one connection to its end.
-async fn serve(mut socket: TcpStream, peer: SocketAddr, mut place: Place, relay: &Relay) -> Result<(), String> {
+/// Serves one connection to its end, and tells what came of it.
+async fn serve(mut socket: TcpStream, peer: SocketAddr, mut place: Place, relay: &Relay) {
     let mut dialogue = Dialogue::new();
     let mut sending: Option<Sending> = None;
+    let mut asked = None;
     let mut buffer = BytesMut::new();
     let ended = loop {
-        let refusal = act(&mut socket, peer, relay, &mut dialogue, &mut sending).await;
+        let refusal = act(&mut socket, peer, relay, &mut dialogue, &mut sending, &mut asked).await;
         match refusal {
             Ok(true) => {}
             Ok(false) => break Ok(()),
@@ -88,7 +87,10 @@ async fn serve(mut socket: TcpStream, peer: SocketAddr, mut place: Place, relay:
         };
         let read = tokio::select! {
             read = socket.read_buf(&mut buffer) => read,
-            () = unwanted => break Err("nothing more is wanted".into()),
+            () = unwanted => match &sending {
+                Some(_) => break Err("nothing more is wanted".into()),
+                None => break Err(format!("it did not say within {PATIENCE:?} what it wants to send")),
+            },
             () = stopped(&mut place.stopping) => break Err("the server ends".into()),
         };
         match read {
@@ -97,15 +99,20 @@ async fn serve(mut socket: TcpStream, peer: SocketAddr, mut place: Place, relay:
                     break Err(why);
                 }
             }
+            // It has asked for nothing, or only to be sent something.
+            _ if sending.is_none() => break Ok(()),
             Ok(_) => break Err("the sender hung up".into()),
             Err(error) => break Err(error.to_string()),
         }
     };
-    if let Some(Sending { feeder, name }) = sending {
-        let ending = if ended.is_ok() { Ending::Whole } else { Ending::Broken };
-        feeds::finish(feeder, ending, &name, peer, "RTMP").await;
+    match (sending, ended) {
+        (Some(Sending { feeder, name }), ended) => {
+            let ending = if ended.is_ok() { Ending::Whole } else { Ending::Broken };
+            feeds::finish(relay, feeder, ending, &name, peer, "RTMP").await;
+        }
+        (None, Err(why)) => relay.refusals.tell("RTMP", peer, asked.as_deref(), &why),
+        (None, Ok(())) => {}
     }
-    ended
 }
 
 /// Does what the dialogue has come to; `false` when it is over in order.
@@ -115,6 +122,7 @@ async fn act(
     relay: &Relay,
     dialogue: &mut Dialogue,
     sending: &mut Option<Sending>,
+    asked: &mut Option<String>,
 ) -> Result<bool, String> {
     while let Some(deed) = dialogue.deeds.pop_front() {
         match deed {
@@ -123,6 +131,7 @@ async fn act(
                 if sending.is_some() {
                     return Err("a second stream in one connection".into());
                 }
+                *asked = Some(name.clone());
                 match feeder(relay, peer, &name, agent).await {
                     Ok(feeder) => {
                         dialogue.accept(request)?;

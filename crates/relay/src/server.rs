@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-pub(crate) use answer::Refusal;
+pub(crate) use answer::{Reason, Refusal};
 pub(crate) use connection::say;
 pub(crate) use escape::{check as read_escapes, escape, unescape};
 pub(crate) use site::Site;

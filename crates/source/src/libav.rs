@@ -576,6 +576,10 @@ pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
         | ffmpeg::Error::DeviceLibrary { .. }
         | ffmpeg::Error::DecoderNotFound { .. } => Error::Unsupported { what },
         ffmpeg::Error::Interrupted => Error::Ended { what: None },
+        ffmpeg::Error::InUse { .. } => {
+            let what = format!("{place}: the port is in use by another program");
+            Error::Setting { what, hint: "stop what listens there, or choose another port".into() }
+        }
         _ => Error::Broken { what },
     }
 }

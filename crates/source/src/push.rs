@@ -309,6 +309,8 @@ impl Push {
         let was_live = self.progress.newest().is_some();
         match &result {
             Ok(()) => tracing::info!("the feed ended"),
+            // Whoever took the sender in tells it, and not for every one of a thousand tries.
+            Err(error) if !was_live => tracing::debug!(%error, "the feed ended"),
             Err(error) => tracing::warn!(%error, "the feed ended"),
         }
         self.progress.unfed(result.as_ref().err().map(Error::to_string), was_live);

@@ -367,3 +367,21 @@ fn an_old_ffmpeg_asks_how_to_encode_and_feeds_in_ffm() {
     }
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
 }
+
+#[test]
+fn who_may_not_send_is_told_of_once_with_the_reason() {
+    let server = Server::start(["cam=push:"]);
+    for _ in 0..3 {
+        let answer = send(
+            server.address,
+            "PUT /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\n",
+            b"abc",
+        );
+        assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    }
+    let log = server.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("sender refused")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains("PUT sender refused: this path takes GET, HEAD only"), "{log}");
+    assert!(told[0].contains("feed=\"/nope\"") && told[0].contains("peer=127.0.0.1:"), "{log}");
+}

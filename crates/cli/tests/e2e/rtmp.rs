@@ -47,8 +47,7 @@ fn what_an_encoder_sends_by_rtmp_arrives_in_order_to_its_last_frame() {
     }
     eventually("what is said of them", || {
         let log = server.log();
-        (log.contains("this feed is already being received") && log.contains("there is no feed \\\"nope\\\""))
-            .then_some(())
+        (log.contains("this feed is already being received") && log.contains("there is no feed \"nope\"")).then_some(())
     });
     ffmpeg.kill().unwrap();
     ffmpeg.wait().unwrap();

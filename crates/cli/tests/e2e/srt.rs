@@ -80,3 +80,46 @@ fn encoders_share_a_port_and_feed_what_their_stream_ids_name() {
     }
     assert!(!server.log().contains("hunter"), "{}", server.log());
 }
+
+#[test]
+fn every_picture_of_a_finished_push_is_there() {
+    // Where SRT is taken comes out of the file, and what they have to know.
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let file = folder("srt-finished").join("headwater.toml");
+    let toml = format!(
+        "[server]\nsrt = [\"127.0.0.1:{port}\"]\nsrt_passphrase = \"hunter2hunter2\"\n\n[[source]]\nname = \"cam\"\nurl = \"push:\"\n"
+    );
+    std::fs::write(&file, toml).unwrap();
+    let mut command = crate::harness::server::headwater();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--file"]).arg(&file);
+    let server = Server::run(command);
+    // An encoder of FFmpeg throws away what it has not sent when it is done, unless it is told to linger.
+    let url = format!("srt://127.0.0.1:{port}?passphrase=hunter2hunter2&streamid=cam&linger=5");
+    let mut stream = server.stream("/cam.mjpeg?placeholder=1");
+    let (seeing, seen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        while let Ok(Some(part)) = stream.try_part() {
+            let _ = number(&part.data).map(|number| seeing.send(number));
+        }
+    });
+    // The second begins while what the first has left behind is still given.
+    for _ in 0..2 {
+        let mut ffmpeg = tool("ffmpeg");
+        ffmpeg.args(["-nostdin", "-v", "error", "-re", "-i"]).arg(MJPEG.path());
+        ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "10"]);
+        ffmpeg.args(["-f", "mpegts", &url]);
+        assert!(ffmpeg.status().unwrap().success());
+    }
+    let done = || server.log().matches("SRT sender is done").count() == 2;
+    eventually("the end of both", || done().then_some(()));
+    let log = server.log();
+    assert_eq!(log.matches(&format!("pictures={FRAMES} ")).count(), 2, "{log}");
+    drop(server);
+    // Who looks at MJPEG gets the newest, so that of those at the end, which come together, some are left out.
+    let numbers: Vec<_> = seen.iter().collect();
+    let pushes: Vec<_> = numbers.chunk_by(|a, b| a < b).collect();
+    assert_eq!(pushes.len(), 2, "{numbers:?}");
+    let ends = (Some(&0), Some(&(FRAMES - 1)));
+    assert!(pushes.iter().all(|push| (push.first(), push.last()) == ends), "{numbers:?}");
+    assert!(!log.contains(" WARN ") && !log.contains("hunter2"), "{log}");
+}

@@ -2,7 +2,7 @@
 
 use super::given::{Given, tell_time};
 use super::{Key, Kind, Told, defaults, keys};
-use crate::{Config, Listen, LogFile, LogFormat};
+use crate::{Config, Listen, LogFile, LogFormat, Passphrase};
 
 /// `127.0.0.1:8090`, `[::1]:8090`, `camera-host:8090`; `:8090` is this machine only, as on the
 /// command line, and `0.0.0.0:8090`, `[::]:8090` or `*:8090` all its addresses.
@@ -52,6 +52,21 @@ pub(super) static KEYS: &[Key] = keys! { Server on Server;
         "Where encoders may send to feeds by RTMP, to rtmp://HOST:PORT/live/NAME. Default: nowhere.",
         |config, given| { config.rtmp = listens(given)?; Ok(()) },
         |config| (!config.rtmp.is_empty()).then(|| tell(&config.rtmp));
+    "srt" / "": Kind::List, "a list of ADDRESS:PORT; :PORT is this machine only, 0.0.0.0:PORT every network", r#"srt = [":9000"]"#,
+        "Where encoders may send to feeds by SRT, to srt://HOST:PORT?streamid=NAME. Default: nowhere.",
+        |config, given| { config.srt = listens(given)?; Ok(()) },
+        |config| (!config.srt.is_empty()).then(|| tell(&config.srt));
+    "srt_passphrase" / "": Kind::Text, "10 to 79 characters", r#"srt_passphrase = "ten or more characters""#,
+        "What encoders have to know that send by SRT; it encrypts, too. Default: nothing.",
+        |config, given| {
+            let words = given.text()?;
+            if !(10..=79).contains(&words.len()) {
+                return Err(format!("{} characters", words.len()));
+            }
+            config.srt_passphrase = Some(Passphrase(words.into()));
+            Ok(())
+        },
+        |config| config.srt_passphrase.as_ref().map(|Passphrase(words)| words.clone().into());
     "rtsp_timeout" / "": Kind::Text, "a time such as 60s", r#"rtsp_timeout = "60s""#,
         "How long an RTSP client may be silent that gets its packets by UDP or multicast. Default: 60s.",
         |config, given| { config.rtsp_timeout = Some(given.time()?); Ok(()) },

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::server::escape;
+use crate::server::{Reason, escape};
 
 /// Seconds after which somebody who was turned away may try again.
 const RETRY_AFTER_S: u32 = 5;
@@ -23,7 +23,9 @@ fn html(status: StatusCode, title: &str, body: &str) -> Response {
 /// Nothing has this path, or nobody like the visitor may see it.
 pub(super) fn missing(path: &str) -> Response {
     let shown: String = path.chars().take(256).collect();
-    html(StatusCode::NOT_FOUND, "404 Not Found", &format!("File '/{}' not found", escape(&shown)))
+    let mut response = html(StatusCode::NOT_FOUND, "404 Not Found", &format!("File '/{}' not found", escape(&shown)));
+    response.extensions_mut().insert(Reason("nothing is called so here, or not for this address".into()));
+    response
 }
 
 fn busy(sentence: &str) -> Response {

@@ -67,6 +67,11 @@ impl Paths {
         }
     }
 
+    /// Whether the configuration has something called `name`, or a feed that it may mean, for whomever.
+    pub(crate) fn has_of_feed(&self, name: &str) -> bool {
+        self.has(name) || self.has(&format!("{name}.ffm"))
+    }
+
     /// What a client at `address` finds behind `path` by RTSP.
     pub(crate) fn rtsp(&self, address: IpAddr, path: &str) -> Option<RtspStream> {
         let table = self.table();

@@ -57,7 +57,9 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
             What::Status(_) => (Refusal::method("GET, HEAD").into_response(), visit),
             What::Feed(feed) if feed.is_pushed() && matches!(parts.method, Method::PUT | Method::POST) => {
                 let request = Request::from_parts(parts, body);
-                return feeds::receive(feed, request, Some(visit)).await.unwrap_or_else(IntoResponse::into_response);
+                return feeds::receive(&relay, feed, request, Some(visit))
+                    .await
+                    .unwrap_or_else(IntoResponse::into_response);
             }
             What::Feed(feed) if feed.is_pushed() && is_read(&parts.method) => {
                 (dialogue::answer(&paths.table().config, &entry.name), visit)

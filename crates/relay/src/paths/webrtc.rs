@@ -19,7 +19,7 @@ use crate::webrtc::{self, Path, Role, Watched};
 impl Paths {
     /// Whether the configuration has what `path` is of, for whomever.
     pub(super) fn has_of(&self, path: Path<'_>) -> bool {
-        self.has(path.name) || self.has(&format!("{}.ffm", path.name))
+        self.has_of_feed(path.name)
     }
 }
 

@@ -13,11 +13,27 @@ pub(crate) struct Refusal {
     what: String,
     retry_after_s: Option<u32>,
     allow: Option<&'static str>,
+    /// The log has it already, in other words.
+    is_told: bool,
 }
+
+/// Why a request is not granted, in the extensions of an answer, for the log.
+#[derive(Clone)]
+pub(crate) struct Reason(pub(crate) String);
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, what: impl Into<String>) -> Self {
-        Self { status, what: what.into(), retry_after_s: None, allow: None }
+        Self { status, what: what.into(), retry_after_s: None, allow: None, is_told: false }
+    }
+
+    /// The same, of which the log has what there is to tell.
+    pub(crate) fn in_silence(self) -> Self {
+        Self { is_told: true, ..self }
+    }
+
+    /// The sentence, unless the log has it.
+    pub(crate) fn to_tell(&self) -> Option<&str> {
+        (!self.is_told).then_some(&*self.what)
     }
 
     /// Its status.
@@ -141,6 +157,9 @@ impl IntoResponse for Refusal {
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if !self.is_told {
+            response.extensions_mut().insert(Reason(self.what));
         }
         response
     }

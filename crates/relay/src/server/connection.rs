@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
 use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use super::io::Io;
 use super::takeover::{Order, Socket, Takeover};
-use super::{Place, Refusal, Shared, stopped};
+use super::{Place, Reason, Refusal, Shared, stopped};
 
 /// How long a client may take for its request, and may stay idle between two.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -67,18 +67,26 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
         in_progress.asked.store(true, Relaxed);
         request.extensions_mut().insert(in_request.clone());
         let refusal = asked.site.refuses(&request);
+        let push = push(&request);
+        let relay = Arc::clone(&asked.relay);
         let answer = router.clone().oneshot(request.map(Body::new));
         let mut stopping = told_to_stop.clone();
         async move {
-            if let Some(refusal) = refusal {
-                return Ok(refusal.into_response());
+            let answer = match refusal {
+                Some(refusal) => Ok(refusal.into_response()),
+                None => tokio::select! {
+                    biased;
+                    answer = answer => answer,
+                    // Whoever waits for a picture is not left without an answer.
+                    () = stopped(&mut stopping) => Ok(Refusal::stopping().into_response()),
+                },
+            };
+            if let (Some((protocol, path)), Ok(answer)) = (push, &answer)
+                && let Some(Reason(why)) = answer.extensions().get::<Reason>()
+            {
+                relay.refusals.tell(protocol, peer, Some(&path), why);
             }
-            tokio::select! {
-                biased;
-                answer = answer => answer,
-                // Whoever waits for a picture is not left without an answer.
-                () = stopped(&mut stopping) => Ok(Refusal::stopping().into_response()),
-            }
+            answer
         }
     });
     let mut http = http1::Builder::new()
@@ -149,6 +157,21 @@ pub(crate) async fn serve_if_spare(stream: TcpStream, peer: SocketAddr, shared: 
         true => serve(stream, peer, shared, place).await,
         false => say(stream, &Refusal::too_many(shared.limit)).await,
     }
+}
+
+/// How `request` would send to a feed, and to where, if it is to.
+fn push(request: &Request<Incoming>) -> Option<(&'static str, String)> {
+    let path = request.uri().path();
+    let is_whip = path.trim_end_matches('/').ends_with("/whip");
+    let protocol = match *request.method() {
+        Method::POST if is_whip => "WHIP",
+        // A viewer, and orders to cameras.
+        Method::POST if path.ends_with("/whep") || path.ends_with("/ptz") => return None,
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        _ => return None,
+    };
+    Some((protocol, path.into()))
 }
 
 /// What becomes of a connection that hyper is done with.

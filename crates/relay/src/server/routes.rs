@@ -101,7 +101,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
     if matches!(*request.method(), Method::PUT | Method::POST)
         && let Some(feed) = feeds::at(&relay, file)
     {
-        return feeds::receive(&feed.clone(), request, None).await;
+        return feeds::receive(&relay, &feed.clone(), request, None).await;
     }
     if let Some(path) = webrtc::path(file) {
         return by_webrtc(&relay, path, request).await;

@@ -9,6 +9,7 @@ const HEADER: usize = 16;
 const LEAST: usize = HEADER + 48;
 /// Where fields are, from the begin of the datagram.
 mod at {
+    pub(super) const TIME: usize = 8;
     pub(super) const DESTINATION: usize = 12;
     pub(super) const VERSION: usize = 16;
     pub(super) const ENCRYPTION: usize = 20;
@@ -20,8 +21,12 @@ mod at {
 
 pub(super) const INDUCTION: u32 = 1;
 pub(super) const CONCLUSION: u32 = 0xffff_ffff;
+/// The first bytes of a control packet that ends a connection (section 3.2.7).
+const SHUTDOWN: u16 = 0x8005;
 /// What an SRT listener writes into the extension field of its answer to an induction.
 const MAGIC: u16 = 0x4a17;
+/// The extension by which a listener says what holds (section 3.2.1.1).
+const RESPONSE: u16 = 2;
 /// The extension that holds the stream id.
 const STREAM_ID: u16 = 5;
 /// Most bytes of a stream id.
@@ -38,6 +43,8 @@ pub(super) enum Reason {
     Conflict = 1409,
     /// It wants to be sent something.
     NotAllowed = 1405,
+    /// There is no room for another one.
+    Full = 1503,
 }
 
 /// A handshake that came.
@@ -68,19 +75,46 @@ pub(super) fn read(datagram: &[u8]) -> Option<Handshake> {
     Some(Handshake { kind, cookie, stream })
 }
 
-/// The stream id among the extensions. Its words have their bytes in reverse (section 3.2.1.3).
-fn stream(mut extensions: &[u8]) -> Option<String> {
+/// The content of the first extension of a `kind`.
+fn extension(mut extensions: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
         let (kind, words) = (half(extensions, 0)?, usize::from(half(extensions, 2)?));
         let content = extensions.get(4..4 + 4 * words)?;
-        if kind == STREAM_ID {
-            let words = content.get(..content.len().min(MOST))?.chunks_exact(4);
-            let bytes: Vec<u8> = words.flat_map(|word| word.iter().rev().copied()).collect();
-            let text = String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned();
-            return Some(text);
+        if kind == wanted {
+            return Some(content);
         }
         extensions = &extensions[4 + 4 * words..];
     }
+}
+
+/// The stream id among the extensions. Its words have their bytes in reverse (section 3.2.1.3).
+fn stream(extensions: &[u8]) -> Option<String> {
+    let content = extension(extensions, STREAM_ID)?;
+    let words = content.get(..content.len().min(MOST))?.chunks_exact(4);
+    let bytes: Vec<u8> = words.flat_map(|word| word.iter().rev().copied()).collect();
+    Some(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())
+}
+
+/// How long a listener keeps what has come before it gives it on, as its answer to a conclusion says,
+/// in milliseconds.
+pub(super) fn latency_ms(answer: &[u8]) -> Option<u16> {
+    let content = extension(answer.get(LEAST..)?, RESPONSE)?;
+    // Version, flags, and the delays of who answers as the receiver and as the sender.
+    Some(half(content, 8)?.max(half(content, 10)?))
+}
+
+/// Whether a datagram ends the connection.
+pub(super) fn is_farewell(datagram: &[u8]) -> bool {
+    half(datagram, 0) == Some(SHUTDOWN) && datagram.len() >= HEADER
+}
+
+/// To the caller whose conclusion this is: the connection is over.
+pub(super) fn farewell(conclusion: &[u8]) -> Vec<u8> {
+    // Nothing is said in it, in a word, since its content may not be empty.
+    let mut farewell = vec![0; HEADER + 4];
+    put(&mut farewell, 0, &SHUTDOWN.to_be_bytes());
+    put(&mut farewell, at::DESTINATION, conclusion.get(at::SOCKET..at::SOCKET + 4).unwrap_or_default());
+    farewell
 }
 
 fn put(datagram: &mut [u8], at: usize, bytes: &[u8]) {
@@ -122,6 +156,15 @@ pub(super) fn induction(conclusion: &[u8]) -> Vec<u8> {
 pub(super) fn with_cookie(conclusion: &[u8], cookie: u32) -> Vec<u8> {
     let mut conclusion = conclusion.to_vec();
     put(&mut conclusion, at::COOKIE, &cookie.to_be_bytes());
+    conclusion
+}
+
+/// The conclusion as it would be had it been sent `later_us` microseconds later. From its time a
+/// listener knows when to give what comes.
+pub(super) fn later(conclusion: &[u8], later_us: u32) -> Vec<u8> {
+    let mut conclusion = conclusion.to_vec();
+    let time = word(&conclusion, at::TIME).unwrap_or_default().wrapping_add(later_us);
+    put(&mut conclusion, at::TIME, &time.to_be_bytes());
     conclusion
 }
 
@@ -168,6 +211,8 @@ pub(crate) fn check(datagram: &[u8]) {
     let before = Handshake { kind: INDUCTION, cookie: 0, stream: None };
     assert_eq!(read(&induction(datagram)), Some(before));
     assert_eq!(read(&with_cookie(datagram, 7)), Some(Handshake { cookie: 7, ..heard.clone() }));
+    assert!(is_farewell(&farewell(datagram)) && !is_farewell(datagram));
+    let _ = latency_ms(datagram);
     let refused = read(&refusal(datagram, Reason::NotFound)).map(|again| (again.kind, again.cookie));
     assert_eq!(refused, Some((REFUSED + 1404, 0)));
     if let Some(Ok(name)) = heard.stream.as_deref().map(feed) {
@@ -199,6 +244,7 @@ mod tests {
         assert_eq!(word(&refusal(&datagram, Reason::NotFound), at::KIND), Some(2404));
         assert_eq!(word(&refusal(&datagram, Reason::NotFound), at::DESTINATION), Some(0x0102_0304));
         assert_eq!(word(&with_cookie(&datagram, 7), at::COOKIE), Some(7));
+        assert_eq!(word(&later(&later(&datagram, 5), u32::MAX), at::TIME), Some(4));
     }
 
     #[test]
@@ -210,6 +256,21 @@ mod tests {
             let _ = (answer(&datagram[..length], 1), induction(&datagram[..length]));
         }
         assert!(read(&conclusion(&[0, 5, 0xff, 0xff, 1])).unwrap().stream.is_none());
+    }
+
+    #[test]
+    fn an_answer_says_how_long_the_listener_keeps_what_has_come() {
+        let holds = [0, 2, 0, 3, 0, 1, 5, 0, 0, 0, 0, 0xbf, 0, 120, 1, 0];
+        let answer = conclusion(&[&[0, 1, 0, 0][..], &holds].concat());
+        assert_eq!(latency_ms(&answer), Some(256));
+        assert!((0..answer.len()).all(|length| latency_ms(&answer[..length]).is_none()));
+    }
+
+    #[test]
+    fn a_farewell_goes_to_the_socket_of_the_caller() {
+        let farewell = farewell(&conclusion(&[]));
+        assert_eq!((word(&farewell, at::DESTINATION), farewell.len()), (Some(0x0102_0304), 20));
+        assert!(is_farewell(&farewell) && !is_farewell(&farewell[..8]) && !is_farewell(&conclusion(&[])));
     }
 
     #[test]
