@@ -154,6 +154,7 @@ fn told_of(event: Event, quiet: bool) -> Option<String> {
             anstream::eprintln!("headwater: recording goes on; {dropped} packets were left out");
         }
         Event::LeftOut(what) => anstream::eprintln!("headwater: {what}"),
+        Event::Mended(1) if !quiet => anstream::eprintln!("headwater: finished 1 file that had been broken off"),
         Event::Mended(count) if !quiet => {
             anstream::eprintln!("headwater: finished {count} files that had been broken off");
         }
