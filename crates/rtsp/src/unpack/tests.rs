@@ -71,6 +71,7 @@ fn aggregate(units: &[&[u8]]) -> Vec<u8> {
     std::iter::once(0x78).chain(units).collect()
 }
 
+// As of Reolink RLC-822A (sets with a marker): docs/CAMERAS.md.
 #[test]
 fn a_keyframe_has_its_parameter_sets_however_it_is_sent() {
     let expected = [annex_b(&[SPS, PPS, TIMING, IDR]), annex_b(&[INTER])];

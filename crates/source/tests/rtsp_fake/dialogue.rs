@@ -143,6 +143,7 @@ async fn metadata_and_the_way_back_are_left_alone() {
     }
 }
 
+// As of Uniview IPC2125LE-ADF28KM-H (the origin): docs/CAMERAS.md.
 #[tokio::test]
 async fn descriptions_that_leave_things_out_or_tell_them_wrongly_are_understood() {
     let changes: &[(&str, &[(&str, &str)])] = &[

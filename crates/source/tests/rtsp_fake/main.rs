@@ -45,6 +45,7 @@ async fn a_camera_that_behaves_is_played_and_left_with_a_teardown() {
     .expect("a farewell");
 }
 
+// As of WIWACAM 4K (453) and Dahua IPC-HDW2449TM-S-IL (403): docs/CAMERAS.md.
 #[tokio::test]
 async fn refusals_say_who_refused_what() {
     let at = |request: &'static str, with: u16| {
@@ -75,6 +76,7 @@ async fn refusals_say_who_refused_what() {
     }
 }
 
+// As of Hikvision DS-2CD1148-I/B (Digest and Basic): docs/CAMERAS.md.
 #[tokio::test]
 async fn a_wrong_password_is_refused_for_good() {
     let reply = |_: &str| {
@@ -91,6 +93,7 @@ async fn a_wrong_password_is_refused_for_good() {
     assert!(fake.requests.lock().unwrap()[1].contains("Authorization: Digest"));
 }
 
+// As of Avonic REC200: docs/CAMERAS.md.
 #[tokio::test]
 async fn a_461_leads_to_udp_unless_tcp_was_asked_for() {
     let rtp_socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());

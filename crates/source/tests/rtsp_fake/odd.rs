@@ -37,6 +37,7 @@ pub async fn plays(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Fak
     fake
 }
 
+// As of Jovision JVS-N815-B-PE: docs/CAMERAS.md.
 /// "HIK Media Server" leaves sprop-parameter-sets out (gortsplib issue 88), VStarcam cameras tell
 /// ones that are none (retina issue 42).
 #[tokio::test]
@@ -90,6 +91,7 @@ async fn parameter_sets_that_make_no_sense_are_left_to_libavformat() {
     assert!(last.contains("Lavf"), "{last}");
 }
 
+// As of Foscam C1: docs/CAMERAS.md.
 /// An answer is told by its place too: some number it wrongly, or not at all.
 #[tokio::test]
 async fn answers_numbered_wrongly_or_not_at_all_are_taken() {
@@ -111,6 +113,7 @@ async fn answers_numbered_wrongly_or_not_at_all_are_taken() {
     }
 }
 
+// As of Reolink RLC-522: docs/CAMERAS.md.
 /// A firmware that writes debug output into the connection.
 #[tokio::test]
 async fn garbage_between_packets_is_passed_over() {
@@ -140,6 +143,7 @@ async fn a_redirect_is_followed() {
     assert!(asked.starts_with(&format!("DESCRIBE rtsp://{to}/other RTSP/1.0\r\n")), "{asked}");
 }
 
+// As of Prama PT-NC143D3-WNM (SHA-256): docs/CAMERAS.md.
 #[tokio::test]
 async fn digest_with_sha_256_and_a_nonce_that_grows_old() {
     let asked = AtomicUsize::new(0);

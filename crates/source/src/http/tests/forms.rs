@@ -123,6 +123,7 @@ impl Form {
     }
 }
 
+// As of Sony SNC-EB640 and Panasonic HE40 (dashes in the head): docs/CAMERAS.md.
 #[tokio::test]
 async fn every_picture_of_every_server_arrives_bit_for_bit() {
     let mut failed = Vec::new();
