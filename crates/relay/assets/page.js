@@ -204,13 +204,14 @@ function showPicture(card, blob) {
 
 // Cards.
 
+// A little beyond the edges, so that who scrolls meets pictures that move already.
 const inView = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     const card = cards.get(entry.target.dataset.key);
     if (card) card.inView = entry.isIntersecting;
   }
   arrange();
-});
+}, { rootMargin: "25% 0px" });
 
 function makeCard(key, source) {
   const element = page.template.content.firstElementChild.cloneNode(true);

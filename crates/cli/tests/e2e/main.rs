@@ -27,6 +27,7 @@ mod every_directive;
 mod examples;
 mod feeds;
 mod ffserver;
+mod ffserver_bounds;
 mod golden;
 mod launch;
 mod muxers;

@@ -159,7 +159,7 @@ fn webcams_are_found_and_listed_with_what_they_can_do() {
     for part in [
         &format!("webcam   {by_id}"),
         "Maker Cam 920",
-        &format!("{by_id}?format=mjpeg&size=320x240  mjpeg 320x240 at 30, 10"),
+        &format!("{by_id}?format=mjpeg&size=320x240\n           mjpeg 320x240 at 30, 10"),
         "power_line_frequency=1 (0 disabled, 1 50_hz, 2 60_hz)",
         "exposure_time_absolute=157 (1 to 5000; without effect now)",
     ] {
