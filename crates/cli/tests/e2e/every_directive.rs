@@ -32,14 +32,14 @@ const SEEN: &[(Place, &str, Seen)] = &[
     (
         Global,
         "MaxHTTPConnections",
-        By("ffserver", "one_viewer_too_many_is_told_in_ffservers_words_and_the_status_page_is_never_locked_out"),
+        By("ffserver_bounds", "one_viewer_too_many_is_told_in_ffservers_words_and_the_status_page_is_never_locked_out"),
     ),
     (
         Global,
         "MaxClients",
-        By("ffserver", "one_viewer_too_many_is_told_in_ffservers_words_and_the_status_page_is_never_locked_out"),
+        By("ffserver_bounds", "one_viewer_too_many_is_told_in_ffservers_words_and_the_status_page_is_never_locked_out"),
     ),
-    (Global, "MaxBandwidth", By("ffserver", "bandwidth_is_counted_as_it_is_sent")),
+    (Global, "MaxBandwidth", By("ffserver_bounds", "bandwidth_is_counted_as_it_is_sent")),
     (Global, "CustomLog", By("ffserver", "requests_are_logged_and_the_log_can_be_moved_away")),
     (Global, "CustomLogFormat", By("served_directives", "a_log_may_be_apaches")),
     (Global, "UseDefaults", By("served_directives", "an_old_feeder_is_told_defaults_where_the_file_wants_them")),

@@ -281,13 +281,13 @@ static ROWS: &[Row] = &[
 
 /// What takes more than a request; by whom it is tested stands behind it.
 static OTHERS: &[[&str; 3]] = &[
-    // ffserver::one_viewer_too_many_…
+    // ffserver_bounds::one_viewer_too_many_…
     [
         "over `MaxClients`",
         "503, closed without reading the request; not logged",
         "503 with the same sentence and `Retry-After`; logged",
     ],
-    // ffserver::bandwidth_is_counted_as_it_is_sent
+    // ffserver_bounds::bandwidth_is_counted_as_it_is_sent
     ["over `MaxBandwidth`", "503; feeders too", "the same sentence, and `Retry-After`; feeders never"],
     // ffserver::the_how_to_works_…
     ["the feeder ends", "most viewers are closed", "they stay"],
