@@ -2,30 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{Codec, Kind, Packet, Size, Timestamp, Track, TrackId, Video};
-use str0m::change::{SdpAnswer, SdpOffer};
-use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
-use str0m::{Candidate, Input, Output as Polled, Rtc};
-use webrtc::{Event, Identity, Output, Role, Session, stun};
+use str0m::{Input, Output as Polled, Rtc};
+use webrtc::{Event, Output, Role, Session, stun};
 
-const OURS: &str = "192.0.2.1:8090";
-const THEIRS: &str = "192.0.2.2:4000";
+use self::common::{OURS, SETS, THEIRS, address, meet};
+
 const VICTIM: &str = "198.51.100.9:53";
 const STEP: Duration = Duration::from_millis(20);
-const SETS: &[u8] = &[
-    0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0x8c, 0x8d, 0x40, 0x50, 0x1e, 0xd0, 0x0f, 0x08, 0x84, 0x6a, 0, 0, 0, 1, 0x68,
-    0xce, 0x3c, 0x80,
-];
-
-fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
 
 /// What was sent to an address: messages of STUN, and all else.
 #[derive(Default, Debug)]
@@ -54,16 +46,8 @@ impl World {
     /// A viewer; `names` is what its offer says of its addresses.
     fn new(from: &[&str], names: &str) -> Self {
         let now = Instant::now();
-        let mut peer = Rtc::builder().clear_codecs().enable_h264(true).build(now);
-        peer.add_local_candidate(Candidate::host(address(THEIRS), "udp").unwrap());
-        let mut change = peer.sdp_api();
-        change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
-        let (offer, pending): (SdpOffer, _) = change.apply().unwrap();
-        let offer = offer.to_sdp_string() + names;
-        let identity = Identity::new().unwrap();
-        let (session, answer) = Session::new(Role::Viewer, &identity, &offer, &[address(OURS)], now).unwrap();
+        let (session, peer, _, answer) = meet(Role::Viewer, names, now);
         assert!(answer.contains("a=setup:passive") && !answer.contains("ice-lite"), "{answer}");
-        peer.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap()).unwrap();
         let from = from.iter().map(|from| address(from)).collect();
         let (sent, connected, gone) = (BTreeMap::new(), false, false);
         Self { begun: now, now, session, peer, from, came: 0, sent, connected, gone, number: 0 }

@@ -2,31 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod common;
+
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{Codec, Kind, Packet, Size, Timestamp, Track, TrackId, Unit, Video};
-use str0m::change::{SdpAnswer, SdpOffer};
-use str0m::media::{Direction, Frequency, MediaData, MediaKind, MediaTime, Mid};
+use str0m::media::{Frequency, MediaData, MediaTime, Mid};
 use str0m::net::{Protocol, Receive};
-use str0m::{Candidate, Event as Happened, Input, Output as Polled, Rtc};
-use webrtc::{Event, Identity, Output, Role, Session};
+use str0m::{Event as Happened, Input, Output as Polled, Rtc};
+use webrtc::{Event, Output, Role, Session};
 
-const OURS: &str = "192.0.2.1:8090";
-const THEIRS: &str = "192.0.2.2:4000";
+use self::common::{OURS, SETS, THEIRS, address, meet};
+
 /// One way.
 const DELAY: Duration = Duration::from_millis(10);
-/// Of the constrained baseline profile, 640x480, and a picture parameter set.
-const SETS: &[u8] = &[
-    0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0x8c, 0x8d, 0x40, 0x50, 0x1e, 0xd0, 0x0f, 0x08, 0x84, 0x6a, 0, 0, 0, 1, 0x68,
-    0xce, 0x3c, 0x80,
-];
-
-fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
 
 /// A picture with a number in it, of a size that takes several packets.
 fn picture(number: u32, key: bool) -> Vec<u8> {
@@ -59,15 +50,7 @@ struct World {
 impl World {
     fn new(role: Role, loss: u32) -> Self {
         let now = Instant::now();
-        let direction = if role == Role::Publisher { Direction::SendOnly } else { Direction::RecvOnly };
-        let mut peer = Rtc::builder().clear_codecs().enable_h264(true).build(now);
-        peer.add_local_candidate(Candidate::host(address(THEIRS), "udp").unwrap());
-        let mut change = peer.sdp_api();
-        let mid = change.add_media(MediaKind::Video, direction, None, None, None);
-        let (offer, pending): (SdpOffer, _) = change.apply().unwrap();
-        let identity = Identity::new().unwrap();
-        let (session, answer) = Session::new(role, &identity, &offer.to_sdp_string(), &[address(OURS)], now).unwrap();
-        peer.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap()).unwrap();
+        let (session, peer, mid, _) = meet(role, "", now);
         let (way, events, came) = (VecDeque::new(), Vec::new(), Vec::new());
         let (seed, lost, asked, connected) = (7, 0, 0, false);
         let mut world = Self { now, session, peer, mid, way, loss, seed, lost, events, came, asked, connected };

@@ -28,6 +28,10 @@ fn annex_b(units: &[&[u8]]) -> Vec<u8> {
     units.iter().flat_map(|unit| [&START_CODE[..], unit].concat()).collect()
 }
 
+fn rtp(number: usize, timestamp: u32, marker: bool, payload: &[u8]) -> Rtp<'_> {
+    Rtp { number: number as u16, timestamp, sender: 0, payload_type: 96, marker, extension: None, payload }
+}
+
 /// The pictures, and how many packets were bad.
 fn run(syntax: Syntax, known: &[u8], sent: &[Sent]) -> (Vec<Picture>, usize) {
     let mut nals = Nals::new(syntax, known, false, 1 << 20);
@@ -37,15 +41,7 @@ fn run(syntax: Syntax, known: &[u8], sent: &[Sent]) -> (Vec<Picture>, usize) {
             lost = true;
             continue;
         };
-        let rtp = Rtp {
-            number: number as u16,
-            timestamp: *timestamp,
-            sender: 0,
-            payload_type: 96,
-            marker: *marker,
-            extension: None,
-            payload,
-        };
+        let rtp = rtp(number, *timestamp, *marker, payload);
         bad += usize::from(nals.handle(&rtp, std::mem::take(&mut lost)).is_err());
         pictures.extend(std::iter::from_fn(|| nals.poll()));
     }
@@ -288,15 +284,7 @@ fn h265_comes_out_of_aggregates_and_fragments_with_and_without_order() {
         let mut nals = Nals::new(Syntax::H265, &[], has_order, 1 << 20);
         let mut pictures = Vec::new();
         for (number, (timestamp, marker, payload)) in sent.iter().enumerate() {
-            let rtp = Rtp {
-                number: number as u16,
-                timestamp: *timestamp,
-                sender: 0,
-                payload_type: 96,
-                marker: *marker,
-                extension: None,
-                payload,
-            };
+            let rtp = rtp(number, *timestamp, *marker, payload);
             assert_eq!(nals.handle(&rtp, false), Ok(()));
             pictures.extend(nals.poll());
         }

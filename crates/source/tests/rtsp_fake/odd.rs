@@ -59,33 +59,12 @@ async fn parameter_sets_in_the_stream_alone_are_enough() {
 /// What nobody could declare is no picture: another program is to have a try.
 #[tokio::test]
 async fn parameter_sets_that_make_no_sense_are_left_to_libavformat() {
-    let fake = Fake::start(|request| match method(request) {
-        "DESCRIBE" => Reply::Answer(200, "Content-Type: application/sdp\r\n".into(), without_parameters()),
-        "PLAY" => {
-            let mut bytes = head(200, request, "Session: 7\r\n", "");
-            for (number, unit) in
-                [&[0x67, 0x42, 0xc0, 0x1e, 0x80][..], &[0x68, 0xcb, 0x8c, 0xb2], &[0x65, 0x88, 0x84, 0x21]]
-                    .into_iter()
-                    .chain(std::iter::repeat_n(&[0x41, 0x9a, 0x21, 0x6c][..], 20))
-                    .enumerate()
-            {
-                let mut packet = rtp(number as u16);
-                packet.truncate(12);
-                packet.extend_from_slice(unit);
-                bytes.extend_from_slice(&interleaved(&packet));
-            }
-            Reply::Raw(bytes)
-        }
-        _ => usual(request),
-    })
-    .await;
+    let units = [&[0x67, 0x42, 0xc0, 0x1e, 0x80][..], &[0x68, 0xcb, 0x8c, 0xb2], &[0x65, 0x88, 0x84, 0x21]];
+    let units = units.into_iter().chain(std::iter::repeat_n(&[0x41, 0x9a, 0x21, 0x6c][..], 20));
+    let packets = units.enumerate().map(|(number, unit)| [&rtp(number as u16)[..12], unit].concat()).collect();
+    let fake = Fake::start(sends(without_parameters(), packets)).await;
     let (_source, _cursor) = fake.open(Options::default());
-    let asked_again = async {
-        while fake.heard("DESCRIBE") < 2 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, asked_again).await.expect("another program asks");
+    until("another program asks", || fake.heard("DESCRIBE") >= 2).await;
     let requests = fake.requests.lock().unwrap().clone();
     let last = requests.iter().rfind(|request| request.starts_with("DESCRIBE")).unwrap();
     assert!(last.contains("Lavf"), "{last}");

@@ -13,6 +13,17 @@ fn scrubbed(side: Side, bytes: &[u8], size: usize) -> Vec<u8> {
     out
 }
 
+/// `text` is stored as `expected`, whoever sends it and however it is cut.
+#[track_caller]
+fn becomes(text: &str, expected: &str) {
+    for size in 1..=text.len() {
+        for side in [Side::Us, Side::Camera] {
+            let out = scrubbed(side, text.as_bytes(), size);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "in slices of {size}");
+        }
+    }
+}
+
 #[test]
 fn what_lets_somebody_in_is_taken_out_of_texts_in_any_slices() {
     for (text, expected) in [
@@ -32,12 +43,7 @@ fn what_lets_somebody_in_is_taken_out_of_texts_in_any_slices() {
         ),
         ("m=video 0 RTP/AVP 96", "m=video 0 RTP/AVP 96"),
     ] {
-        for size in 1..=text.len() {
-            for side in [Side::Us, Side::Camera] {
-                let out = scrubbed(side, text.as_bytes(), size);
-                assert_eq!(String::from_utf8_lossy(&out), expected, "in slices of {size}");
-            }
-        }
+        becomes(text, expected);
     }
 }
 
@@ -152,12 +158,7 @@ fn whatever_stands_where_secrets_stand_is_taken_out_in_any_slices() {
             "#EXTINF:1,\nseg.ts?token=**\n#EXT-X-KEY:METHOD=NONE\n",
         ),
     ] {
-        for size in 1..=text.len() {
-            for side in [Side::Us, Side::Camera] {
-                let out = scrubbed(side, text.as_bytes(), size);
-                assert_eq!(String::from_utf8_lossy(&out), expected, "in slices of {size}");
-            }
-        }
+        becomes(text, expected);
     }
 }
 
