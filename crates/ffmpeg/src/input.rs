@@ -17,8 +17,8 @@ use crate::reader::Reader;
 use crate::track::{self, Parameters};
 use crate::{device, ffi, log, static_str};
 
-/// What reads a packet, for its errors: after [`Error::InvalidData`] of it reading may go on.
-const READ: &str = "av_read_frame";
+/// The call that reads a packet, for its errors: after [`Error::InvalidData`] of it reading may go on.
+pub const READ_CALL: &str = "av_read_frame";
 /// What the demuxer of MP4 says of pictures behind the end of the file.
 const PARTIAL: &str = "partial file";
 
@@ -278,7 +278,7 @@ impl Input {
         let packet = match &mut stream.filter {
             // It is this packet that is bad: what follows may be good.
             Some(filter) => filter.filter(packet).map_err(|error| match error {
-                Error::InvalidData { detail, .. } => Error::InvalidData { call: READ, detail },
+                Error::InvalidData { detail, .. } => Error::InvalidData { call: READ_CALL, detail },
                 error => error,
             })?,
             None => Some(packet),
@@ -467,13 +467,17 @@ impl Context {
                 if io.is_null() { 0 } else { (*io).error }
             };
             return match rc {
-                ffi::AVERROR_EOF if broken < 0 && broken != ffi::AVERROR_EOF => Err(Error::from_code(READ, broken)),
+                ffi::AVERROR_EOF if broken < 0 && broken != ffi::AVERROR_EOF => {
+                    Err(Error::from_code(READ_CALL, broken))
+                }
                 ffi::AVERROR_EOF => match log::take() {
                     // Its index names what is behind the end of the file.
-                    Some(said) if said.contains(PARTIAL) => Err(Error::InvalidData { call: READ, detail: Some(said) }),
+                    Some(said) if said.contains(PARTIAL) => {
+                        Err(Error::InvalidData { call: READ_CALL, detail: Some(said) })
+                    }
                     _ => Ok(None),
                 },
-                _ => Err(Error::from_code(READ, rc)),
+                _ => Err(Error::from_code(READ_CALL, rc)),
             };
         }
     }

@@ -46,7 +46,7 @@ pub use decoder::{Decoder, DecoderOptions, Skip};
 pub use encoder::{Coded, Encoder, EncoderOptions};
 pub use error::Error;
 pub use frame::{ColorSpace, Frame, Plane, PlaneMut};
-pub use input::{Input, InputOptions, Read};
+pub use input::{Input, InputOptions, READ_CALL, Read};
 pub use io::Io;
 pub use muxer::{Chunk, Container, Muxer, MuxerOptions};
 pub use scaler::Scaler;

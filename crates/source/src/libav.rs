@@ -470,7 +470,7 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
             }
             Ok(Read::End) if repeat && read_any => {
                 read_any = false;
-                if let Some(what) = ending.what(way, lead.and_then(|lead| input.unit_count(lead))) {
+                if let Some(what) = ending.what(&way.url, lead.and_then(|lead| input.unit_count(lead))) {
                     match std::mem::replace(&mut told_of_end, true) {
                         true => tracing::debug!("{what}"),
                         false => tracing::warn!("{what}"),
@@ -484,11 +484,11 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
             }
             Ok(Read::End) => {
                 ahead.iter().for_each(Ahead::finish);
-                return Error::Ended { what: ending.what(way, lead.and_then(|lead| input.unit_count(lead))) };
+                return Error::Ended { what: ending.what(&way.url, lead.and_then(|lead| input.unit_count(lead))) };
             }
             // The first pictures after it is switched on, and those for which USB had no room.
             Err(ffmpeg::Error::InvalidData { .. }) if way.protocol == "v4l2" && torn < MOST_TORN => torn += 1,
-            Err(ffmpeg::Error::InvalidData { call, .. }) if way.paced && ending.passes(call) => {}
+            Err(ffmpeg::Error::InvalidData { call: ffmpeg::READ_CALL, .. }) if way.paced && ending.passes() => {}
             Err(error) => {
                 ahead.iter().for_each(Ahead::finish);
                 return way.explain(error);
@@ -566,7 +566,7 @@ pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
         ffmpeg::Error::Unreachable { .. } | ffmpeg::Error::TimedOut { .. } => Error::Unreachable { what },
         ffmpeg::Error::Closed { .. } => Error::Ended { what: Some(what) },
         ffmpeg::Error::Server { status, .. } => Error::Server { status, what },
-        ffmpeg::Error::InvalidData { call: "av_read_frame", .. } => Error::Ended { what: Some(what) },
+        ffmpeg::Error::InvalidData { call: ffmpeg::READ_CALL, .. } => Error::Ended { what: Some(what) },
         ffmpeg::Error::InvalidData { detail, .. } => {
             let detail = detail.map(|detail| Redacted(&detail).to_string()).unwrap_or_default();
             Error::NotVideo { what: format!("{place}: {}", tell::no_video(&detail)), page: false }

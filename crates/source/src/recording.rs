@@ -10,7 +10,7 @@ use ffmpeg::{Input, InputOptions, Read};
 use media::{Timestamp, Track, TrackId, Tracks};
 
 use crate::file::{asf, path};
-use crate::libav::ending::{MOST_DAMAGED, cut_off};
+use crate::libav::ending::Ending;
 use crate::libav::{explain, file_path, one_video, remote};
 use crate::mms::show::failure;
 use crate::webcam::device;
@@ -119,16 +119,17 @@ impl Recording {
         let lead = Tracks::lead_of(&self.tracks().ok()?)?.id;
         let of = self.unit_count(lead);
         self.keep_only(lead);
-        let (mut good, mut damaged) = (0, 0);
+        let mut ending = Ending::default();
         while !stop.is_set() {
             match self.read() {
-                Ok(Read::Unit(unit)) => (good, damaged) = (good + u64::from(!unit.corrupt), 0),
-                Ok(Read::Tracks(_)) => {}
-                Err(Error::Ended { what: Some(_) }) if damaged < MOST_DAMAGED => damaged += 1,
-                Ok(Read::End) | Err(Error::Ended { what: Some(_) }) if damaged > 0 => {
-                    return Some(cut_off(&self.url, good, of));
+                Ok(Read::Unit(unit)) => {
+                    ending.goes_on();
+                    ending.good += u64::from(!unit.corrupt);
                 }
-                Ok(Read::End) | Err(_) => return None,
+                Ok(Read::Tracks(_)) => {}
+                Err(Error::Ended { what: Some(_) }) if ending.passes() => {}
+                Ok(Read::End) | Err(Error::Ended { what: Some(_) }) => return ending.what(&self.url, of),
+                Err(_) => return None,
             }
         }
         None

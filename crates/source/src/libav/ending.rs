@@ -6,40 +6,38 @@
 
 use media::Redacted;
 
-use super::Way;
-
 /// Damaged places in a row of a file that are passed over.
-pub(crate) const MOST_DAMAGED: usize = 100;
+const MOST_DAMAGED: usize = 100;
 
 /// How the file that is read may come to its end.
 #[derive(Default)]
-pub(super) struct Ending {
+pub(crate) struct Ending {
     /// Whole pictures so far.
-    pub(super) good: u64,
+    pub(crate) good: u64,
     /// Places since the last unit where there was nothing to be read.
     damaged: usize,
 }
 
 impl Ending {
-    /// Whether a failure of `call` is passed over: what follows may be read again.
-    pub(super) fn passes(&mut self, call: &str) -> bool {
+    /// Whether one more failure to read a packet is passed over: what follows may be read again.
+    pub(crate) fn passes(&mut self) -> bool {
         self.damaged += 1;
-        call == "av_read_frame" && self.damaged <= MOST_DAMAGED
+        self.damaged <= MOST_DAMAGED
     }
 
     /// There is a unit; whether something was missing before it.
-    pub(super) fn goes_on(&mut self) -> bool {
+    pub(crate) fn goes_on(&mut self) -> bool {
         std::mem::take(&mut self.damaged) > 0
     }
 
-    /// What is wrong with the end that was come to.
-    pub(super) fn what(&self, way: &Way, of: Option<u64>) -> Option<String> {
-        (way.paced && self.damaged > 0).then(|| cut_off(&way.url, self.good, of))
+    /// What is wrong with the end that was come to of the file at `url`, whose index names `of` pictures.
+    pub(crate) fn what(&self, url: &str, of: Option<u64>) -> Option<String> {
+        (self.damaged > 0).then(|| cut_off(url, self.good, of))
     }
 }
 
 /// Of a file at `url` that ends before its last picture, of which there are `of`.
-pub(crate) fn cut_off(url: &str, good: u64, of: Option<u64>) -> String {
+fn cut_off(url: &str, good: u64, of: Option<u64>) -> String {
     let place = Redacted(url.strip_prefix("file:").unwrap_or(url));
     let of = of.filter(|of| *of > good).map(|of| format!(" of the {of} that its index names")).unwrap_or_default();
     let pictures = if good == 1 { "picture is" } else { "pictures are" };
