@@ -1,6 +1,6 @@
 //! The way to a server: through a proxy or not, with TLS or without.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use base64::Engine as _;
 use bytes::BytesMut;
@@ -41,7 +41,7 @@ pub(crate) enum Reach {
 
 impl Reach {
     pub(crate) fn of(address: IpAddr) -> Self {
-        let (here, near) = match address.to_canonical() {
+        let (here, near) = match plain(address) {
             IpAddr::V4(address) => {
                 let [first, second, ..] = address.octets();
                 let shared = first == 100 && second & 0xc0 == 64;
@@ -50,7 +50,6 @@ impl Reach {
                     address.is_private() || shared,
                 )
             }
-            IpAddr::V6(address) if behind(address).is_some() => return behind(address).map_or(Self::Far, Self::of),
             IpAddr::V6(address) => (
                 address.is_loopback() || address.is_unspecified(),
                 address.is_unique_local() || address.is_unicast_link_local(),
@@ -72,12 +71,14 @@ impl Reach {
     }
 }
 
-/// The IPv4 address that a translator in between makes of it (RFC 6052 section 2.1); those that are
-/// mapped, `::ffff:0:0/96`, are canonical already.
-fn behind(address: Ipv6Addr) -> Option<IpAddr> {
-    match address.octets() {
-        [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d).into()),
-        _ => None,
+/// The address that is meant, IPv4 where that stands within one of IPv6: mapped (`::ffff:0:0/96`), or for a
+/// translator in between (RFC 6052 section 2.1).
+fn plain(address: IpAddr) -> IpAddr {
+    let address = address.to_canonical();
+    let IpAddr::V6(wide) = address else { return address };
+    match wide.octets() {
+        [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => Ipv4Addr::new(a, b, c, d).into(),
+        _ => address,
     }
 }
 
@@ -125,6 +126,20 @@ impl Sender {
             addresses.retain(is_far);
         }
         self.may_send(there, &addresses, access).map(|()| addresses)
+    }
+
+    /// Refuses to go to `there` as [`Sender::may_send`] does, wherever its name leads: for what another
+    /// client looks up and connects to.
+    ///
+    /// # Errors
+    /// Of the name; [`Error::Server`].
+    pub(crate) async fn looks_up(&self, there: &Location, access: &Access, sink: &Sink) -> Result<(), Error> {
+        // Who is on this machine may send everywhere.
+        if self.reach == Reach::Here {
+            return Ok(());
+        }
+        let addresses = sink.line().resolve(&there.host, there.port.unwrap_or_default()).await?;
+        self.may_send(there, &addresses, access)
     }
 
     /// How near it may send us. To this machine nobody sends us who is not on it.

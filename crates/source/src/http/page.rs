@@ -41,8 +41,7 @@ pub(super) fn is_whole(page: &[u8], count: usize) -> bool {
 
 /// What it is, as a part of a sentence.
 pub(super) fn told(page: &[u8], location: &Location) -> String {
-    let title = title(page).map(shorten).filter(|title| !title.is_empty());
-    let title = title.map(|title| format!(", {title:?}")).unwrap_or_default();
+    let title = shown_title(page).map(|title| format!(", {title:?}")).unwrap_or_default();
     let is_login = ["type=\"password\"", "type='password'", "type=password"];
     if is_login.iter().any(|field| find(page, field.as_bytes()).is_some()) {
         return format!("an HTML page to log in at{title}");
@@ -51,6 +50,11 @@ pub(super) fn told(page: &[u8], location: &Location) -> String {
     let pictures =
         if pictures.is_empty() { String::new() } else { format!("; it shows pictures from {}", pictures.join(" ")) };
     format!("an HTML page{title}{pictures}")
+}
+
+/// Its title as it is shown, if it has one.
+pub(crate) fn shown_title(page: &[u8]) -> Option<String> {
+    title(page).map(shorten).filter(|title| !title.is_empty())
 }
 
 /// What stands between `<title>` and `</title>`.

@@ -12,6 +12,7 @@ use super::auth::{Auth, unknown_kind};
 use super::body::Answer;
 use super::connect::{self, Reach, Sender, Way};
 use super::port_of;
+use super::sniff;
 use crate::journal::{Note, without_secrets};
 use crate::location::Location;
 use crate::{Access, Error, Sink, tls};
@@ -203,17 +204,17 @@ impl Session {
         if !is_http && !OTHERS.contains(&&*there.scheme) {
             return Err(wrong(format!("{here} redirects away from HTTP, to {there}")));
         }
-        Sender { at: here.clone(), reach: self.reach }.may_send(&there, &[], &self.access)?;
+        self.sender().may_send(&there, &[], &self.access)?;
         Ok(there)
     }
 
     /// Whether another protocol may be led to `there`, whose name only its own client would look up.
     pub(super) async fn looked_up(&self, there: &Location, sink: &Sink) -> Result<(), Error> {
-        if self.reach == Reach::Here {
-            return Ok(());
-        }
-        let addresses = sink.line().resolve(&there.host, there.port.unwrap_or_default()).await?;
-        Sender { at: self.location.clone(), reach: self.reach }.may_send(there, &addresses, &self.access)
+        self.sender().looks_up(there, &self.access, sink).await
+    }
+
+    fn sender(&self) -> Sender {
+        Sender { at: self.location.clone(), reach: self.reach }
     }
 
     async fn failed(&self, mut answer: Answer) -> Error {
@@ -239,10 +240,7 @@ impl Session {
         // A server of RTSP answers HTTP too, for those who tunnel.
         let server = answer.head.header("server").filter(|name| name.to_ascii_uppercase().contains("RTSP"));
         if let Some(server) = server.filter(|_| !matches!(status, 401 | 403 | 407) && location.scheme == "http") {
-            let server: String = server.chars().filter(|c| !c.is_control()).take(60).collect();
-            let there = Location { scheme: "rtsp".into(), ..location.clone() };
-            let what = format!("{what}: this port speaks RTSP and not HTTP (it says {server:?}); is {there} meant?");
-            return Error::Broken { what };
+            return sniff::speaks_rtsp(&what, location, server.as_bytes());
         }
         match (status, &location.user) {
             (401 | 403, Some(user)) => Error::Unauthorized { status, what: format!("{what} to user {user}") },

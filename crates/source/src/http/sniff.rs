@@ -1,5 +1,6 @@
 //! What a body is, by its first bytes.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use formats::multipart::Reader;
@@ -74,13 +75,10 @@ pub(super) async fn watch(answer: &mut Answer, reader: &mut Reader, location: &L
                 let nothing = prefix.is_empty();
                 return match text {
                     true if nothing => Err(Error::Ended { what: Some(format!("{location} sent nothing")) }),
-                    true if prefix.starts_with(b"RTSP/") => Err(Error::Broken {
-                        what: format!(
-                            "{location}: this port speaks RTSP and not HTTP (it says {:?}); is {} meant?",
-                            shorten(prefix.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default()),
-                            Location { scheme: "rtsp".into(), ..location.clone() }
-                        ),
-                    }),
+                    true if prefix.starts_with(b"RTSP/") => {
+                        let line = prefix.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+                        Err(speaks_rtsp(location, location, line))
+                    }
                     true if kind == "text/html" => Err(page(answer, reader, location).await),
                     true => Err(not_video(location, &format!("a text, {:?}", shorten(prefix)))),
                     false => Ok(Verdict::Other),
@@ -89,6 +87,13 @@ pub(super) async fn watch(answer: &mut Answer, reader: &mut Reader, location: &L
             Look::Unknown { .. } => {}
         }
     }
+}
+
+/// A port of RTSP was asked by HTTP, and `said` so. `before` is what is told in front of that.
+pub(super) fn speaks_rtsp(before: impl Display, location: &Location, said: &[u8]) -> Error {
+    let (said, there) = (shorten(said), Location { scheme: "rtsp".into(), ..location.clone() });
+    let what = format!("{before}: this port speaks RTSP and not HTTP (it says {said:?}); is {there} meant?");
+    Error::Broken { what }
 }
 
 pub(crate) fn look(bytes: &[u8]) -> Look {

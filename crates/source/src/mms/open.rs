@@ -140,9 +140,10 @@ impl<'a> Opening<'a> {
     /// Refuses to leave `there`, where the trail leads, to those who open it without a look at who sent
     /// us, if it is nearer than the sender.
     pub(super) async fn may_leave(&self, there: &Location, trail: &Trail) -> Result<(), Error> {
-        let Some(from) = &trail.sent_by else { return Ok(()) };
-        let addresses = self.sink.line().resolve(&there.host, there.port.unwrap_or(0)).await?;
-        from.may_send(there, &addresses, &self.options.access)
+        match &trail.sent_by {
+            Some(from) => from.looks_up(there, &self.options.access, self.sink).await,
+            None => Ok(()),
+        }
     }
 
     fn stage(&self) -> Stage<'_> {

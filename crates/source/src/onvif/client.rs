@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ::onvif::{Fault, Login, Utc, envelope, xml};
 
 use crate::http::page;
-use crate::http::sniff::{Look, look, shorten};
+use crate::http::sniff::{Look, look};
 use crate::http::{Poster, random};
 use crate::journal::Note;
 use crate::location::Location;
@@ -153,7 +153,7 @@ fn name_of(body: &str) -> &str {
 
 /// What answers in place of a camera, with its status.
 fn other(status: u16, body: &[u8]) -> String {
-    match page::title(body).map(shorten).filter(|title| !title.is_empty()) {
+    match page::shown_title(body) {
         Some(title) => format!("a web server answers with {status} and its page {title:?}"),
         None => format!("a web server answers with {status}, and nothing of ONVIF"),
     }
