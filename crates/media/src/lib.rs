@@ -21,7 +21,7 @@ pub use coding::{AudioCoding, AvOptions, Encoding, VideoCoding, Wish};
 pub use escapes::unescaped;
 pub use facts::{Facts, Standing};
 pub use picture::{Rate, Size, SizeWish, Variant, VariantError};
-pub use redact::{Redacted, is_secret_name, without_users};
+pub use redact::{Redacted, is_secret_name, names_a_password, without_users};
 pub use spelling::distance;
 pub use time::Timestamp;
 pub use track::{Audio, Codec, Kind, Packet, Rational, Track, TrackId, Tracks, Unit, Video};

@@ -33,15 +33,22 @@ pub fn without_users(url: &str) -> String {
 /// name. SRT servers let clients in by `streamid`.
 const SECRET_KEYS: &[&str] =
     &["pass", "pw", "psw", "loginpas", "auth", "key", "sig", "signature", "apikey", "streamid"];
-/// What makes a parameter a secret wherever it stands in its name.
-const SECRET_PARTS: &[&str] = &["password", "passwd", "passphrase", "pwd", "token", "secret"];
+/// What makes anything a secret wherever it stands in its name.
+const SECRET_PARTS: &[&str] = &["password", "passwd", "passphrase", "pwd", "secret"];
+
+/// Whether a name, in small letters, says of anything that it is secret: of a parameter, an element, a member.
+/// Of a parameter more is, see [`is_secret_name`].
+#[must_use]
+pub fn names_a_password(name: &str) -> bool {
+    SECRET_PARTS.iter().any(|part| name.contains(part))
+}
 
 /// Whether the value of a parameter of this name is secret.
 #[must_use]
 pub fn is_secret_name(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let last = key.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
-    SECRET_KEYS.contains(&last) || SECRET_PARTS.iter().any(|part| key.contains(part))
+    SECRET_KEYS.contains(&last) || key.contains("token") || names_a_password(&key)
 }
 
 impl fmt::Display for Redacted<'_> {

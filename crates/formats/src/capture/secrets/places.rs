@@ -19,7 +19,7 @@ pub(super) const HEADERS: &[&str] = &[
 ];
 /// The begin of an answer to a challenge of NTLM ([MS-NLMP] 2.2.1.3).
 const NTLM: &[u8] = b"NTLMSSP\0\x03\0\0\0";
-/// Elements and members that are secret by these names, besides those in [`PARTS`]. A `ProfileToken`
+/// Elements and members that are secret by these names, besides those that [`media::names_a_password`] knows. A `ProfileToken`
 /// of ONVIF is no secret, and is compared with others.
 const NAMES: &[&str] = &[
     "pass",
@@ -42,8 +42,6 @@ const NAMES: &[&str] = &[
     "privatekey",
     "private_key",
 ];
-/// What makes every name one of a secret.
-const PARTS: &[&str] = &["password", "passwd", "passphrase", "pwd", "secret"];
 
 /// A place where a value begins.
 pub(super) struct Place {
@@ -140,5 +138,5 @@ fn named(bytes: &[u8]) -> Option<&str> {
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    NAMES.contains(&&*name) || PARTS.iter().any(|part| name.contains(part))
+    NAMES.contains(&&*name) || media::names_a_password(&name)
 }
