@@ -57,11 +57,9 @@ pub(crate) struct Inside {
     /// When a frame was made last.
     pub(crate) newest: Option<Instant>,
     pub(crate) position: Position,
-    /// The attempt that failed last, unless frames have come since.
-    pub(crate) trouble: Option<(source::Error, Phase)>,
     /// The attempt that failed last, whatever has come since.
     pub(crate) failed: Option<(source::Error, Phase)>,
-    /// When the trouble was.
+    /// When that was, unless frames have come since.
     pub(crate) troubled: Option<Instant>,
     pub(crate) over: Option<Error>,
     pub(crate) closed: bool,
@@ -301,9 +299,14 @@ impl Flow {
 }
 
 impl Inside {
+    /// The attempt that failed last, unless frames have come since.
+    pub(crate) fn trouble(&self) -> Option<&(source::Error, Phase)> {
+        self.failed.as_ref().filter(|_| self.troubled.is_some())
+    }
+
     fn take_in(&mut self, frame: Frame) {
         self.made += 1;
-        (self.trouble, self.troubled) = (None, None);
+        self.troubled = None;
         // Not when its bytes arrived: those of a source that waits for its reader wait, too.
         self.newest = Some(Instant::now());
         self.frames.push_back(frame);

@@ -173,7 +173,7 @@ impl Capture {
                 deadline.is_some() || !matches!(trouble.0, source::Error::Timeout { .. })
             };
             let failed = |(error, phase): &(_, _)| Error::from_source(&self.flow.url, error).at(*phase);
-            inside.over.clone().or_else(|| inside.trouble.as_ref().filter(counts).map(failed)).map(Err)
+            inside.over.clone().or_else(|| inside.trouble().filter(counts).map(failed)).map(Err)
         });
         let elapsed = self.flow.opened.elapsed();
         match first {

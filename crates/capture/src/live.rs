@@ -179,8 +179,7 @@ async fn follow(mut status: watch::Receiver<Status>, hold: Arc<Hold>, flow: Arc<
         if let Some(error) = now.error.filter(|_| !matches!(now.state, SourceState::Live)) {
             let refused = error.is_refusal() || error.is_final();
             let mut inside = flow.lock();
-            inside.failed = Some((error.clone(), now.reached));
-            inside.trouble = Some((error, now.reached));
+            inside.failed = Some((error, now.reached));
             inside.troubled = Some(Instant::now());
             drop(inside);
             if !reconnect || refused || matches!(now.state, SourceState::Ended) {

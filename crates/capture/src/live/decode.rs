@@ -43,7 +43,7 @@ pub(super) fn start(
     let run = move || {
         let error = crate::unless_it_dies(|| worker.run()).err();
         // Why the source was left, where it was not the decoder's fault.
-        let trouble = flow.lock().trouble.clone();
+        let trouble = flow.lock().trouble().cloned();
         let reached = status.borrow().reached;
         let (error, phase) = match (error, trouble) {
             (Some(error), _) => (error, reached),
