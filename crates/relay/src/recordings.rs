@@ -1,5 +1,6 @@
 //! What a configuration records in files: how, and that no two write into each other's.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -96,7 +97,8 @@ pub(crate) fn check(config: &Config) -> Result<(), Vec<Problem>> {
 /// Recordings of `config` that cannot be, or would write into each other's files.
 pub(crate) fn unserved(config: &Config) -> Vec<Problem> {
     let all: Vec<Said<'_>> = config.sources.iter().map(Said::from).chain(config.feeds.iter().map(Said::from)).collect();
-    let (mut problems, mut files, mut rings) = (Vec::new(), Vec::<(source::Pattern, &Said<'_>)>::new(), Vec::new());
+    let (mut problems, mut files) = (Vec::new(), Vec::<(source::Pattern, &Said<'_>)>::new());
+    let mut rings = HashMap::<PathBuf, &Said<'_>>::new();
     for said in &all {
         // What is wrong with those of a source is told with all else that is.
         let wanted = said.files().unwrap_or_else(|what| {
@@ -116,15 +118,15 @@ pub(crate) fn unserved(config: &Config) -> Vec<Problem> {
         }
         let Some(ring) = said.ring.as_deref() else { continue };
         let ring = std::path::absolute(ring).unwrap_or_else(|_| ring.to_owned());
-        match rings.iter().find(|(known, _): &&(PathBuf, &Said<'_>)| *known == ring) {
-            Some((_, first)) => problems.push(said.wrong(&format!(
+        match rings.get(&ring) {
+            Some(first) => problems.push(said.wrong(&format!(
                 "file = \"{}\" is the ring of {} {} on line {} already; give each a folder of its own",
                 ring.display(),
                 first.header,
                 first.name,
                 first.line
             ))),
-            None => rings.push((ring, said)),
+            None => drop(rings.insert(ring, said)),
         }
     }
     problems
