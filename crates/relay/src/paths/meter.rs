@@ -68,7 +68,7 @@ impl Meter {
         });
         let of_sessions = of_sessions.collect();
         // Only of streams that there are, after a reload too.
-        rates.streams.retain(|name, _| table.entries().any(|entry| entry.name == *name));
+        rates.streams.retain(|name, _| table.named(name).next().is_some());
         rates.streams.extend(taken.into_iter().map(|(name, (sum, count))| (name, sum / count)));
         let of_feeds = table.feeds().map(|feed| {
             let step = step(rates.feeds.get(feed.name()), feed.counters().bytes, seconds);
@@ -107,11 +107,11 @@ impl Meter {
         let bits = sessions.open().into_iter().map(|session| {
             let measured = self.session(session.id);
             let entry = session.visit.as_ref().and_then(|visit| visit.entry());
-            let expected = entry.map(|entry| self.expected(entry)).filter(|expected| *expected > 0.0);
+            let expected = || entry.map(|entry| self.expected(entry)).filter(|expected| *expected > 0.0);
             match is_young(&session) {
                 // What it begins with comes at once, and is no rate.
-                true => expected.or(measured),
-                false => measured.or(expected),
+                true => expected().or(measured),
+                false => measured.or_else(expected),
             }
         });
         bits.map(|bits| bits.unwrap_or(0.0)).sum()
