@@ -5,7 +5,6 @@
     bench/captured.py rtsp://user:password@127.0.0.1:8554/cam      # any other source
 """
 
-import glob
 import os
 import socket
 import subprocess
@@ -14,8 +13,8 @@ import tempfile
 import threading
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAM = os.environ.get("HEADWATER", os.path.join(HERE, "..", "target", "release", "headwater"))
+from lib import HEADWATER, cpu_seconds
+
 BYTES_A_SECOND = 20e6 / 8
 SECONDS = 20
 ROUNDS = 3
@@ -68,23 +67,14 @@ def camera():
     return f"http://admin:hunt%2Fer2@127.0.0.1:{listener.getsockname()[1]}/video"
 
 
-def cpu(pid):
-    """Seconds of CPU time of all threads."""
-    total = 0
-    for task in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-        with open(task) as file:
-            total += int(file.read().split()[0])
-    return total / 1e9
-
-
 def measured(url, extra):
     """Part of a core, and the most memory in kB."""
     arguments = ["serve", "--listen", "127.0.0.1:0", "--always-on", *extra, "cam=" + url]
-    with subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
+    with subprocess.Popen([HEADWATER, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
         time.sleep(3)
-        before, began = cpu(program.pid), time.monotonic()
+        before, began = cpu_seconds(program.pid), time.monotonic()
         time.sleep(SECONDS)
-        used = (cpu(program.pid) - before) / (time.monotonic() - began)
+        used = (cpu_seconds(program.pid) - before) / (time.monotonic() - began)
         with open(f"/proc/{program.pid}/status") as file:
             peak = next(line.split()[1] for line in file if line.startswith("VmHWM"))
         program.terminate()

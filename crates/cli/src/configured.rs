@@ -83,13 +83,6 @@ fn all_addresses(places: &[Listen]) -> anyhow::Result<Vec<SocketAddr>> {
     Ok(found.concat())
 }
 
-/// What encoders have to know that send by SRT: the call's, or the file's.
-fn passphrase(call: &Call, config: &Config) -> anyhow::Result<Option<relay::SrtPassphrase>> {
-    let of_file = config.srt_passphrase.as_ref().map(|words| words.0.parse());
-    let of_file = of_file.transpose().map_err(|error: String| anyhow::anyhow!("srt_passphrase: {error}"))?;
-    Ok(call.srt.1.clone().or(of_file))
-}
-
 async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
     let relay = Relay::configured(config).await.map_err(|problems| refused(call, &problems))?;
     let listen = if call.listen.is_empty() { all_addresses(&config.http)? } else { call.listen.clone() };
@@ -99,7 +92,7 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         mms: all_addresses(&config.mms)?,
         rtsp: if call.rtsp.is_empty() { all_addresses(&config.rtsp)? } else { call.rtsp.clone() },
         srt: if call.srt.0.is_empty() { all_addresses(&config.srt)? } else { call.srt.0.clone() },
-        srt_passphrase: passphrase(call, config)?,
+        srt_passphrase: call.srt.1.clone().or_else(|| config.srt_passphrase.clone()),
         rtmp: if call.rtmp.is_empty() { all_addresses(&config.rtmp)? } else { call.rtmp.clone() },
         rtsp_timeout: config.rtsp_timeout.unwrap_or(relay::Config::RTSP_TIMEOUT),
         webrtc: call.webrtc.clone(),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -134,7 +133,7 @@ fn announce(config: &Config, server: &Server) {
     anstream::println!("{bold}{base}/{bold:#}  all pictures; {base}/status  what everything is doing");
     for source in &config.sources {
         let url = Redacted(&source.url);
-        if is_missing_file(&source.url) {
+        if source::is_missing_file(&source.url) {
             tracing::warn!("{}: {url}: there is no such file yet", source.name);
         }
         if source.url.starts_with("exec:") && !source.options.allow_exec {
@@ -194,15 +193,6 @@ pub fn tell_reach<'a>(opens: &str, mut addresses: impl Iterator<Item = &'a Socke
 fn is_windows_media(url: &str) -> bool {
     let url = url.split('?').next().unwrap_or_default().to_ascii_lowercase();
     url.starts_with("mms") || [".wmv", ".asf", ".wma", ".asx", ".wvx"].iter().any(|ending| url.ends_with(ending))
-}
-
-/// Whether `url` can only be a file, and is not there.
-pub fn is_missing_file(url: &str) -> bool {
-    !url.trim().is_empty()
-        && !url.contains(':')
-        && !url.starts_with("/dev/")
-        && url.parse::<u8>().is_err()
-        && !Path::new(url).exists()
 }
 
 /// Descriptors for everything but connections and sources: listeners, the runtime, logs,

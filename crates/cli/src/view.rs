@@ -12,7 +12,7 @@ use crate::exit::Failure;
 
 pub fn run(args: &View) -> anyhow::Result<()> {
     let url = Redacted(&args.url).to_string();
-    if crate::serve::is_missing_file(&args.url) {
+    if source::is_missing_file(&args.url) {
         let error = source::Error::NotFound { status: 0, what: format!("{url}: there is no such file") };
         return Err(Failure::Source { url, error }.into());
     }

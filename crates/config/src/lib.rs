@@ -62,9 +62,28 @@ pub enum LogFile {
     File(PathBuf),
 }
 
-/// What encoders have to know. `Debug` does not show it.
+/// What encoders have to know that send by SRT, 10 to 79 bytes. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Passphrase(pub String);
+pub struct Passphrase(String);
+
+impl Passphrase {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Passphrase {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.len() {
+            10..=79 => Ok(Self(text.into())),
+            length => Err(format!("{length} characters; SRT takes 10 to 79")),
+        }
+    }
+}
 
 impl std::fmt::Debug for Passphrase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

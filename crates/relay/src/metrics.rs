@@ -14,6 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::server::wants_page;
 use crate::{Relay, Snapshot};
 
 type Labels = Vec<(&'static str, String)>;
@@ -26,8 +27,7 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 pub(crate) fn answer(relay: &Arc<Relay>, headers: &HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let content_type = if accept.contains("text/html") { PLAIN } else { CONTENT_TYPE };
+    let content_type = if wants_page(headers) { PLAIN } else { CONTENT_TYPE };
     match text(&relay.snapshot()) {
         Ok(text) => ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], text).into_response(),
         Err(error) => {

@@ -6,8 +6,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::server::network;
+use crate::shelf::lock;
 
 /// Time between two lines of one address.
 const APART: Duration = Duration::from_secs(10);
@@ -46,8 +49,8 @@ impl Refusals {
 
     /// Counts one; how many there were since the last line if it is time for one.
     fn count(&self, address: IpAddr, what: u64, now: Instant) -> Option<u64> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut address = network(address.to_canonical());
+        let mut all = lock(&self.0);
+        let mut address = network(address);
         if all.len() >= MOST && !all.contains_key(&address) {
             all.retain(|_, told| now < told.next);
             if all.len() >= MOST {
@@ -66,14 +69,6 @@ impl Refusals {
         }
         told.said.push(what);
         Some(std::mem::take(&mut told.untold))
-    }
-}
-
-/// What one who has `address` has with it.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
     }
 }
 

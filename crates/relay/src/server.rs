@@ -15,7 +15,7 @@ mod site;
 mod takeover;
 
 use std::io::{Error as IoError, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use tokio::time::Instant;
 pub(crate) use answer::{Reason, Refusal};
 pub(crate) use connection::say;
 pub(crate) use escape::{check as read_escapes, escape, unescape};
+pub(crate) use routes::wants_page;
 pub(crate) use site::Site;
 pub(crate) use takeover::{Socket, Takeover, hold_back};
 
@@ -126,6 +127,15 @@ pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
+/// What one who has `address` has with it: of IPv6 a /64, since who has one of its addresses has all; of this
+/// machine nothing else.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        other => other,
+    }
+}
+
 impl Shared {
     /// A place, if need be a spare one, if there is one.
     fn place(&self) -> Option<Place> {
@@ -135,6 +145,11 @@ impl Shared {
     /// A place that is not a spare one, if there is one.
     pub(crate) fn steady_place(&self) -> Option<Place> {
         self.take(&self.places, false)
+    }
+
+    /// What is said where there is none.
+    pub(crate) fn full(&self) -> Refusal {
+        Refusal::too_many(self.limit)
     }
 
     fn take(&self, places: &Arc<Semaphore>, once: bool) -> Option<Place> {

@@ -116,10 +116,9 @@ fn all_wrong(source: &::config::Source) -> Vec<Problem> {
 /// What a source can be opened with, but not as it stands.
 fn in_vain(source: &::config::Source) -> Vec<Problem> {
     let (name, url) = (&source.name, source.url.trim());
-    let is_file = !url.is_empty() && !url.contains(':') && !url.starts_with("/dev/") && url.parse::<u8>().is_err();
     let message = if url.starts_with("exec:") && !source.allow_exec {
         format!("{name}: exec: runs a program only with allow_exec = true for this source; so it gives no picture")
-    } else if is_file && !std::path::Path::new(url).exists() {
+    } else if source::is_missing_file(url) {
         format!(
             "{name}: {}: there is no such file, so viewers get an error until there is one",
             media::without_users(url)

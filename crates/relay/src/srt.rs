@@ -11,6 +11,7 @@ mod caller;
 mod handshake;
 mod inner;
 
+pub use ::config::Passphrase as SrtPassphrase;
 pub(crate) use handshake::check;
 
 use std::collections::HashMap;
@@ -38,27 +39,6 @@ const MOST: usize = 256;
 const WAITING: usize = 512;
 /// For how long a cookie holds, once or twice.
 const COOKIE: Duration = Duration::from_secs(30);
-
-/// What encoders have to know, 10 to 79 characters. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SrtPassphrase(String);
-
-impl std::fmt::Debug for SrtPassphrase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SrtPassphrase(***)")
-    }
-}
-
-impl std::str::FromStr for SrtPassphrase {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.len() {
-            10..=79 => Ok(Self(text.into())),
-            length => Err(format!("{length} characters; SRT takes 10 to 79")),
-        }
-    }
-}
 
 /// An address that SRT is taken on.
 pub(crate) struct Listener {

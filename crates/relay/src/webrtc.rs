@@ -30,7 +30,7 @@ pub(crate) use answer::{Path, Watched, other, path, push, watch};
 use self::claims::Claims;
 use self::lines::Lines;
 use self::table::Table;
-use crate::server::{Place, Shared, Site};
+use crate::server::{Place, Refusal, Shared, Site};
 
 /// How long a peer may take from our answer to its first encrypted word.
 const CONNECTING: Duration = Duration::from_secs(15);
@@ -123,7 +123,11 @@ impl Exchange {
     }
 
     /// A place among the connections.
-    fn place(&self) -> Option<Place> {
-        self.shared.upgrade()?.steady_place()
+    ///
+    /// # Errors
+    /// What is said where there is none.
+    fn place(&self) -> Result<Place, Refusal> {
+        let shared = self.shared.upgrade().ok_or_else(Refusal::stopping)?;
+        shared.steady_place().ok_or_else(|| shared.full())
     }
 }

@@ -70,6 +70,16 @@ fn connect(request: Request, sink: Sink) -> Connection {
     })
 }
 
+/// Whether `url` can only be a file, and is not there.
+#[must_use]
+pub fn is_missing_file(url: &str) -> bool {
+    !url.trim().is_empty()
+        && !url.contains(':')
+        && !url.starts_with("/dev/")
+        && url.parse::<u8>().is_err()
+        && !Path::new(url).exists()
+}
+
 /// Whether `path` is a file without a byte in it.
 fn is_empty(path: &Path) -> bool {
     path.metadata().is_ok_and(|about| about.is_file() && about.len() == 0)

@@ -65,6 +65,7 @@ pub use asf::Rule;
 pub use backoff::Backoff;
 pub use decoding::{Decoded, Decoding, Wanted};
 pub use error::{Error, Phase};
+pub use file::is_missing_file;
 pub use journal::{Entry as JournalEntry, Note};
 pub use line::Capture;
 pub use manners::Manners;

@@ -2,7 +2,7 @@
 
 use super::given::{Given, tell_time};
 use super::{Key, Kind, Told, defaults, keys};
-use crate::{Config, Listen, LogFile, LogFormat, Passphrase};
+use crate::{Config, Listen, LogFile, LogFormat};
 
 /// `127.0.0.1:8090`, `[::1]:8090`, `camera-host:8090`; `:8090` is this machine only, as on the
 /// command line, and `0.0.0.0:8090`, `[::]:8090` or `*:8090` all its addresses.
@@ -60,20 +60,17 @@ pub(super) static KEYS: &[Key] = keys! { Server on Server;
         "What encoders have to know that send by SRT; it encrypts, too. Default: nothing.",
         |config, given| {
             let words = given.text()?;
-            if !(10..=79).contains(&words.len()) {
-                return Err(format!("{} characters", words.len()));
-            }
-            config.srt_passphrase = Some(Passphrase(words.into()));
+            config.srt_passphrase = Some(words.parse().map_err(|_| format!("{} characters", words.len()))?);
             Ok(())
         },
-        |config| config.srt_passphrase.as_ref().map(|Passphrase(words)| words.clone().into());
+        |config| config.srt_passphrase.as_ref().map(|words| words.as_str().into());
     "rtsp_timeout" / "": Kind::Text, "a time such as 60s", r#"rtsp_timeout = "60s""#,
         "How long an RTSP client may be silent that gets its packets by UDP or multicast. Default: 60s.",
         |config, given| { config.rtsp_timeout = Some(given.time()?); Ok(()) },
         |config| config.rtsp_timeout.map(tell_time);
     "hosts" / "": Kind::List, "a list of names; * is any", r#"hosts = ["cams.example.com"]"#,
         "Names by which browsers may ask, beside addresses and names of the local network; also that of a proxy's site. Default: none, and what only reads is not looked at.",
-        |config, given| { config.hosts = given.list()?.iter().map(ToString::to_string).collect(); Ok(()) },
+        |config, given| { config.hosts = given.list()?; Ok(()) },
         |config| (!config.hosts.is_empty()).then(|| config.hosts.clone().into());
     "max_clients" / "MaxClients": Kind::Integer(1, 65_535), "a number from 1 to 65535", "max_clients = 1000",
         "Most viewers at a time. Default: 16000, where ffserver had 5. Feeders and status pages do not count.",

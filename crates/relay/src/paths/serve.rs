@@ -35,7 +35,7 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
     };
     let path = if path.is_empty() { "index.html".to_owned() } else { path };
     if let Some(of) = crate::webrtc::path(&path)
-        && (others.is_none() || paths.has_of(of))
+        && (others.is_none() || paths.has_of_feed(of.name))
     {
         return super::webrtc::answer(&relay, paths, of, parts, body, &takeover).await;
     }

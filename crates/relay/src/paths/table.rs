@@ -295,9 +295,11 @@ impl Table {
     pub(super) fn record_as_said(&self, older: &Self) {
         for (name, supervisor) in &self.feeds {
             let (Some(now), Some(before)) = (self.config.feed(name), older.config.feed(name)) else { continue };
-            let said = |feed: &Feed| (feed.record.clone(), feed.record_segment, feed.record_keep.clone());
+            let is_said = now.record == before.record
+                && now.record_segment == before.record_segment
+                && now.record_keep == before.record_keep;
             let is_kept = older.feeds.get(name).is_some_and(|known| known.id() == supervisor.id());
-            if is_kept && said(now) != said(before) {
+            if is_kept && !is_said {
                 crate::recordings::exchange(supervisor, &Said::from(now));
             }
         }

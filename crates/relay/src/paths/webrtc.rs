@@ -16,13 +16,6 @@ use crate::Relay;
 use crate::server::{Refusal, Takeover};
 use crate::webrtc::{self, Path, Role, Watched};
 
-impl Paths {
-    /// Whether the configuration has what `path` is of, for whomever.
-    pub(super) fn has_of(&self, path: Path<'_>) -> bool {
-        self.has_of_feed(path.name)
-    }
-}
-
 /// Answers a request for a feed's `whip` or a stream's `whep`.
 pub(super) async fn answer(
     relay: &Arc<Relay>,

@@ -97,8 +97,7 @@ impl Refusal {
 
     /// No place for a connection; `limit` is what gives their number.
     pub(crate) fn too_many(limit: &str) -> Self {
-        let what = format!("too many connections; try again, or raise {limit}");
-        Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, what) }
+        Self::busy(format!("too many connections; try again, or raise {limit}"))
     }
 
     /// No place for what is asked.

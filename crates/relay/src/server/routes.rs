@@ -169,7 +169,7 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
 }
 
 /// Whether it is a browser that goes to an address, and not an image, a player or a program.
-fn wants_page(headers: &axum::http::HeaderMap) -> bool {
+pub(crate) fn wants_page(headers: &axum::http::HeaderMap) -> bool {
     headers
         .get_all(header::ACCEPT)
         .iter()

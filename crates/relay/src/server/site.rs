@@ -35,10 +35,10 @@ pub(crate) struct Site {
 impl Site {
     /// One that is called `given`; `*` for whatever somebody says.
     pub(crate) fn new(given: &[String]) -> Self {
-        let given = given.iter().map(|name| plain(name).to_owned()).collect();
+        let given = given.iter().map(|name| plain(name)).collect();
         // Linux's; elsewhere names with a dot are given by the user.
         let own = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        Self { given, own: own.map(|own| plain(own.trim()).to_owned()).filter(|own| !own.is_empty()) }
+        Self { given, own: own.map(|own| plain(own.trim())).filter(|own| !own.is_empty()) }
     }
 
     /// Why a request may not be done, if it may not.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use source::Stop;
 use tokio::sync::mpsc;
 
 use super::{DATAGRAM, SrtPassphrase};
+use crate::shelf::lock;
 
 /// How long an encoder may take to come in, in microseconds, as FFmpeg wants it.
 const PATIENCE: &str = "5000000";
@@ -18,10 +19,6 @@ const TRIES: usize = 16;
 /// The ports that are spoken for: the system may give one twice before FFmpeg has it.
 static PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-fn ports() -> std::sync::MutexGuard<'static, BTreeSet<u16>> {
-    PORTS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A port that no other caller is given while this lives.
 pub(super) struct Port(u16);
 
@@ -30,7 +27,7 @@ impl Port {
     pub(super) fn find() -> io::Result<Self> {
         for _ in 0..TRIES {
             let port = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
-            if ports().insert(port) {
+            if lock(&PORTS).insert(port) {
                 return Ok(Self(port));
             }
         }
@@ -44,7 +41,7 @@ impl Port {
 
 impl Drop for Port {
     fn drop(&mut self) {
-        ports().remove(&self.0);
+        lock(&PORTS).remove(&self.0);
     }
 }
 
@@ -65,7 +62,7 @@ pub(super) fn listen(
     stop: &Stop,
 ) -> Result<(), Unheard> {
     let mut options = vec![("mode".into(), "listener".into()), ("listen_timeout".into(), PATIENCE.into())];
-    options.extend(passphrase.map(|passphrase| ("passphrase".into(), passphrase.0.clone())));
+    options.extend(passphrase.map(|passphrase| ("passphrase".into(), passphrase.as_str().into())));
     let stopping = stop.clone();
     let url = format!("srt://127.0.0.1:{}", port.number());
     let opened = ffmpeg::Io::open(&url, &options, move || stopping.is_set());
@@ -99,9 +96,9 @@ mod tests {
     #[test]
     fn no_two_callers_have_the_same_port() {
         let first = Port::find().unwrap();
-        assert!(!ports().insert(first.number()));
+        assert!(!lock(&PORTS).insert(first.number()));
         let number = first.number();
         drop(first);
-        assert!(!ports().contains(&number));
+        assert!(!lock(&PORTS).contains(&number));
     }
 }

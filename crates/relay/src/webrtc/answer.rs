@@ -98,7 +98,7 @@ pub(crate) async fn push(relay: &Arc<Relay>, path: Path<'_>, request: Request, f
         let feed = feed.ok_or_else(|| Refusal::not_found(format!("there is no feed {:?} here", path.name)))?;
         let claim = exchange.claims.claim(by.ip())?;
         let (session, lines, answer) = session(exchange, path.role, &offer).await?;
-        let place = exchange.place().ok_or_else(full)?;
+        let place = exchange.place()?;
         let agent = text(&parts, header::USER_AGENT);
         let hint = Hint { by: by.to_string(), protocol: "WHIP", agent: agent.clone(), content_type: None };
         let feeder = feed.unit_feeder(hint).await.map_err(|error| Refusal::conflict(error.to_string()))?;
@@ -124,7 +124,7 @@ pub(crate) async fn watch(relay: &Arc<Relay>, path: Path<'_>, request: Request, 
         let claim = exchange.claims.claim(by.ip())?;
         let (mut session, lines, answer) = session(exchange, path.role, &offer).await?;
         let supply = viewer::Supply::open(&watched.source, encoding, &mut session).await?;
-        let place = exchange.place().ok_or_else(full)?;
+        let place = exchange.place()?;
         let listed = viewer::list(relay, &watched, encoding, by, text(&parts, header::USER_AGENT));
         let seat = exchange.table.enter(path.role, path.name, session.name(), claim);
         let created = created(&parts, &seat.0.id, answer);
@@ -174,10 +174,6 @@ async fn session(
     let made = Session::new(role, identity, offer, lines.candidates(), Instant::now());
     let (session, answer) = made.map_err(failed)?;
     Ok((session, lines, answer))
-}
-
-fn full() -> Refusal {
-    Refusal::busy("there are too many connections; try again, or raise --max-connections")
 }
 
 fn created(parts: &Parts, id: &str, answer: String) -> Response {

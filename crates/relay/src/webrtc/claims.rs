@@ -5,10 +5,10 @@
 //! sessions by HTTP and never comes by UDP can hold no more than a few.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use crate::server::Refusal;
+use crate::server::{Refusal, network};
 use crate::shelf::lock;
 
 /// Sessions at a time.
@@ -17,8 +17,6 @@ const MOST: usize = 512;
 const MOST_OF_ONE: usize = 128;
 /// Sessions of one address that are not connected yet.
 const MOST_COMING: usize = 16;
-/// Bits of an address of IPv6 that tell one from another.
-const NETWORK: u32 = 64;
 
 /// Who has how many.
 #[derive(Default)]
@@ -94,15 +92,6 @@ impl Drop for Claim {
                 counts.of.remove(&self.by);
             }
         }
-    }
-}
-
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - NETWORK))))
-        }
-        other => other,
     }
 }
 

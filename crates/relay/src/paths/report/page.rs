@@ -16,9 +16,7 @@ body.status { max-width: 84rem; margin: 0 auto; padding: 0 1rem; }
 .status footer { padding-left: 0; padding-right: 0; }
 .status table td.n:first-child { min-width: 0; }
 .status table { background: linear-gradient(to right, var(--card) 40%, transparent) left / 2rem 100% no-repeat local, linear-gradient(to left, var(--card) 40%, transparent) right / 2rem 100% no-repeat local, linear-gradient(to right, rgb(0 0 0 / .35), transparent) left / .7rem 100% no-repeat scroll, linear-gradient(to left, rgb(0 0 0 / .35), transparent) right / .7rem 100% no-repeat scroll, var(--card); }
-.status header { padding: 0; }
 .status th.n, .status td.n { text-align: right; }
-.status table:first-of-type td.n:nth-child(3):not(:empty) { min-width: 0; }
 .status td:first-child { font-weight: inherit; }
 .status td a, .status td strong { font-weight: 600; text-decoration: none; }
 .status td a:hover { text-decoration: underline; }
