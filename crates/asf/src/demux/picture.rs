@@ -3,6 +3,7 @@
 //! Two questions need it: whether times are of presentation or of decoding (only B-pictures
 //! tell), and where to begin in a stream whose sender never sets the keyframe bit.
 
+use media::nal::Bits;
 use media::{Codec, Track};
 
 /// A picture by what it refers to.
@@ -36,15 +37,15 @@ pub(super) fn is_intra(track: &Track, data: &[u8]) -> bool {
 
 /// The kind of the picture `data`, where it can be told.
 pub(super) fn kind(track: &Track, data: &[u8]) -> Option<Picture> {
-    let mut bits = Bits { data, at: 0 };
+    let mut bits = Bits::new(data);
     match track.codec.name() {
-        "wmv2" => Some(if bits.one()? { Picture::P } else { Picture::I }),
-        "wmv1" | "msmpeg4v2" | "msmpeg4v3" => i_or_p(bits.many(2)?),
+        "wmv2" => Some(if bits.flag()? { Picture::P } else { Picture::I }),
+        "wmv1" | "msmpeg4v2" | "msmpeg4v3" => i_or_p(bits.take(2)?),
         "msmpeg4v1" => {
             // A start code and the number of the picture.
-            bits.many(32)?;
-            bits.many(5)?;
-            i_or_p(bits.many(2)?)
+            bits.take(32)?;
+            bits.take(5)?;
+            i_or_p(bits.take(2)?)
         }
         "mpeg4" => {
             // ISO/IEC 14496-2, section 6.2.5.
@@ -55,7 +56,7 @@ pub(super) fn kind(track: &Track, data: &[u8]) -> Option<Picture> {
                 _ => Some(Picture::P),
             }
         }
-        "wmv3" | "wmv3image" => wmv3(*track.extradata.get(3)?, bits),
+        "wmv3" | "wmv3image" => wmv3(*track.extradata.get(3)?, data),
         "vc1" | "vc1image" => vc1(&track.extradata, data),
         _ if track.codec == Codec::H264 => h264(data),
         _ => None,
@@ -72,16 +73,17 @@ fn i_or_p(code: u32) -> Option<Picture> {
 
 /// Simple and main profile (SMPTE 421M, section 7.1.1); `last` is the last byte of the
 /// sequence header.
-fn wmv3(last: u8, mut bits: Bits<'_>) -> Option<Picture> {
-    if bits.data.len() <= 1 {
+fn wmv3(last: u8, data: &[u8]) -> Option<Picture> {
+    if data.len() <= 1 {
         // A picture that is the same as the one before.
         return Some(Picture::P);
     }
+    let mut bits = Bits::new(data);
     let (range_reduction, b_pictures, interpolation) = (last & 0x80 != 0, last & 0x70 != 0, last & 0x02 != 0);
-    bits.many(u32::from(interpolation) + 2 + u32::from(range_reduction))?;
-    Some(match bits.one()? {
+    bits.take(u32::from(interpolation) + 2 + u32::from(range_reduction))?;
+    Some(match bits.flag()? {
         true => Picture::P,
-        false if b_pictures && !bits.one()? => Picture::B,
+        false if b_pictures && !bits.flag()? => Picture::B,
         false => Picture::I,
     })
 }
@@ -95,16 +97,16 @@ fn vc1(extradata: &[u8], data: &[u8]) -> Option<Picture> {
     if begin == 0 && data.starts_with(&[0, 0, 1]) {
         return None;
     }
-    let mut bits = Bits { data: data.get(begin..)?, at: 0 };
-    if interlace && bits.one()? && bits.one()? {
+    let mut bits = Bits::new(data.get(begin..)?);
+    if interlace && bits.flag()? && bits.flag()? {
         // Two fields, each of its own kind: one that refers to nothing does so for both here.
-        return Some(match bits.many(3)? {
+        return Some(match bits.take(3)? {
             0 | 1 => Picture::I,
             2 | 3 => Picture::P,
             _ => Picture::B,
         });
     }
-    Some(match (bits.one()?, bits.one(), bits.one(), bits.one()) {
+    Some(match (bits.flag()?, bits.flag(), bits.flag(), bits.flag()) {
         (false, ..) => Picture::P,
         (true, Some(false), ..) => Picture::B,
         (true, Some(true), Some(false), _) => Picture::I,
@@ -123,9 +125,9 @@ fn h264(data: &[u8]) -> Option<Picture> {
         match data.get(at)? & 0x1F {
             5 => return Some(Picture::I),
             1 => {
-                let mut bits = Bits { data: data.get(at + 1..)?, at: 0 };
-                bits.golomb()?;
-                return Some(match bits.golomb()? % 5 {
+                let mut bits = Bits::new(data.get(at + 1..)?);
+                bits.number()?;
+                return Some(match bits.number()? % 5 {
                     1 => Picture::B,
                     // An I-slice of a picture that is no IDR: a decoder can begin there or not.
                     _ => Picture::P,
@@ -140,37 +142,6 @@ fn h264(data: &[u8]) -> Option<Picture> {
 fn find(data: &[u8], code: &[u8]) -> Option<usize> {
     let near = &data[..data.len().min(SEARCH)];
     near.windows(code.len()).position(|window| window == code).map(|place| place + code.len())
-}
-
-/// Bits, the highest of a byte first.
-struct Bits<'a> {
-    data: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn one(&mut self) -> Option<bool> {
-        let byte = self.data.get(self.at / 8)?;
-        let bit = byte >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Some(bit == 1)
-    }
-
-    fn many(&mut self, count: u32) -> Option<u32> {
-        (0..count).try_fold(0, |number: u32, _| Some(number << 1 | u32::from(self.one()?)))
-    }
-
-    /// ue(v) of ITU-T H.264, section 9.1.
-    fn golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while !self.one()? {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        Some((1 << zeros) - 1 + self.many(zeros)?)
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ pub struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// From the begin of `bytes`, which are without emulation prevention ([`super::unescaped`]).
+    /// From the begin of `bytes`; those of a parameter set are without emulation prevention ([`super::unescaped`]).
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
