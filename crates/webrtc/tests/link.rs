@@ -139,13 +139,17 @@ impl World {
     fn push(&mut self, numbers: std::ops::Range<u32>) {
         for number in numbers {
             let key = number == 0 || std::mem::take(&mut self.asked) > 0;
-            let writer = self.peer.writer(self.mid).unwrap();
-            let number_of = writer.payload_params().next().unwrap().pt();
-            let time = MediaTime::new(u64::from(number) * 3600, Frequency::NINETY_KHZ);
-            writer.write(number_of, self.now, time, picture(number, key)).unwrap();
-            self.run_for(Duration::from_millis(40));
+            self.push_one(number, key);
         }
         self.run_for(Duration::from_secs(1));
+    }
+
+    fn push_one(&mut self, number: u32, key: bool) {
+        let writer = self.peer.writer(self.mid).unwrap();
+        let number_of = writer.payload_params().next().unwrap().pt();
+        let time = MediaTime::new(u64::from(number) * 3600, Frequency::NINETY_KHZ);
+        writer.write(number_of, self.now, time, picture(number, key)).unwrap();
+        self.run_for(Duration::from_millis(40));
     }
 
     fn units(&self) -> Vec<&Unit> {
@@ -263,11 +267,7 @@ fn a_publisher_is_asked_for_a_keyframe_that_a_viewer_wants_once_a_second() {
     for number in 30..55 {
         world.session.want_keyframe(world.now).unwrap();
         let key = std::mem::take(&mut world.asked) > 0;
-        let writer = world.peer.writer(world.mid).unwrap();
-        let number_of = writer.payload_params().next().unwrap().pt();
-        let time = MediaTime::new(u64::from(number) * 3600, Frequency::NINETY_KHZ);
-        writer.write(number_of, world.now, time, picture(number, key)).unwrap();
-        world.run_for(Duration::from_millis(40));
+        world.push_one(number, key);
     }
     assert_eq!(keys(&world), 2);
 }

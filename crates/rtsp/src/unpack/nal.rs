@@ -109,6 +109,7 @@ const NO_UNIT: &str = "it is no NAL unit";
 const INTERLEAVED: &str = "its NAL units are interleaved (packetization mode 2)";
 const TOO_LARGE: &str = "its picture is too large";
 const TOO_MANY: &str = "it has too many pictures";
+const ANOTHER: &str = "another NAL unit begins before the end of one";
 const WITHIN: &str = "it begins within a NAL unit";
 
 impl Nals {
@@ -177,7 +178,13 @@ impl Nals {
         if is_lossy || self.place != Place::Within || packet.timestamp == self.timestamp {
             return Ok(());
         }
-        let ended = if self.edges.is_open() { self.end_of_time() } else { Ok(()) };
+        let ended = match self.edges.is_open() {
+            true => self.implied_end("the time changes before the end of a NAL unit"),
+            false => Ok(()),
+        };
+        if ended.is_err() {
+            self.give_up();
+        }
         if !self.data.is_empty() {
             self.finish();
         }
@@ -274,7 +281,7 @@ impl Nals {
     /// A whole unit.
     fn whole(&mut self, head: &[u8], body: &[u8]) -> Result<(), &'static str> {
         if self.edges.is_open() {
-            self.implied_end()?;
+            self.implied_end(ANOTHER)?;
         }
         self.begin(head, body)?;
         self.end()
@@ -369,9 +376,9 @@ impl Nals {
             if self.out.len() >= MOST_ENDING {
                 return Err(TOO_MANY);
             }
-            let [first, second] = [head[0], head.get(1).copied().unwrap_or(0)];
-            let next = body.first().copied();
-            let slice = [first, if head.len() > 1 { second } else { next.unwrap_or(0) }, next.unwrap_or(0)];
+            // As much of it as is looked at: the header, and the byte behind it.
+            let mut slice = [0; 3];
+            slice.iter_mut().zip(head.iter().chain(body)).for_each(|(to, from)| *to = *from);
             self.begun = self.syntax.begins_picture(&slice);
             if !self.begun && self.marked == Some(self.timestamp) {
                 // The marker was not the last packet's.

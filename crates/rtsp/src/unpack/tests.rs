@@ -28,8 +28,8 @@ fn annex_b(units: &[&[u8]]) -> Vec<u8> {
     units.iter().flat_map(|unit| [&START_CODE[..], unit].concat()).collect()
 }
 
-fn rtp(number: usize, timestamp: u32, marker: bool, payload: &[u8]) -> Rtp<'_> {
-    Rtp { number: number as u16, timestamp, sender: 0, payload_type: 96, marker, extension: None, payload }
+fn rtp(number: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Rtp<'_> {
+    Rtp { number, timestamp, sender: 0, payload_type: 96, marker, extension: None, payload }
 }
 
 /// The pictures, and how many packets were bad.
@@ -41,7 +41,7 @@ fn run(syntax: Syntax, known: &[u8], sent: &[Sent]) -> (Vec<Picture>, usize) {
             lost = true;
             continue;
         };
-        let rtp = rtp(number, *timestamp, *marker, payload);
+        let rtp = rtp(number as u16, *timestamp, *marker, payload);
         bad += usize::from(nals.handle(&rtp, std::mem::take(&mut lost)).is_err());
         pictures.extend(std::iter::from_fn(|| nals.poll()));
     }
@@ -249,7 +249,7 @@ fn a_picture_without_end_is_given_up_at_its_bound() {
     let mut bad = 0;
     for number in 0..100 {
         let payload = if number == 0 { &first } else { &part };
-        let rtp = Rtp { number, timestamp: 1, sender: 0, payload_type: 96, marker: false, extension: None, payload };
+        let rtp = rtp(number, 1, false, payload);
         bad += usize::from(nals.handle(&rtp, false).is_err());
         assert!(nals.kept() <= 1000 + 100 && nals.poll().is_none());
     }
@@ -284,7 +284,7 @@ fn h265_comes_out_of_aggregates_and_fragments_with_and_without_order() {
         let mut nals = Nals::new(Syntax::H265, &[], has_order, 1 << 20);
         let mut pictures = Vec::new();
         for (number, (timestamp, marker, payload)) in sent.iter().enumerate() {
-            let rtp = rtp(number, *timestamp, *marker, payload);
+            let rtp = rtp(number as u16, *timestamp, *marker, payload);
             assert_eq!(nals.handle(&rtp, false), Ok(()));
             pictures.extend(nals.poll());
         }
@@ -297,15 +297,7 @@ fn h265_comes_out_of_aggregates_and_fragments_with_and_without_order() {
 
 #[test]
 fn numbers_and_times_go_round() {
-    let rtp = |number: u16, timestamp: u32, sender: u32| Rtp {
-        number,
-        timestamp,
-        sender,
-        payload_type: 96,
-        marker: false,
-        extension: None,
-        payload: &[],
-    };
+    let rtp = |number, timestamp, sender| Rtp { sender, ..rtp(number, timestamp, false, &[]) };
     let mut order = Order::default();
     assert_eq!(order.turn(&rtp(65535, 0, 1)), Ok(Turn::Next { lost: 0 }));
     assert_eq!(order.turn(&rtp(0, 0, 1)), Ok(Turn::Next { lost: 0 }));

@@ -2,7 +2,7 @@
 
 use media::nal::Syntax;
 
-use super::{CUT, Nals, WITHIN};
+use super::{ANOTHER, CUT, Nals, WITHIN};
 
 /// Fragments of another unit without a first one: so many pictures in a row, and it is how they are
 /// sent by this camera.
@@ -71,7 +71,7 @@ impl Nals {
         }
         if starts {
             if self.edges.is_open() {
-                self.implied_end()?;
+                self.implied_end(ANOTHER)?;
             }
             let (head, length) = match self.syntax {
                 Syntax::H264 => ([head[0] & 0x60 | edge & 0x1F, 0], 1),
@@ -85,23 +85,9 @@ impl Nals {
         if ends || marker && !self.has_false_markers { self.end() } else { Ok(()) }
     }
 
-    /// Another unit begins before the last fragment of one: so it is, where none is ever said to be the last.
-    pub(super) fn implied_end(&mut self) -> Result<(), &'static str> {
-        match self.edges.has_ends {
-            true => Err("another NAL unit begins before the end of one"),
-            false => self.end(),
-        }
-    }
-
-    /// The same, where the time of the next picture has come.
-    pub(super) fn end_of_time(&mut self) -> Result<(), &'static str> {
-        let ended = match self.edges.has_ends {
-            true => Err("the time changes before the end of a NAL unit"),
-            false => self.end(),
-        };
-        if ended.is_err() {
-            self.give_up();
-        }
-        ended
+    /// Something else begins before the last fragment of a unit: so it ends, where none is ever said to be
+    /// the last; `what` is wrong where one is.
+    pub(super) fn implied_end(&mut self, what: &'static str) -> Result<(), &'static str> {
+        if self.edges.has_ends { Err(what) } else { self.end() }
     }
 }
