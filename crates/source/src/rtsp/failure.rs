@@ -57,31 +57,18 @@ fn of_status(status: u16, text: &str, location: &Location) -> End {
     })
 }
 
-/// What a running session makes of an error.
-pub(super) enum Fault {
-    /// A packet is no good; the next one may be.
-    Packet,
-    /// The session is over.
-    Over(End),
-}
-
-/// What an error in mid-stream means.
-pub(super) fn of_stream(error: &retina::Error, location: &Location) -> Fault {
+/// What an error in mid-stream means. Packets never come to `retina`.
+pub(super) fn of_stream(error: &retina::Error, location: &Location) -> End {
     let text = error.to_string();
     let line = first_line(&text);
     match kind(error).as_str() {
-        // Another sender, or a counter that went back: nothing that follows fits.
-        "RtpPacketError" if line.starts_with("wrong ssrc") || line.starts_with("Out-of-order") => {
-            Fault::Over(End::Failed(Error::Ended { what: Some(format!("{location}: {line}")) }))
-        }
-        "RtpPacketError" | "PacketError" => Fault::Packet,
         // The camera streams on and only leaves this unanswered; libavformat does not mind.
-        "RtspReadError" if line.contains("respond to keepalive") => Fault::Over(End::Elsewhere(line)),
-        "RtspReadError" | "WriteError" | "UdpRecvError" => {
+        "RtspReadError" if line.contains("respond to keepalive") => End::Elsewhere(line),
+        "RtspReadError" | "WriteError" => {
             let what = format!("{location}: {}", sentence(&system_error(&text)));
-            Fault::Over(End::Failed(Error::Ended { what: Some(what) }))
+            End::Failed(Error::Ended { what: Some(what) })
         }
-        _ => Fault::Over(End::Failed(Error::Broken { what: format!("{location}: {line}") })),
+        _ => End::Failed(Error::Broken { what: format!("{location}: {line}") }),
     }
 }
 

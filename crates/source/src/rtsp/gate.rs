@@ -32,7 +32,7 @@ use tokio::time::{interval_at, sleep, sleep_until, timeout};
 
 use self::ears::Ears;
 use self::line::Line;
-use self::talk::{Deed, Talk};
+use self::talk::{Deed, Talk, framed};
 use crate::http::{Reach, Sender};
 use crate::journal::{Note, without_secrets};
 use crate::location::Location;
@@ -435,18 +435,15 @@ impl Pass {
 
 /// Takes in the framed packets that are whole; gives how many bytes they have.
 fn take_in(intake: &mut Intake, bytes: &[u8]) -> usize {
-    let now = Instant::now();
-    let mut rest = bytes;
-    while let [b'$', channel, high, low, after @ ..] = rest
-        && let Some((packet, after)) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into())
-    {
-        rest = after;
+    let (now, mut taken) = (Instant::now(), 0);
+    for (channel, packet) in framed(bytes) {
+        taken += 4 + packet.len();
         // A flood of nothing is no more work than one of bytes.
         if packet.len() >= LEAST {
-            intake.handle(*channel, packet, now);
+            intake.handle(channel, packet, now);
         }
     }
-    bytes.len() - rest.len()
+    taken
 }
 
 /// Passes something on to the client.

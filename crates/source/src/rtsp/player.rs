@@ -10,7 +10,7 @@ use retina::client::{Playing, Session};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::failure::{self, Fault};
+use super::failure;
 use super::gate::Gate;
 use super::intake::{Intake, Progress};
 use super::tracks::Plan;
@@ -73,10 +73,7 @@ impl<'a> Player<'a> {
             match item {
                 // Nothing of what is streamed comes here.
                 Some(Ok(_)) => {}
-                Some(Err(error)) => match failure::of_stream(&error, self.location) {
-                    Fault::Over(end) => return Err(end),
-                    Fault::Packet => {}
-                },
+                Some(Err(error)) => return Err(failure::of_stream(&error, self.location)),
                 None => {
                     let what = self.progress.complaint().map(|complaint| format!("{}: {complaint}", self.location));
                     return Err(Error::Ended { what }.into());

@@ -54,13 +54,9 @@ pub(super) fn rename(description: &[u8]) -> (Vec<u8>, Vec<Sound>) {
         }
     }
     // They may stand before their names.
-    for line in String::from_utf8_lossy(description).lines() {
-        let Some((payload_type, parameters)) = line.strip_prefix("a=fmtp:").and_then(|rest| rest.split_once(' '))
-        else {
-            continue;
-        };
-        if let Some(sound) = sounds.iter_mut().find(|sound| payload_type.parse() == Ok(sound.payload_type)) {
-            sound.parameters = parameters.trim().to_owned();
+    for (payload_type, parameters) in String::from_utf8_lossy(description).lines().filter_map(fmtp) {
+        if let Some(sound) = sounds.iter_mut().find(|sound| sound.payload_type == payload_type) {
+            sound.parameters = parameters.to_owned();
         }
     }
     (renamed, sounds)
@@ -77,11 +73,14 @@ fn tidied(line: &str) -> Option<String> {
 /// What `fmtp` of a description says of a payload type.
 pub(super) fn parameters(description: &[u8], payload_type: u8) -> Option<String> {
     let text = String::from_utf8_lossy(description);
-    let of = |line: &str| {
-        let (number, parameters) = line.strip_prefix("a=fmtp:")?.split_once(' ')?;
-        (number.parse() == Ok(payload_type)).then(|| parameters.trim().to_owned())
-    };
-    text.lines().find_map(of)
+    let mut said = text.lines().filter_map(fmtp);
+    said.find(|(number, _)| *number == payload_type).map(|(_, parameters)| parameters.to_owned())
+}
+
+/// Payload type and parameters of an `fmtp` line (RFC 8866 section 6.15).
+fn fmtp(line: &str) -> Option<(u8, &str)> {
+    let (payload_type, parameters) = line.strip_prefix("a=fmtp:")?.split_once(' ')?;
+    Some((payload_type.parse().ok()?, parameters.trim()))
 }
 
 /// Payload type, name and the rest behind it, of an `rtpmap` line (RFC 8866 section 6.6).

@@ -191,12 +191,14 @@ fn sound_form(stream: &Stream, renamed: Option<&Sound>) -> Form {
         (Some(_), _) => Payload::Plain { bits: 0 },
         (None, "mpeg4-generic") => Payload::Aac { samples },
         (None, "l16") => Payload::Plain { bits: 16 * channels },
-        (None, name) => {
-            let kbits = name.strip_prefix("g726-").and_then(|rate| rate.parse::<u32>().ok());
-            Payload::Plain { bits: kbits.map_or(8, |kbits| kbits / 8) * channels }
-        }
+        (None, name) => Payload::Plain { bits: bits_of_g726(name).unwrap_or(8) * channels },
     };
     Form { clock_rate: stream.clock_rate_hz(), payload }
+}
+
+/// Bits a sample, of 8,000 samples a second, of the encodings `g726-16` to `g726-40`.
+fn bits_of_g726(name: &str) -> Option<u32> {
+    name.strip_prefix("g726-")?.parse::<u32>().ok().map(|kbits| kbits / 8)
 }
 
 fn no_video(streams: &[Stream], renamed: &[Sound]) -> Error {
@@ -217,10 +219,8 @@ fn audio_track(stream: &Stream, renamed: Option<&Sound>) -> Option<Track> {
     // G.722 runs at twice its RTP clock (RFC 3551 section 4.5.2).
     let doubled = if codec.name() == "adpcm_g722" { 2 } else { 1 };
     let audio = Audio { sample_rate: sample_rate * doubled, channels, block_align: 0 };
-    // Of 8,000 samples a second.
-    let kbits = stream.encoding_name().strip_prefix("g726-").and_then(|rate| rate.parse::<u32>().ok());
     let track = track(codec, Bytes::copy_from_slice(parameters.extra_data()), Kind::Audio(audio));
-    Some(Track { bits_per_sample: kbits.map_or(0, |kbits| kbits / 8), ..track })
+    Some(Track { bits_per_sample: bits_of_g726(stream.encoding_name()).unwrap_or(0), ..track })
 }
 
 fn track(codec: Codec, extradata: Bytes, kind: Kind) -> Track {

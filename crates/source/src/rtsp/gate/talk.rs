@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use formats::http::Head;
 use memchr::{memchr2_iter, memmem};
 
+pub(super) use self::words::framed;
 use self::words::{head, is_head, may_be, packets, pair, pair_or_one, parameter, size_of, tell_zeros};
 use super::Verdict;
 use crate::Error;

@@ -25,17 +25,19 @@ fn last_word(url: &str) -> &str {
     url.rfind('/').map_or(url, |at| &url[at..])
 }
 
+/// The whole packets at the begin (RFC 2326 section 10.12): channel and bytes of each.
+pub(in crate::rtsp::gate) fn framed(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let [b'$', channel, high, low, after @ ..] = rest else { return None };
+        let (packet, after) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into())?;
+        rest = after;
+        Some((*channel, packet))
+    })
+}
+
 /// How many bytes at the begin are whole packets.
 pub(super) fn packets(buffer: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some([b'$', _, high, low]) = buffer.get(at..at + 4) {
-        let next = at + 4 + usize::from(u16::from_be_bytes([*high, *low]));
-        if next > buffer.len() {
-            break;
-        }
-        at = next;
-    }
-    at
+    framed(buffer).map(|(_, packet)| 4 + packet.len()).sum()
 }
 
 /// Whether `buffer` begins with `word`, as far as it goes.
