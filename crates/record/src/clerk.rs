@@ -19,6 +19,12 @@ pub(crate) const MOST_WAITING: usize = 16 << 20;
 const OVERHEAD: usize = 256;
 /// How long after a failure the next attempt is made, at a keyframe.
 const RETRY: Duration = Duration::from_secs(2);
+/// Before that, a full disk must have room for so many seconds of what was written last, and for so
+/// much at least, but never for more than this part of the disk: else every attempt would leave a
+/// file of a picture or two.
+const ROOM_AGAIN: u64 = 10;
+const ROOM_LEAST: u64 = 1 << 20;
+const ROOM_PART: u64 = 20;
 /// How often what was written is brought to the disk, and files that are too old are looked for.
 const SYNC: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60);
@@ -133,6 +139,10 @@ pub(crate) struct Clerk<T> {
     /// The segment of the clock that the open file is in.
     pub(crate) slot: Slot,
     pub(crate) retry: Option<Instant>,
+    /// Where a full disk was met, and how many bytes are to be free there before the next attempt.
+    pub(crate) full: Option<(PathBuf, u64)>,
+    /// When the open file was begun.
+    pub(crate) opened: Instant,
     /// What was told last of a failure.
     pub(crate) failed: Option<String>,
     pub(crate) unfinished: Vec<PathBuf>,
@@ -204,6 +214,10 @@ impl<T: FnMut(Event)> Clerk<T> {
         if self.retry.is_some_and(|retry| !join || Instant::now() < retry) {
             return Ok(false);
         }
+        if self.retry.is_some() && !self.has_room() {
+            self.retry = Some(Instant::now() + RETRY);
+            return Ok(false);
+        }
         let slot = self.options.segment.map(|length| self.options.pattern.slot(item.wall, length));
         let slot = slot.unwrap_or_default();
         let is_other = self.slot.ends_at(slot);
@@ -220,14 +234,14 @@ impl<T: FnMut(Event)> Clerk<T> {
         }
         let Some(segment) = &mut self.segment else { return Ok(false) };
         segment.push(&item.packet, &*self.disk)?;
-        let len = segment.len();
+        let goes_on = self.failed.is_some() && segment.holds_packets();
         let mut state = self.desk.state();
-        state.status.file_bytes = len;
-        if self.failed.is_some() && len > 0 {
+        state.status.file_bytes = segment.len();
+        if goes_on {
             state.status.error = None;
             let dropped = state.status.dropped;
             drop(state);
-            (self.failed, self.retry) = (None, None);
+            (self.failed, self.retry, self.full) = (None, None, None);
             (self.tell)(Event::Resumed(dropped));
             self.finish_others();
         }
@@ -246,7 +260,7 @@ impl<T: FnMut(Event)> Clerk<T> {
         let path = segment.path().to_owned();
         self.desk.state().status.file = Some(path.clone());
         (self.tell)(Event::Opened(path));
-        self.segment = Some(segment);
+        (self.segment, self.opened) = (Some(segment), Instant::now());
         self.sweep();
         Ok(())
     }
@@ -298,9 +312,23 @@ impl<T: FnMut(Event)> Clerk<T> {
         }
     }
 
+    /// Whether a disk that was full has room enough for another attempt.
+    fn has_room(&self) -> bool {
+        let Some((path, needed)) = &self.full else { return true };
+        // One that does not say is tried: its refusal is told.
+        self.disk.room(path).map_or(true, |(free, size)| free >= (*needed).min(size / ROOM_PART))
+    }
+
     /// Ends the file at hand, and tells of the failure if it is news.
     fn fail(&mut self, error: Error) {
         self.retry = Some(Instant::now() + RETRY);
+        if let Error::Full { path, .. } = &error {
+            let rate = self.segment.as_ref().map_or(0, |open| open.len() / self.opened.elapsed().as_secs().max(1));
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(std::path::Path::new("."));
+            let before = self.full.as_ref().map_or(ROOM_LEAST, |(_, needed)| *needed);
+            self.full = Some((folder.to_owned(), before.max(rate.saturating_mul(ROOM_AGAIN))));
+        }
         let text = error.told();
         self.desk.state().status.error = Some(text.clone());
         // Files have different names.

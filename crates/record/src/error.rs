@@ -39,6 +39,14 @@ pub enum Error {
         /// What it said.
         what: String,
     },
+    /// There is no room for more. The recorder goes on when there is.
+    #[error("{}: the disk is full; make room, or have older files removed (--keep, record_keep)", .path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system refused.
     #[error("{}: {what}", .path.display())]
     Io {
@@ -55,6 +63,14 @@ impl Error {
     /// What the system said of `what`, tried with the file at `path`.
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), what, source }
+    }
+
+    /// What the system said when the file at `path` was written.
+    pub(crate) fn written(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path: path.to_owned(), source },
+            _ => Self::io("cannot be written", path)(source),
+        }
     }
 
     /// Trying again later cannot help: what is asked for cannot be.

@@ -132,6 +132,8 @@ impl Recorder {
             segment: None,
             slot: pattern::Slot::default(),
             retry: None,
+            full: None,
+            opened: std::time::Instant::now(),
             failed: None,
             unfinished: Vec::new(),
             left_out: None,

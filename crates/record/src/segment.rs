@@ -30,8 +30,11 @@ pub(crate) struct Segment {
     body: Body,
     /// The header is written.
     begun: bool,
-    /// How long the file is.
+    /// How long the file is, and its header alone.
     len: u64,
+    head: u64,
+    /// Nothing beside the header could be written.
+    bare: bool,
 }
 
 enum Body {
@@ -67,6 +70,8 @@ impl Segment {
             body,
             begun: false,
             len: 0,
+            head: 0,
+            bare: false,
         })
     }
 
@@ -76,6 +81,11 @@ impl Segment {
 
     pub(crate) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Something stands in it beside the header.
+    pub(crate) fn holds_packets(&self) -> bool {
+        self.begun && self.len > self.head
     }
 
     /// Whether packets of these tracks go on where the last ones ended.
@@ -110,7 +120,7 @@ impl Segment {
             };
             let Some(header) = header else { return Ok(()) };
             self.put(disk, self.len, &header)?;
-            self.begun = true;
+            (self.begun, self.head) = (true, self.len);
         }
         loop {
             let next = match &mut self.body {
@@ -130,7 +140,8 @@ impl Segment {
             if let Err(error) = self.file.set_len(self.len) {
                 tracing::debug!(%error, path = %self.path.display(), "a torn piece stays");
             }
-            return Err(Error::io("cannot be written", &self.path)(error));
+            self.bare |= !self.holds_packets();
+            return Err(Error::written(&self.path, error));
         }
         self.len = self.len.max(at + bytes.len() as u64);
         Ok(())
@@ -145,7 +156,7 @@ impl Segment {
     /// its length is 0 then.
     pub(crate) fn finish(mut self, disk: &dyn Disk) -> (PathBuf, u64, Result<(), Error>) {
         let done = self.complete(disk);
-        let empty = !self.begun || self.len == 0;
+        let empty = !self.begun || self.len == 0 || self.bare;
         if empty && let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(%error, path = %self.path.display(), "an empty file stays");
         }

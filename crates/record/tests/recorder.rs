@@ -5,7 +5,8 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -75,7 +76,7 @@ impl Camera {
 }
 
 /// Everything into one file of this name.
-fn one_file(name: &std::path::Path) -> Options {
+fn one_file(name: &Path) -> Options {
     Options {
         pattern: Pattern::new(name.to_str().unwrap(), true).unwrap(),
         segment: None,
@@ -86,7 +87,7 @@ fn one_file(name: &std::path::Path) -> Options {
 }
 
 /// The pictures in a file, by what stands in them.
-fn pictures(path: &std::path::Path) -> Vec<u64> {
+fn pictures(path: &Path) -> Vec<u64> {
     let bytes = std::fs::read(path).unwrap();
     let text: String = bytes.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' }).collect();
     text.split('<').skip(1).filter_map(|rest| rest.split_once('>')?.0.parse().ok()).collect()
@@ -139,6 +140,57 @@ async fn a_full_disk_is_told_once_and_recording_goes_on_by_itself() {
         assert_eq!(found[0][0], 0);
         assert!(found[1][0] > *found[0].last().unwrap() + 450);
         assert!(status.packets + status.dropped == camera.next, "{status:?} of {}", camera.next);
+    }
+}
+
+/// A disk of 1 GB with so many bytes left, on which a header has room and pictures have none.
+#[derive(Default)]
+struct Nearly {
+    left: AtomicU64,
+    attempts: AtomicU64,
+}
+
+impl Disk for Nearly {
+    fn write_all_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        if at == 0 {
+            self.attempts.fetch_add(1, SeqCst);
+        }
+        if bytes.len() as u64 > self.left.load(SeqCst) {
+            return Err(io::Error::from_raw_os_error(28));
+        }
+        file.write_all_at(bytes, at)
+    }
+
+    fn room(&self, _: &Path) -> io::Result<(u64, u64)> {
+        Ok((self.left.load(SeqCst), 1 << 30))
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_is_left_alone_until_it_has_room() {
+    for extension in ["mp4", "mkv"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut camera, feed) = Camera::new();
+        let disk = Arc::new(Nearly { left: AtomicU64::new(1990), ..Nearly::default() });
+        let recorder = Recorder::start_on(
+            feed.cursor(Start::Keyframe),
+            one_file(&folder.path().join(format!("x.{extension}"))),
+            Arc::clone(&disk) as Arc<dyn Disk>,
+            |_| (),
+        )
+        .unwrap();
+        camera.shoot_until("a failure", || recorder.status().error.is_some()).await;
+        assert!(recorder.status().error.unwrap().contains("the disk is full"));
+        // Room for a few pictures, and less than a megabyte: longer than an attempt waits for.
+        disk.left.store(900_000, SeqCst);
+        let dropped = recorder.status().dropped;
+        camera.shoot_until("pictures left out", || recorder.status().dropped > dropped + 500).await;
+        assert_eq!(disk.attempts.load(SeqCst), 1, "tried again without room");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a file without a picture stays");
+        disk.left.store(2 << 20, SeqCst);
+        camera.shoot_until("an end of the failure", || recorder.status().error.is_none()).await;
+        let status = recorder.finish().await;
+        assert_eq!(status.files, 1, "{status:?}");
     }
 }
 
