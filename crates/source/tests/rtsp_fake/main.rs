@@ -12,9 +12,12 @@ mod elsewhere;
 mod hostile;
 mod jpeg;
 mod mpeg4;
+mod numbered;
 mod odd;
+mod reported;
 mod secure;
 mod support;
+mod table;
 #[path = "../common/tls_front.rs"]
 mod tls_front;
 mod tunnel;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::support::*;
 
 /// The same description without the parameters of the codec.
-fn without_parameters() -> String {
+pub fn without_parameters() -> String {
     SDP.lines().filter(|line| !line.starts_with("a=fmtp")).map(|line| format!("{line}\r\n")).collect()
 }
 

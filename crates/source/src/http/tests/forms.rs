@@ -128,7 +128,7 @@ impl Form {
 async fn every_picture_of_every_server_arrives_bit_for_bit() {
     let mut failed = Vec::new();
     let forms = forms();
-    assert_eq!(forms.len(), 40);
+    assert_eq!(forms.len(), 41);
     for form in forms {
         let address = form.clone().serve().await;
         let (pictures, error) = open(&format!("http://admin:p@ss/w:rd#1@{address}/video")).run().await;

@@ -13,7 +13,7 @@ use formats::http::Head;
 use memchr::{memchr2_iter, memmem};
 
 pub(super) use self::words::framed;
-use self::words::{head, is_head, may_be, packets, pair, pair_or_one, parameter, size_of, tell_zeros};
+use self::words::{based, differs, head, is_head, may_be, packets, pair, pair_or_one, parameter, size_of, tell_zeros};
 use super::Verdict;
 use crate::Error;
 use crate::http::Auth;
@@ -101,6 +101,8 @@ pub(super) struct Talk {
     garbage: usize,
     /// The camera hangs up when it is asked for parameters.
     shy: bool,
+    /// It refuses to be asked for them while it plays.
+    declines: bool,
     /// In the order in which they were.
     pub(super) setups: Vec<Setup>,
     pub(super) plays: bool,
@@ -136,6 +138,7 @@ impl Talk {
             known: false,
             garbage: 0,
             shy,
+            declines: false,
             setups: Vec::new(),
             plays: false,
             session: None,
@@ -217,6 +220,8 @@ impl Talk {
             }
         }
         let target = self.target(target);
+        // A sign of life that it takes, in place of one that it refuses.
+        let method = if self.declines && is_of_parameters(method) { "OPTIONS" } else { method };
         if method == "TEARDOWN" {
             self.session = None;
         }
@@ -371,12 +376,23 @@ impl Talk {
             self.ask(None);
             return Ok(());
         }
-        if head.status == 461
-            && let Some(channels) = pending.channels
+        let transport = head.header("transport").unwrap_or_default();
+        // Some agree to SETUP, and to something else.
+        let agrees_otherwise = head.status == 200 && pending.channels.is_some() && differs(transport, self.is_udp());
+        if agrees_otherwise && self.is_udp() {
+            self.carriage = Carriage::Tcp { or_udp: false };
+        } else if let Some(channels) = pending.channels.filter(|_| head.status == 461 || agrees_otherwise)
             && let Some(other) = self.other_carriage()
         {
             self.carriage = other;
-            tracing::info!(udp = self.is_udp(), "the camera refuses how RTP was to come (461), taking the other way");
+            tracing::info!(udp = self.is_udp(), "the camera refuses how RTP was to come, taking the other way");
+            let mut pending = pending;
+            if let Some(session) = head.header("session").filter(|_| agrees_otherwise)
+                && !pending.lines.iter().any(|line| is_session(line))
+            {
+                let id = session.split(';').next().unwrap_or_default();
+                pending.lines.push(format!("Session: {id}"));
+            }
             self.pending = Some(pending);
             match other {
                 Carriage::Udp => self.deeds.push_back(Deed::Open { channels }),
@@ -386,6 +402,9 @@ impl Talk {
                 }
             }
             return Ok(());
+        } else if agrees_otherwise {
+            let what = format!("{} agrees to SETUP over TCP, and to send by {transport:?}", self.there);
+            return Err(Verdict::Failed(Error::Server { status: 461, what }));
         }
         if (301..=308).contains(&head.status)
             && let Some(to) = head.header("location")
@@ -395,8 +414,12 @@ impl Talk {
         self.auth.told(head);
         if pending.method == "PLAY" && head.status == 200 {
             self.plays = true;
-            let line = pending.lines.iter().find(|line| line.to_ascii_lowercase().starts_with("session:"));
+            let line = pending.lines.iter().find(|line| is_session(line));
             self.session = line.map(|line| (pending.target.clone(), line.clone()));
+        }
+        if self.plays && head.status >= 400 && is_of_parameters(&pending.method) {
+            tracing::info!(head.status, "the camera refuses to be asked for parameters; it is asked for its options");
+            self.declines = true;
         }
         if pending.method == "DESCRIBE" {
             self.size = size_of(&body);
@@ -410,13 +433,16 @@ impl Talk {
             match name.to_ascii_lowercase().as_str() {
                 "cseq" | "content-length" => {}
                 "transport" if pending.channels.is_some() && self.is_udp() => {}
+                "content-base" | "content-location" if pending.method == "DESCRIBE" => {
+                    text +=
+                        &based(value, &self.there.scheme).map(|url| format!("{name}: {url}\r\n")).unwrap_or_default();
+                }
                 // Asked for them, it hangs up.
                 "public" if self.shy => text += "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
                 _ => text += &format!("{name}: {value}\r\n"),
             }
         }
         if let Some(channels) = pending.channels.filter(|_| self.is_udp() && head.status == 200) {
-            let transport = head.header("transport").unwrap_or_default();
             let ports = parameter(transport, "server_port").and_then(pair_or_one);
             let source = parameter(transport, "source").map(str::to_owned);
             self.deeds.push_back(Deed::Hear { channels, ports, source });
@@ -425,7 +451,7 @@ impl Talk {
             text += &format!("Transport: RTP/AVP/TCP;unicast;interleaved={a}-{b}{ssrc}\r\n");
         }
         if let Some(asked) = pending.channels.filter(|_| head.status == 200) {
-            let given = head.header("transport").and_then(|text| parameter(text, "interleaved")).and_then(pair_or_one);
+            let given = parameter(transport, "interleaved").and_then(pair_or_one);
             let byte = |(rtp, rtcp)| Some((u8::try_from(rtp).ok()?, u8::try_from(rtcp).ok()?));
             let channels = given.and_then(byte).filter(|_| !self.is_udp()).unwrap_or(asked);
             self.setups.retain(|setup| setup.target != pending.target);
@@ -487,6 +513,14 @@ impl Talk {
     fn broken(&self, what: std::fmt::Arguments) -> Verdict {
         Verdict::Failed(Error::Broken { what: format!("{}: {what}", self.there) })
     }
+}
+
+fn is_of_parameters(method: &str) -> bool {
+    matches!(method, "GET_PARAMETER" | "SET_PARAMETER")
+}
+
+fn is_session(line: &str) -> bool {
+    line.to_ascii_lowercase().starts_with("session:")
 }
 
 #[cfg(test)]

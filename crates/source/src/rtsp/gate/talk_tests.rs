@@ -296,3 +296,74 @@ fn tracks_are_known_with_their_channels_and_the_times_at_which_they_begin() {
         assert!(setups[1].zero == Some(88) && setups[0].zero != Some(1), "{odd}");
     }
 }
+
+#[test]
+fn a_base_is_a_url_whatever_is_written_before_its_host() {
+    for (said, expected) in [
+        ("rtsp://cam:554/a/", Some("rtsp://cam:554/a/")),
+        ("192.168.1.10:554/stream0/", Some("rtsp://192.168.1.10:554/stream0/")),
+        ("[fd00::1]/a", Some("rtsp://[fd00::1]/a")),
+        ("rtsp://rtsp://cam:554/a/", Some("rtsp://cam:554/a/")),
+        ("RTSPS://rtsp://rtsp://cam/?u=rtsp://b", Some("RTSPS://cam/?u=rtsp://b")),
+        ("http://cam/a", Some("http://cam/a")),
+        ("rtsp://", None),
+        ("/stream0/", None),
+        ("", None),
+    ] {
+        assert_eq!(based(said, "rtsp").as_deref(), expected, "{said}");
+    }
+}
+
+#[test]
+fn who_agrees_to_something_else_is_asked_for_that_in_the_same_session() {
+    let setup = "SETUP rtsp://127.0.0.1:4000/00ff/1 RTSP/1.0|CSeq: 3|Transport: RTP/AVP/TCP;interleaved=0-1||";
+    let by_udp = "RTSP/1.0 200 OK|CSeq: 1|Session: 5;timeout=60|Transport: RTP/AVP/UDP;unicast;server_port=6970-6971||";
+    let by_tcp = "RTSP/1.0 200 OK|CSeq: 1|Session: 5|Transport: RTP/AVP/TCP;unicast;interleaved=0-1||";
+    let mut talk = tcp();
+    ask(&mut talk, setup);
+    assert_eq!(answer(&mut talk, by_udp), ["Open { channels: (0, 1) }"]);
+    talk.opened((5000, 5001));
+    assert!(said(&mut talk)[0].ends_with("Session: 5|Transport: RTP/AVP;unicast;client_port=5000-5001||"));
+
+    // The other way round nothing more is to be asked.
+    let mut talk = self::talk(Carriage::Udp);
+    ask(&mut talk, setup);
+    talk.opened((5000, 5001));
+    said(&mut talk);
+    assert!(answer(&mut talk, by_tcp)[0].contains("interleaved=0-1"));
+    assert!(!talk.is_udp());
+
+    let mut talk = self::talk(Carriage::Tcp { or_udp: false });
+    ask(&mut talk, setup);
+    let refused = talk.handle_camera(&mut BytesMut::from(by_udp.replace('|', "\r\n").as_bytes()));
+    assert!(matches!(refused, Err(Verdict::Failed(Error::Server { status: 461, .. }))), "{refused:?}");
+
+    for (transport, udp, expected) in [
+        ("", false, false),
+        ("", true, false),
+        ("RTP/AVP", false, false),
+        ("RTP/AVP;unicast;interleaved=0-1", false, false),
+        ("rtp/avp/tcp;unicast", false, false),
+        ("RTP/AVP/TCP;unicast;client_port=1-2", false, false),
+        ("RTP/AVP;unicast;client_port=1-2", false, true),
+        ("RTP/AVP/UDP", false, true),
+        ("RTP/AVP;unicast;client_port=1-2;server_port=3-4", true, false),
+        ("RTP/AVP/TCP;server_port=3-4", true, false),
+        ("RTP/AVP/TCP", true, true),
+    ] {
+        assert_eq!(differs(transport, udp), expected, "{transport} {udp}");
+    }
+}
+
+#[test]
+fn who_refuses_to_be_asked_for_parameters_is_asked_for_its_options() {
+    let mut talk = tcp();
+    let sign = "GET_PARAMETER rtsp://127.0.0.1:4000/00ff/live RTSP/1.0|CSeq: 4|Session: 1||";
+    ask(&mut talk, "PLAY rtsp://127.0.0.1:4000/00ff/live RTSP/1.0|CSeq: 3|Session: 1||");
+    answer(&mut talk, "RTSP/1.0 200 OK|CSeq: 1||");
+    assert!(ask(&mut talk, sign)[0].starts_with("camera: GET_PARAMETER "));
+    assert!(answer(&mut talk, "RTSP/1.0 454 Session Not Found|CSeq: 2||")[0].starts_with("client: RTSP/1.0 454 "));
+    let asked = ask(&mut talk, sign);
+    assert_eq!(asked, ["camera: OPTIONS rtsp://cam.example/live RTSP/1.0|CSeq: 3|Session: 1||"]);
+    assert_eq!(talk.waits_for(), Some("OPTIONS"));
+}

@@ -96,6 +96,34 @@ pub(super) fn parameter<'a>(transport: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// Whether an answer to SETUP says that RTP comes by another way than was asked for, which `is_udp` or is in
+/// the connection; what says nothing of it does not.
+pub(super) fn differs(transport: &str, is_udp: bool) -> bool {
+    let protocol = transport.split(';').next().unwrap_or_default().trim().to_ascii_uppercase();
+    let has = |name| parameter(transport, name).is_some();
+    let (has_channels, has_ports) = (has("interleaved"), has("server_port") || has("client_port"));
+    match is_udp {
+        true => !has_ports && (has_channels || protocol.ends_with("/TCP")),
+        false => !has_channels && !protocol.ends_with("/TCP") && (has_ports || protocol.ends_with("/UDP")),
+    }
+}
+
+/// The URL that those in a description are relative to (RFC 2326 section C.1.1): some leave out its protocol,
+/// others write it twice. Nothing where it names no host.
+pub(super) fn based(said: &str, scheme: &str) -> Option<String> {
+    let is_protocol = |name: &str| name.eq_ignore_ascii_case("rtsp") || name.eq_ignore_ascii_case("rtsps");
+    let (mut rest, mut protocol) = (said.trim(), None);
+    while let Some((name, after)) = rest.split_once("://").filter(|(name, _)| is_protocol(name)) {
+        protocol = protocol.or(Some(name));
+        rest = after;
+    }
+    if protocol.is_none() && rest.contains("://") {
+        return Some(said.into());
+    }
+    let has_host = rest.starts_with(|first: char| first.is_alphanumeric() || first == '[');
+    has_host.then(|| format!("{}://{rest}", protocol.unwrap_or(scheme)))
+}
+
 /// The size that a session description tells of pictures too large for the header of RTP/JPEG:
 /// `framesize` (RFC 6064 section 3.1) of Axis, `x-dimensions` of GStreamer.
 pub(super) fn size_of(description: &[u8]) -> Option<(u16, u16)> {
