@@ -113,6 +113,10 @@ fn noted(entry: &JournalEntry) -> String {
 }
 
 fn told(health: &Health) -> String {
+    if health.pictures == 1 {
+        let asked = health.asked_every.map(|every| (every, health.unchanged));
+        return single(asked);
+    }
     let mut parts = vec![format!("{:.2} pictures/s", health.fps)];
     parts.extend(health.fps_declared.map(|declared| format!("{declared:.2} declared")));
     parts.push(match health.keyframe_interval {
@@ -126,4 +130,15 @@ fn told(health: &Health) -> String {
     let ahead = health.clock_ahead_s.map(|ahead| (ahead * 10.0).round() / 10.0 + 0.0);
     parts.extend(ahead.map(|ahead| format!("camera's clock {ahead:+.1} s")));
     parts.join(", ")
+}
+
+/// What is said in place of a rate of one picture, which has none; `asked` is how often it was asked for again.
+pub(crate) fn single(asked: Option<(Duration, u64)>) -> String {
+    match asked {
+        Some((every, times)) => format!(
+            "a single picture, asked for again every {} ms: {times} times the same, byte for byte",
+            every.as_millis()
+        ),
+        None => "a single picture".into(),
+    }
 }

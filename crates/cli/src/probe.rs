@@ -11,6 +11,7 @@ use source::{Counters, State, Status, Supervisor};
 use tokio::runtime::Builder;
 
 use crate::args::Probe;
+use crate::doctor::single;
 use crate::exit::Failure;
 use crate::printable;
 use crate::progress::Spinner;
@@ -38,6 +39,8 @@ struct Found {
     measured: Duration,
     status: Status,
     counters: Counters,
+    /// How long after one single picture the next is asked for, and how often it was the same.
+    asked: (Duration, u64),
     webcam: Option<Webcam>,
 }
 
@@ -46,6 +49,7 @@ async fn probe(args: &Probe) -> anyhow::Result<Found> {
     let fail = |error| Failure::Source { url: url.clone(), error: printable_error(error) };
     let began = Instant::now();
     let options = source::Options { sound_alone: true, ..args.opening.options()? };
+    let poll = options.poll;
     let source = Supervisor::new("probe", &args.url, options).map_err(fail)?;
     let _reader = source.feed().cursor(Start::Live);
     let mut status = source.status();
@@ -63,7 +67,8 @@ async fn probe(args: &Probe) -> anyhow::Result<Found> {
     let _ = tokio::time::timeout(args.measure, over).await;
     spinner.clear();
     let (status, counters) = (source.status().borrow().clone(), source.counters());
-    Ok(Found { url, opened_in, measured: measuring.elapsed(), status, counters, webcam: None })
+    let asked = (poll, source.vitals().unchanged);
+    Ok(Found { url, opened_in, measured: measuring.elapsed(), status, counters, asked, webcam: None })
 }
 
 impl Found {
@@ -98,6 +103,11 @@ impl Found {
                 packets as f64 / self.measured.as_secs_f64().max(0.001),
                 self.bit_rate() / 1000.0,
             ));
+            return text;
+        }
+        if self.counters.pictures == 1 {
+            let asked = Some(self.asked).filter(|(_, times)| *times > 0);
+            text.push_str(&format!("  measured over {:.1} s: {}\n", self.measured.as_secs_f64(), single(asked)));
             return text;
         }
         text.push_str(&format!(
@@ -141,6 +151,7 @@ impl Found {
                 "keyframe_rate": self.counters.key_rate,
                 "bit_rate": self.bit_rate(),
                 "corrupt": self.counters.corrupt,
+                "unchanged": self.asked.1,
             },
         })
     }
@@ -255,7 +266,16 @@ mod tests {
         };
         let url = "http://cam/".to_owned();
         let (opened_in, measured) = (Duration::ZERO, Duration::ZERO);
-        let text = Found { url, opened_in, measured, status, counters: Counters::default(), webcam: None }.text();
+        let text = Found {
+            url,
+            opened_in,
+            measured,
+            status,
+            counters: Counters::default(),
+            asked: (measured, 0),
+            webcam: None,
+        }
+        .text();
         assert!(text.contains("server ]0;pwned2J") && text.lines().count() == 4, "{text:?}");
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     }

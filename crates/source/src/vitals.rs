@@ -51,6 +51,9 @@ pub struct Vitals {
     pub clock_ahead_s: Option<f64>,
     /// bit/s of all that came in the last seconds.
     pub bit_rate: f64,
+    /// How often it was asked for another single picture and had none since its newest; 0 for all
+    /// that send pictures by themselves.
+    pub unchanged: u64,
     /// Why single pictures are asked for less often than was wanted, if they are.
     pub held_back: Option<String>,
 }
@@ -71,6 +74,8 @@ pub(crate) struct Monitor {
     losses: VecDeque<(Instant, u32, u32)>,
     /// When it said that it had no other picture, where it is asked for single ones.
     unchanged: Option<Instant>,
+    /// How often, since the last picture.
+    unchanged_times: u64,
     /// Seconds.
     jitter: f64,
     lost: VecDeque<Instant>,
@@ -97,6 +102,7 @@ impl Monitor {
     /// It was asked for a picture, and has no other one.
     pub(crate) fn is_unchanged(&mut self, now: Instant) {
         self.unchanged = Some(now);
+        self.unchanged_times += 1;
         self.alike = self.alike.saturating_add(1);
     }
 
@@ -122,6 +128,7 @@ impl Monitor {
 
     /// A picture has come.
     pub(crate) fn picture(&mut self, packet: &Packet) {
+        self.unchanged_times = 0;
         let is_gap = self.last.is_some() && packet.discontinuity;
         self.count(packet.received, packet.corrupt || is_gap);
         if let Some((arrived, dts)) = self.last {
@@ -189,6 +196,7 @@ impl Monitor {
             lost_a_day: self.lost.iter().filter(|at| now.saturating_duration_since(**at) < DAY).count(),
             clock_ahead_s: self.clock_ahead_s,
             bit_rate: if span > 0.0 { bits as f64 / span.max(1.0) } else { 0.0 },
+            unchanged: self.unchanged_times,
             held_back: None,
         }
     }

@@ -206,6 +206,11 @@ pub static CODES: &[(&str, &str)] = &[
         "Fewer pictures come than the camera says. In the dark many slow down; else it is overloaded, or the network is.",
     ),
     ("frozen", "Every picture is the same, byte for byte: the camera hangs, or shows a still. Switch it off and on."),
+    (
+        "still",
+        "It may be a still image and no camera, or a camera that hangs. If it has a new picture now and then only, look longer: --watch 60s.",
+    ),
+    ("one-picture", "Nothing is to be done: whoever watches it sees that picture."),
     ("clock-off", "The camera's clock is wrong. Set a time server (NTP) in the camera."),
 ];
 

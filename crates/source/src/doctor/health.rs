@@ -38,6 +38,14 @@ pub struct Health {
     pub repeated: u64,
     /// Keyframes that could have been.
     pub keyframes: u64,
+    /// How often another single picture was asked for and was the same as before, byte for byte.
+    pub unchanged: u64,
+    /// How long after one single picture the next is asked for, where it is so.
+    pub asked_every: Option<Duration>,
+    /// It came to its end by itself.
+    pub has_ended: bool,
+    /// It is live, and closed the connection without a word of why.
+    pub closed: bool,
     /// How far the camera's clock is ahead of ours (negative: behind), in seconds, where its
     /// protocol tells the time.
     pub clock_ahead_s: Option<f64>,
@@ -144,6 +152,8 @@ impl Watch {
             bit_rate: self.bytes as f64 * 8.0 / watched.as_secs_f64().max(0.001),
             jitter: self.deviation.checked_div(steps).unwrap_or_default(),
             clock_ahead_s: self.found.clock_ahead_s.map(|ahead| ahead + source.age_s()),
+            unchanged: source.vitals().unchanged,
+            has_ended,
             ..self.found
         }
     }

@@ -37,6 +37,7 @@ impl Report {
                 "longest_gap_ms": ms(health.longest_gap),
                 "keyframes": health.keyframes,
                 "repeated": health.repeated,
+                "unchanged": health.unchanged,
                 "clock_ahead_s": health.clock_ahead_s,
             })
         });

@@ -139,6 +139,8 @@ const UNEVEN: f64 = 1.0;
 const DECLARED: f64 = 0.6;
 /// Keyframes that are the same before a picture counts as frozen.
 const FROZEN: u64 = 3;
+/// After one picture, so long without another is silence.
+const SILENT: Duration = Duration::from_secs(3);
 /// Most seconds that a clock may be wrong by.
 const CLOCK_S: f64 = 5.0;
 
@@ -167,6 +169,12 @@ pub(super) fn of(
             error => of_error(error, url).code,
         };
         all.push(verdict(code, Outcome::Bad, error.what()));
+    }
+    if let Some(Health { pictures: 1, has_ended: true, .. }) = health
+        && all.is_empty()
+        && crate::Recording::is_one(url)
+    {
+        all.push(verdict("one-picture", Outcome::Good, "The file is a single still picture, and no film.".into()));
     }
     if let Some(health) = health {
         // The last picture of a file that is cut off is cut off with it.
@@ -204,6 +212,25 @@ fn doubts(health: &Health, steps: &[Step], mut doubt: impl FnMut(&'static str, S
     let whole: Duration = steps.iter().filter(|step| step.name != "decoding").filter_map(|step| step.took).sum();
     if health.keyframes >= FROZEN && health.repeated == health.keyframes {
         doubt("frozen", format!("{} keyframes in a row were the same, byte for byte.", health.keyframes + 1));
+    }
+    if health.pictures == 1 && !health.has_ended {
+        match health.asked_every {
+            Some(every) => doubt(
+                "still",
+                format!(
+                    "It is a single picture. It was asked for again every {} ms, {} times, and never was another one.",
+                    every.as_millis(),
+                    health.unchanged
+                ),
+            ),
+            None if health.watched >= SILENT => {
+                doubt("stalls", format!("One picture came, and none behind it in {}.", seconds(health.watched)));
+            }
+            None => {}
+        }
+    }
+    if health.closed {
+        doubt("ended", format!("After {} pictures in {} it was over.", health.pictures, seconds(health.watched)));
     }
     if health.damaged + health.gaps > 0 && health.pictures > 0 {
         let (damaged, gaps, pictures) = (health.damaged, health.gaps, health.pictures);

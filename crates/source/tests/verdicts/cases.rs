@@ -54,7 +54,7 @@ pub async fn all(folder: &Path) -> Vec<Case> {
     certificates(&mut cases, folder).await;
     answers(&mut cases).await;
     contents(&mut cases, folder).await;
-    streams(&mut cases).await;
+    streams(&mut cases, folder).await;
     cases.0
 }
 
@@ -243,7 +243,7 @@ fn unknown_codec(folder: &Path) -> std::path::PathBuf {
     path
 }
 
-async fn streams(cases: &mut Cases) {
+async fn streams(cases: &mut Cases, folder: &Path) {
     let even = |at: usize| Some((at, ms(40)));
     cases.add("well", format!("http://{}/x", pictures(Duration::ZERO, even).await));
     cases.add("no-picture", format!("http://{}/x", says(MULTIPART, true).await));
@@ -251,6 +251,15 @@ async fn streams(cases: &mut Cases) {
     cases.add("stalls", format!("http://{silent}/x")).watch = Duration::from_secs(20);
     let cut = [MULTIPART.as_bytes(), &part(1), &part(2), &part(3)[..900]].concat();
     cases.add("ended", format!("http://{}/x", says(cut, false).await));
+    let hung_up = [MULTIPART.as_bytes(), &part(1), &part(2), &part(3)].concat();
+    cases.add("ended", format!("http://{}/x", says(hung_up, false).await));
+    let still = [&b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n"[..], PICTURE].concat();
+    cases.add("still", format!("http://{}/x.jpg", says(still, false).await)).options.poll = ms(20);
+    let alone = pictures(Duration::ZERO, |at| (at < 1).then_some((at, ms(40)))).await;
+    cases.add("stalls", format!("http://{alone}/x")).watch = ms(3200);
+    let photograph = folder.join("photograph.jpg");
+    std::fs::write(&photograph, PICTURE).unwrap();
+    cases.add("one-picture", photograph.to_str().unwrap()).options.repeat_files = false;
     cases.add("frozen", format!("http://{}/x", pictures(Duration::ZERO, |_| Some((1, ms(40)))).await));
     let slow = cases.add("slow-to-open", format!("http://{}/x", pictures(ms(4300), even).await));
     slow.options.open_timeout = Duration::from_secs(20);
