@@ -46,8 +46,11 @@ try {
     await page.waitForTimeout(150);
   }
   await page.screenshot({ path: shot });
-  const { text, overflow } = await page.evaluate(() => ({
+  const { text, overflow, spilt } = await page.evaluate(() => ({
     text: document.body.innerText,
+    // Reasons that are higher than the place of the picture.
+    spilt: [...document.querySelectorAll(".absent:not([hidden])")]
+      .filter((place) => place.firstElementChild.offsetHeight > place.clientHeight).length,
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   }));
   // What was tried to open one that fails.
@@ -59,7 +62,7 @@ try {
     tried = await page.locator(".why:not([hidden])").innerText();
     await page.screenshot({ path: shot.replace(".png", "-tried.png"), fullPage: true });
   }
-  console.log(JSON.stringify({ moving: [...moving].sort(), text, tried, overflow, errors }));
+  console.log(JSON.stringify({ moving: [...moving].sort(), text, tried, overflow, spilt, errors }));
 } finally {
   await browser.close();
 }

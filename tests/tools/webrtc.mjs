@@ -48,10 +48,12 @@ async function press(page, shot) {
     return [first, later];
   });
   const width = await video.evaluate(({ videoWidth }) => videoWidth);
+  await card.locator(".badge.live").waitFor();
+  const sound = await card.locator(".sound").isVisible();
   await page.screenshot({ path: shot });
   await card.locator(".webrtc").click();
   await card.locator("img").waitFor({ state: "visible" });
-  return { moves: later > first, width, video: await video.isVisible() };
+  return { moves: later > first, width, sound, video: await video.isVisible() };
 }
 
 /** Begins to send the picture and the sound of the pretended camera. */

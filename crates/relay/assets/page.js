@@ -115,7 +115,8 @@ function stop(card) {
   if (card.stream && card.stream !== WEBRTC) card.image.removeAttribute("src");
   card.endWebRtc?.();
   card.endWebRtc = card.stream = card.picture = null;
-  [card.image.hidden, card.video.hidden, card.part("sound").hidden] = [false, true, true];
+  [card.image.hidden, card.video.hidden] = [false, true];
+  offerSound(card);
 }
 
 // WebRTC, which is for one source at a time.
@@ -124,7 +125,8 @@ function watchByWebRtc(card) {
   if (card.stream === WEBRTC) return;
   stop(card);
   card.stream = WEBRTC;
-  [card.image.hidden, card.video.hidden, card.part("sound").hidden] = [true, false, false];
+  [card.image.hidden, card.video.hidden] = [true, false];
+  offerSound(card);
   card.endWebRtc = watch(card.key, card.video, (why) => {
     say(page.said, `WebRTC: ${why}`);
     card.part("webrtc").title = `Not by WebRTC: ${why}`;
@@ -138,6 +140,11 @@ function chooseWebRtc(card, wanted) {
   card.part("webrtc").ariaPressed = String(wanted);
   if (wanted && alone() !== card.key) location.hash = card.key;
   arrange();
+}
+
+/** Only WebRTC brings sound, and only of a source that has some. */
+function offerSound(card) {
+  card.part("sound").hidden = card.stream !== WEBRTC || card.sound === null;
 }
 
 function switchSound(card) {
@@ -217,7 +224,7 @@ function makeCard(key, source) {
   const element = page.template.content.firstElementChild.cloneNode(true);
   const part = (name) => element.querySelector(`.${name}`);
   const card = {
-    key, source, element, part, image: element.querySelector("img"), width: 0, codec: null, inView: false,
+    key, source, element, part, image: element.querySelector("img"), width: 0, codec: null, sound: null, inView: false,
     video: element.querySelector("video"), byWebRtc: false, endWebRtc: null, stream: null, picture: null, request: null, tag: null, url: null, due: 0, failures: 0, retry: 0, told: null,
   };
   element.dataset.key = key;
@@ -259,11 +266,14 @@ function updateCard(card, source) {
   // What is known of a source that went away stays, so that its stream need not change.
   card.width = source.width || card.width;
   card.codec = source.codec ?? card.codec;
+  if (source.state === "live") card.sound = source.audio_codec;
+  offerSound(card);
   card.part("badge").className = `badge ${source.shown}`;
   card.part("note").title = source.error ?? "";
   // What says why there is no picture would be in small letters in a small one.
   const absent = source.state === "live" ? "" : source.error ?? "";
   card.part("absent").hidden = absent === "";
+  card.part("absent").title = absent;
   say(card.part("absent").firstElementChild, absent);
   for (const [name, text] of Object.entries(texts(source))) say(card.part(name), text);
   explain(card);
@@ -327,7 +337,7 @@ function texts(source) {
     facts: live ? `${picture} · ${source.fps.toFixed(1)} fps` : spell[source.state] || `no picture for ${since}`,
     note: live ? state : [source.phase, viewers, retry].filter(Boolean).join(" · "),
     url: source.url,
-    form: [...new Set([picture, source.container, source.protocol])].filter(Boolean).join(" · ") || "not known yet",
+    form: [...new Set([picture, source.audio_codec !== source.codec && source.audio_codec, source.container, source.protocol])].filter(Boolean).join(" · ") || "not known yet",
     received: `${size(source.bytes)}, ${source.pictures} pictures, ${source.corrupt} of them damaged`,
     returns: source.reconnects === 1 ? "once" : `${source.reconnects} times`,
   };

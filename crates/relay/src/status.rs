@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime};
 
+use media::Kind;
 use serde::Serialize;
 use source::{State, Supervisor};
 
@@ -60,6 +61,8 @@ pub struct SourceStatus {
     pub container: String,
     /// Codec of the pictures, by FFmpeg's name.
     pub codec: Option<String>,
+    /// Codec of the sound beside them, by FFmpeg's name.
+    pub audio_codec: Option<String>,
     /// Pixels in a row; 0 when unknown.
     pub width: u32,
     /// Rows; 0 when unknown.
@@ -249,6 +252,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
     let counters = source.counters();
     let track = status.tracks.lead();
     let video = track.and_then(|track| track.video());
+    let sound = status.tracks.iter().find(|track| matches!(track.kind, Kind::Audio(_)));
     let newest = source.feed().peek_newest();
     let age = newest.as_ref().map(|packet| packet.received.elapsed());
     let vitals = source.vitals();
@@ -273,6 +277,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
         protocol: status.about.protocol,
         container: status.about.container,
         codec: track.map(|track| track.codec.name().into()),
+        audio_codec: sound.map(|track| track.codec.name().into()),
         width: video.map_or(0, |video| video.size.width),
         height: video.map_or(0, |video| video.size.height),
         fps: counters.fps,

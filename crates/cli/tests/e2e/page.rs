@@ -49,6 +49,21 @@ fn the_page_is_usable_on_a_phone() {
 }
 
 #[test]
+fn a_long_reason_stays_within_its_card() {
+    let camera = Camera::start(Manner::Forbidden);
+    let locked = camera.url().replace("//", "//admin:wrong@") + "/of-the-gate-behind-the-house";
+    let sources =
+        ["a=pattern:?size=320x240&fps=10", "b=pattern:?size=320x240&fps=10", "well=pattern:", "more=pattern:"];
+    let server = Server::start(sources.map(str::to_owned).into_iter().chain([format!("locked={locked}")]));
+    assert_eq!(server.get("/locked.jpg?timeout=10s").status, 502);
+    server.wait_for("locked", "given up", |source| source["shown"] == "refused");
+    for device in ["desktop", "phone"] {
+        let seen = look(&server, "page-long", device);
+        assert!(seen["spilt"] == 0 && seen["overflow"].as_i64().unwrap() <= 0, "{device}: {seen:#}");
+    }
+}
+
+#[test]
 fn the_steps_of_a_source_that_fails_are_told_without_a_further_attempt() {
     let server = Server::start(["down=http://admin:hunter2@127.0.0.1:1/video", "well=pattern:?size=320x240&fps=10"]);
     assert_eq!(server.get("/down.jpg?timeout=2s").status, 502);

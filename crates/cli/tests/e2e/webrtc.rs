@@ -200,19 +200,32 @@ fn a_browser_watches_what_it_can_decode_as_it_is_and_the_rest_coded_anew() {
     eventually("the viewers gone", || server.status()["clients"].as_array().is_none_or(Vec::is_empty).then_some(()));
 }
 
+/// H.264 in order with sound that WebRTC does not know.
+fn with_aac() -> std::path::PathBuf {
+    clips::made("h264-aac.mp4", |out| {
+        let mut ffmpeg = tool("ffmpeg");
+        ffmpeg.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(IN_ORDER.path());
+        ffmpeg.args(["-f", "lavfi", "-i", "sine=440:r=44100", "-shortest", "-c:v", "copy", "-c:a", "aac"]);
+        run(ffmpeg.arg(out)).succeeded();
+    })
+}
+
 #[test]
 fn the_page_shows_a_source_by_webrtc_and_goes_back() {
-    let server = Server::start(["well=pattern:?size=320x240&fps=10", "other=pattern:?size=160x120&fps=10"]);
-    let shot = folder("webrtc-page").join("page.png");
-    let output = run(&mut browser("page", &server.url("/"), &["well", shot.to_str().unwrap()])).succeeded();
-    println!("see {}", shot.display());
-    let seen: Value = serde_json::from_str(&output.text()).unwrap();
-    assert_eq!(
-        seen,
-        serde_json::json!({ "moves": true, "width": 320, "video": false, "errors": [] }),
-        "{}",
-        server.log()
-    );
+    let clip = with_aac();
+    let server = Server::start(["well=pattern:?size=320x240&fps=10".to_owned(), format!("heard={}", clip.display())]);
+    for (name, sound) in [("well", false), ("heard", true)] {
+        let shot = folder("webrtc-page").join(format!("{name}.png"));
+        let output = run(&mut browser("page", &server.url("/"), &[name, shot.to_str().unwrap()])).succeeded();
+        println!("see {}", shot.display());
+        let seen: Value = serde_json::from_str(&output.text()).unwrap();
+        assert_eq!(
+            seen,
+            serde_json::json!({ "moves": true, "width": 320, "sound": sound, "video": false, "errors": [] }),
+            "{name}: {}",
+            server.log()
+        );
+    }
     eventually("no viewer by WebRTC", || {
         let status = server.status();
         status["clients"].as_array()?.iter().all(|client| client["format"] != "whep").then_some(())
@@ -221,12 +234,7 @@ fn the_page_shows_a_source_by_webrtc_and_goes_back() {
 
 #[test]
 fn a_browser_hears_what_is_no_opus() {
-    let clip = clips::made("h264-aac.mp4", |out| {
-        let mut ffmpeg = tool("ffmpeg");
-        ffmpeg.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(IN_ORDER.path());
-        ffmpeg.args(["-f", "lavfi", "-i", "sine=440:r=44100", "-shortest", "-c:v", "copy", "-c:a", "aac"]);
-        run(ffmpeg.arg(out)).succeeded();
-    });
+    let clip = with_aac();
     let server = Server::start([format!("av={}", clip.display())]);
     let (numbers, seen) = watched(&server, "/av/whep", &[]);
     assert!(numbers.len() >= 20, "{numbers:?} of {seen}");

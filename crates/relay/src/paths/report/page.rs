@@ -11,11 +11,15 @@ use crate::server::escape;
 
 /// The sheet of all pages of ours, and what this one has beside it.
 const SHEET: &str = include_str!("../../../assets/page.css");
+/// What stands beside the title in a browser.
+const ICON: &str = include_str!("../../../assets/icon.svg");
 const STYLE: &str = "
-body.status { max-width: 84rem; margin: 0 auto; padding: 0 1rem; }
+:root { --shade: rgb(0 0 0 / .35); }
+@media (prefers-color-scheme: dark) { :root { --shade: rgb(255 255 255 / .25); } }
+body.status { max-width: 84rem; margin: 0 auto; padding: 1rem 1rem 0; }
 .status footer { padding-left: 0; padding-right: 0; }
 .status table td.n:first-child { min-width: 0; }
-.status table { background: linear-gradient(to right, var(--card) 40%, transparent) left / 2rem 100% no-repeat local, linear-gradient(to left, var(--card) 40%, transparent) right / 2rem 100% no-repeat local, linear-gradient(to right, rgb(0 0 0 / .35), transparent) left / .7rem 100% no-repeat scroll, linear-gradient(to left, rgb(0 0 0 / .35), transparent) right / .7rem 100% no-repeat scroll, var(--card); }
+.status table { background: linear-gradient(to right, var(--card) 40%, transparent) left / 2rem 100% no-repeat local, linear-gradient(to left, var(--card) 40%, transparent) right / 2rem 100% no-repeat local, linear-gradient(to right, var(--shade), transparent) left / .7rem 100% no-repeat scroll, linear-gradient(to left, var(--shade), transparent) right / .7rem 100% no-repeat scroll, var(--card); }
 .status th.n, .status td.n { text-align: right; }
 .status td:first-child { font-weight: inherit; }
 .status td a, .status td strong { font-weight: 600; text-decoration: none; }
@@ -25,6 +29,10 @@ body.status { max-width: 84rem; margin: 0 auto; padding: 0 1rem; }
 .status .line .badge { display: inline-flex; margin-right: .75rem; }
 .status .none { color: var(--quiet); }
 meter { width: 10rem; height: .9rem; vertical-align: middle; margin-left: .6rem; }
+@media (max-width: 700px) {
+  .status .line br { display: none; }
+  meter { display: block; width: 100%; margin: .2rem 0 .5rem; }
+}
 ";
 
 /// A column: its title, and whether it has numbers.
@@ -193,7 +201,9 @@ fn asked(feed: &FeedRow, report: &Report, table: &Table) -> Vec<Vec<String>> {
 /// The page as a whole.
 pub(super) fn page(report: &Report, favicon: Option<&str>, table: &Table) -> String {
     // Without one browsers ask for /favicon.ico, which is not there.
-    let icon = format!("<link rel=\"shortcut icon\" href=\"{}\">\n", escape(favicon.unwrap_or("data:,")));
+    let own = || format!("data:image/svg+xml,{}", ICON.replace('#', "%23").replace('\n', ""));
+    let icon = favicon.map_or_else(own, str::to_owned);
+    let icon = format!("<link rel=\"shortcut icon\" href=\"{}\">\n", escape(&icon));
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"UTF-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
