@@ -15,6 +15,7 @@ mod line;
 mod reorder;
 mod shy;
 mod talk;
+mod tunnel;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -33,6 +34,7 @@ use tokio::time::{interval_at, sleep, sleep_until, timeout};
 use self::ears::Ears;
 use self::line::Line;
 use self::talk::{Deed, Talk, framed};
+use self::tunnel::Post;
 use crate::http::{Reach, Sender};
 use crate::journal::{Note, without_secrets};
 use crate::location::Location;
@@ -267,6 +269,8 @@ enum Event {
     Client(io::Result<usize>),
     Camera(io::Result<usize>),
     Datagrams,
+    /// The camera reads no more of a POST.
+    HungUp,
     Late,
     Report,
 }
@@ -295,6 +299,7 @@ impl Pass {
                     result = client.read_buf(&mut asked) => Event::Client(result),
                     () = self.ears.hear(&mut self.out), if is_playing => Event::Datagrams,
                     () = sleep_until(late.unwrap_or_else(Instant::now).into()), if late.is_some() => Event::Late,
+                    () = hung_up(&mut self.line.up) => Event::HungUp,
                     _ = reports.tick(), if self.talk.plays => Event::Report,
                 };
                 match event {
@@ -314,7 +319,14 @@ impl Pass {
                                 continue;
                             }
                         }
+                        let (waited, is_sign) = (self.talk.waits_for().is_some(), self.talk.waits_for_sign());
                         let verdict = self.talk.handle_camera(&mut came);
+                        if let Some(post) = &mut self.line.up
+                            && waited
+                            && self.talk.waits_for().is_none()
+                        {
+                            post.answered(is_sign);
+                        }
                         if verdict.is_err() {
                             // What came before is good.
                             self.act(&mut client).await?;
@@ -328,6 +340,15 @@ impl Pass {
                         return end.map(|_| ()).map_err(|error| Verdict::lost(&error));
                     }
                     Event::Datagrams => self.shared.heard.store(true, Relaxed),
+                    Event::HungUp => {
+                        if self.line.up.as_ref().is_some_and(Post::is_unheard) {
+                            self.talk.ask_again();
+                        }
+                    }
+                    Event::Late if self.line.up.as_mut().is_some_and(Post::give_up) => {
+                        self.talk.ask_again();
+                        waiting = None;
+                    }
                     Event::Late => self.talk.answer_ourselves(),
                     Event::Report => self.report().await,
                 }
@@ -338,8 +359,7 @@ impl Pass {
                 self.shared.plays.notify_one();
             }
             self.act(&mut client).await?;
-            let alive = matches!(self.talk.waits_for(), Some("OPTIONS" | "GET_PARAMETER" | "SET_PARAMETER"));
-            waiting = if alive { waiting.or_else(|| Some(Instant::now())) } else { None };
+            waiting = if self.talk.waits_for_sign() { waiting.or_else(|| Some(Instant::now())) } else { None };
         }
     }
 
@@ -430,6 +450,14 @@ impl Pass {
             return Err(Verdict::Failed(Error::Broken { what }));
         }
         Ok(())
+    }
+}
+
+/// Waits until the camera reads no more of a POST, where there is one.
+async fn hung_up(post: &mut Option<Post>) {
+    match post {
+        Some(post) => post.hung_up().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -11,6 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::numbered::{COUNT, h264, numbers};
+use crate::odd::without_parameters;
 use crate::support::*;
 
 /// A camera that speaks RTSP in HTTP.
@@ -21,31 +23,56 @@ struct Tunnel {
     /// What was asked in RTSP.
     requests: Arc<Mutex<Vec<String>>>,
     waiting: Arc<tokio::sync::Mutex<HashMap<String, OwnedWriteHalf>>>,
+    wants_login: bool,
+    reads: Reads,
+    reply: Box<dyn Fn(&str) -> Reply + Send + Sync>,
+}
+
+/// What a camera reads of a POST.
+#[derive(Clone, Copy, PartialEq)]
+enum Reads {
+    /// All that comes, whatever was announced.
+    All,
+    /// What was announced, and hangs up.
+    HangsUp,
+    /// What was announced, and leaves the rest unread.
+    Stops,
 }
 
 const DIGEST: &str = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n\"\r\n";
 
 impl Tunnel {
-    /// With `wants_login` it answers nobody without a password. `stickler` takes the POST in a single piece.
+    /// With `wants_login` it answers nobody without a password.
     async fn start(wants_login: bool) -> Arc<Self> {
+        Self::reading(Reads::All, wants_login, usual).await
+    }
+
+    async fn reading(
+        reads: Reads,
+        wants_login: bool,
+        reply: impl Fn(&str) -> Reply + Send + Sync + 'static,
+    ) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tunnel = Arc::new(Self {
             address: listener.local_addr().unwrap(),
             heads: Arc::default(),
             requests: Arc::default(),
             waiting: Arc::default(),
+            wants_login,
+            reads,
+            reply: Box::new(reply),
         });
         let served = Arc::clone(&tunnel);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let served = Arc::clone(&served);
-                tokio::spawn(async move { served.serve(stream, wants_login).await });
+                tokio::spawn(async move { served.serve(stream).await });
             }
         });
         tunnel
     }
 
-    async fn serve(&self, stream: TcpStream, wants_login: bool) {
+    async fn serve(&self, stream: TcpStream) {
         let (mut reader, mut writer) = stream.into_split();
         let mut bytes = Vec::new();
         let end = loop {
@@ -59,7 +86,14 @@ impl Tunnel {
         let head = String::from_utf8(bytes.drain(..end).collect()).unwrap();
         let cookie = head.lines().find_map(|line| line.strip_prefix("x-sessioncookie: ")).unwrap().to_owned();
         self.heads.lock().unwrap().push(head.clone());
-        if wants_login && !head.contains("Authorization: Digest") {
+        // Hours later it asks by another nonce.
+        let posts = self.heads().iter().filter(|head| head.starts_with("POST ")).count();
+        if self.wants_login && head.starts_with("POST ") && posts > 1 && !head.contains("nonce=\"later\"") {
+            let digest = DIGEST.replace("\"n\"", "\"later\", stale=true");
+            let _ = writer.write_all(format!("HTTP/1.0 401 No\r\n{digest}\r\n").as_bytes()).await;
+            return;
+        }
+        if self.wants_login && !head.contains("Authorization: Digest") {
             let _ = writer.write_all(format!("HTTP/1.0 401 No\r\n{DIGEST}\r\n").as_bytes()).await;
             return;
         }
@@ -72,14 +106,20 @@ impl Tunnel {
             return;
         }
         let mut down = self.waiting.lock().await.remove(&cookie).expect("the POST comes behind its GET");
-        let mut said = String::new();
+        let announced: usize =
+            head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
+        let (mut said, mut count) = (String::new(), 0);
         loop {
+            if self.reads != Reads::All {
+                bytes.truncate(announced - count);
+            }
+            count += bytes.len();
             said.push_str(&String::from_utf8(std::mem::take(&mut bytes)).unwrap());
             // Each message is coded by itself.
             while let Some(request) = (1..=said.len() / 4).find_map(|count| whole(&said[..4 * count])) {
                 said.drain(..request.1);
                 self.requests.lock().unwrap().push(request.0.clone());
-                let answer = match usual(&request.0) {
+                let answer = match (self.reply)(&request.0) {
                     Reply::Answer(status, headers, body) => head_of(status, &request.0, &headers, &body),
                     Reply::Raw(bytes) => bytes,
                     _ => continue,
@@ -87,6 +127,15 @@ impl Tunnel {
                 if down.write_all(&answer).await.is_err() {
                     return;
                 }
+            }
+            if self.reads != Reads::All && count == announced {
+                // Another POST may come.
+                self.waiting.lock().await.insert(cookie, down);
+                if self.reads == Reads::Stops {
+                    let _ = reader.readable().await;
+                    std::future::pending().await
+                }
+                return;
             }
             if reader.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
                 return;
@@ -103,8 +152,10 @@ use head as head_of;
 
 /// A whole message, and how long its code is.
 fn whole(code: &str) -> Option<(String, usize)> {
-    let text = String::from_utf8(STANDARD.decode(code).ok()?).ok()?;
-    text.ends_with("\r\n\r\n").then_some((text, code.len()))
+    let text = STANDARD.decode(code).ok()?;
+    let is_report = matches!(text[..], [b'$', _, 0, length, ..] if text.len() == 4 + usize::from(length));
+    let is_whole = is_report || text.ends_with(b"\r\n\r\n");
+    is_whole.then(|| (String::from_utf8_lossy(&text).into_owned(), code.len()))
 }
 
 #[tokio::test]
@@ -174,4 +225,71 @@ async fn who_does_not_speak_rtsp_in_http_is_told() {
         let error = failure(&source).await.to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// Requests so long that a POST is at its end after some, and a picture or two behind each answer. Gives the heads
+/// of HTTP, and how often there was a DESCRIBE.
+async fn long_session(reads: Reads, wants_login: bool, length: usize, timeout_s: u32) -> (Vec<String>, usize) {
+    let parts = Mutex::new(h264().into_iter());
+    let camera = Tunnel::reading(reads, wants_login, move |request| {
+        let streams = |count: usize| {
+            let mut bytes = head_of(200, request, "Session: 7\r\nPublic: OPTIONS\r\n", "");
+            let mut parts = parts.lock().unwrap();
+            let mut ended = 0;
+            while ended < count
+                && let Some(packet) = parts.next()
+            {
+                ended += usize::from(packet[1] & 0x80 != 0);
+                bytes.extend_from_slice(&interleaved(&packet));
+            }
+            Reply::Raw(bytes)
+        };
+        match method(request) {
+            "DESCRIBE" => Reply::Answer(200, "Content-Type: application/sdp\r\n".into(), without_parameters()),
+            "SETUP" => {
+                ok(&format!("Session: 7;timeout={timeout_s}\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"))
+            }
+            "PLAY" => streams(1),
+            "OPTIONS" if timeout_s > 10 => streams(10),
+            "OPTIONS" => streams(3),
+            _ => Reply::Silence,
+        }
+    })
+    .await;
+    let url = format!("rtsph://admin:secret@{}/cam?{}", camera.address, "x".repeat(length));
+    let (source, mut cursor) = open(&url, Options { gap_timeout: PATIENCE, ..Options::default() });
+    assert!(numbers(&mut cursor, COUNT).await.into_iter().eq(0..COUNT));
+    assert_eq!(source.status().borrow().reconnects, 0);
+    let asked = camera.requests.lock().unwrap().iter().filter(|request| request.starts_with("DESCRIBE")).count();
+    (camera.heads(), asked)
+}
+
+#[tokio::test]
+async fn a_post_that_is_hung_up_at_its_announced_length_is_followed_by_another() {
+    for wants_login in [false, true] {
+        let (heads, described) = long_session(Reads::HangsUp, wants_login, 4000, 2).await;
+        let posts: Vec<_> = heads.iter().filter(|head| head.starts_with("POST ")).collect();
+        let cookie = |head: &str| head.lines().find(|line| line.starts_with("x-sessioncookie")).unwrap().to_owned();
+        assert!(
+            posts.len() >= 2 + usize::from(wants_login) && posts.iter().all(|post| cookie(post) == cookie(posts[0])),
+            "{}",
+            posts.len()
+        );
+        assert_eq!(
+            (described, heads.iter().filter(|head| head.starts_with("GET ")).count()),
+            (1, 1 + usize::from(wants_login))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_is_read_beyond_its_announced_length_is_gone_on_with() {
+    let (heads, described) = long_session(Reads::All, false, 4000, 2).await;
+    assert_eq!((heads.len(), described), (2, 1));
+}
+
+#[tokio::test]
+async fn a_post_of_which_no_more_is_read_is_followed_by_another_when_no_answer_comes() {
+    let (heads, described) = long_session(Reads::Stops, false, 5600, 12).await;
+    assert_eq!((heads.len(), described), (3, 1));
 }

@@ -155,6 +155,16 @@ impl Talk {
         self.pending.as_ref().map(|pending| pending.method.as_str())
     }
 
+    /// Whether that is a sign of life, or may be.
+    pub(super) fn waits_for_sign(&self) -> bool {
+        matches!(self.waits_for(), Some("OPTIONS" | "GET_PARAMETER" | "SET_PARAMETER"))
+    }
+
+    /// Sends the request that waits for its answer once more, if one does: it was not heard.
+    pub(super) fn ask_again(&mut self) {
+        self.ask(None);
+    }
+
     /// Whether RTP comes in datagrams.
     pub(super) fn is_udp(&self) -> bool {
         self.carriage == Carriage::Udp
