@@ -154,6 +154,12 @@ fn told_of(event: Event, quiet: bool) -> Option<String> {
             anstream::eprintln!("headwater: recording goes on; {dropped} packets were left out");
         }
         Event::LeftOut(what) => anstream::eprintln!("headwater: {what}"),
+        Event::Bare(1) if !quiet => {
+            anstream::eprintln!("headwater: removed 1 file that had been broken off before its first picture");
+        }
+        Event::Bare(count) if !quiet => {
+            anstream::eprintln!("headwater: removed {count} files that had been broken off before their first picture");
+        }
         Event::Mended(1) if !quiet => anstream::eprintln!("headwater: finished 1 file that had been broken off"),
         Event::Mended(count) if !quiet => {
             anstream::eprintln!("headwater: finished {count} files that had been broken off");

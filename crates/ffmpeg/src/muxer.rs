@@ -226,6 +226,19 @@ impl Muxer {
         self.chunks.pop_front()
     }
 
+    /// Hands over what was taken in, without waiting for the end of its fragment. Nothing while there
+    /// is no header.
+    ///
+    /// # Errors
+    /// What the muxer says.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let State::Open(open) = &mut self.state else { return Ok(()) };
+        log::begin();
+        let data = open.flush()?;
+        self.emit(data, false);
+        Ok(())
+    }
+
     /// No more packets follow: what is left, and what ends the container.
     ///
     /// # Errors

@@ -152,7 +152,10 @@ pub(crate) struct Clerk<T> {
 impl<T: FnMut(Event)> Clerk<T> {
     pub(crate) fn run(mut self) {
         let _over = Over(Arc::clone(&self.desk));
-        let mended = keep::mend(&self.options.pattern);
+        let (mended, bare) = keep::mend(&self.options.pattern);
+        if bare > 0 {
+            (self.tell)(Event::Bare(bare));
+        }
         if mended > 0 {
             (self.tell)(Event::Mended(mended));
         }

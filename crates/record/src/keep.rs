@@ -13,6 +13,7 @@ use media::quantity;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::Error;
+use crate::bare;
 use crate::pattern::Pattern;
 
 /// Most files of a recording that are looked at.
@@ -121,12 +122,20 @@ fn is_written(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
 }
 
-/// Finishes files that a program left behind which was killed. Returns how many.
-pub(crate) fn mend(pattern: &Pattern) -> u64 {
-    let mut mended = 0;
+/// Finishes files that a program left behind which was killed, and removes those in which it had not
+/// come to a picture. Returns how many of each.
+pub(crate) fn mend(pattern: &Pattern) -> (u64, u64) {
+    let (mut mended, mut removed) = (0, 0);
     for found in files(pattern) {
         let Ok(file) = File::options().read(true).write(true).open(&found.path) else { continue };
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            continue;
+        }
+        if bare::is_bare(&file).unwrap_or(false) {
+            match fs::remove_file(&found.path) {
+                Ok(()) => removed += 1,
+                Err(error) => tracing::warn!(%error, path = %found.path.display(), "a file without a picture stays"),
+            }
             continue;
         }
         match crate::mp4::finish(&file) {
@@ -142,7 +151,7 @@ pub(crate) fn mend(pattern: &Pattern) -> u64 {
             tracing::debug!(%error, "the time of a file is that of its end");
         }
     }
-    mended
+    (mended, removed)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bare;
 mod clerk;
 mod container;
 mod disk;
@@ -61,6 +62,8 @@ pub struct Options {
 pub enum Event {
     /// So many files that had been broken off were given their index.
     Mended(u64),
+    /// So many that had been broken off before their first picture were removed.
+    Bare(u64),
     /// A file was begun.
     Opened(PathBuf),
     /// A file is complete; its bytes.

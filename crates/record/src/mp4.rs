@@ -430,6 +430,18 @@ fn beginning(file: &File, size: u64) -> io::Result<Option<Beginning>> {
     Ok(Some(Beginning { free, moov, fragments }))
 }
 
+/// Whether it is a file of ours in fragments, without a whole one.
+pub(crate) fn is_bare(file: &File) -> io::Result<bool> {
+    let size = file.metadata()?.len();
+    let Some(begin) = beginning(file, size)? else { return Ok(false) };
+    let end = match head_at(file, begin.fragments, size)? {
+        Some((kind, _, end)) if kind == *b"moof" => end,
+        // An index that was not written to its end is no fragment, nor is anything else of ours.
+        _ => return Ok(true),
+    };
+    Ok(head_at(file, end, size)?.is_none())
+}
+
 /// Gives a file in fragments its index. What follows the last whole fragment goes. `false` for a
 /// file that is none of ours, or is finished, or has no samples: it stays as it is.
 pub(crate) fn finish(file: &File) -> io::Result<bool> {

@@ -56,11 +56,17 @@ impl Segment {
         title: &str,
     ) -> Result<Self, Error> {
         let body = body(tracks, choice, title)?;
-        let (path, file) = create(pattern, at, choice.format.name)?;
-        if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            // Only one that looks for unfinished files would ask for it.
-            tracing::debug!(%error, path = %path.display(), "the file is not locked");
-        }
+        let (path, file) = loop {
+            let (path, file) = create(pattern, at, choice.format.name)?;
+            // Only one that looks for unfinished files has it for a moment, and takes an empty one for such.
+            if let Err(error) = flock(&file, FlockOperation::LockExclusive) {
+                tracing::debug!(%error, path = %path.display(), "the file is not locked");
+            }
+            match path.symlink_metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                _ => break (path, file),
+            }
+        };
         Ok(Self {
             path,
             file,
@@ -97,12 +103,22 @@ impl Segment {
         if !self.taken.contains(&packet.track) {
             return Ok(());
         }
+        // The first picture does not wait for others: who kills the program at once has it.
+        let is_first = !self.holds_packets();
         match &mut self.body {
-            Body::Asf(writer) => writer.push(packet),
+            Body::Asf(writer) => {
+                writer.push(packet);
+                if is_first {
+                    writer.flush();
+                }
+            }
             Body::Fragments(muxer) | Body::Placed(muxer) => {
                 let refused =
                     |error: ffmpeg::Error| Error::Muxer { container: self.container, what: error.to_string() };
                 muxer.push(packet).map_err(refused)?;
+                if is_first {
+                    muxer.flush().map_err(refused)?;
+                }
             }
             Body::Over => return Ok(()),
         }

@@ -209,3 +209,71 @@ async fn a_recording_ends_with_its_feed() {
     assert_eq!(pictures(&folder.path().join("x.mkv")), (0..20).collect::<Vec<_>>());
     assert_eq!(recorder.finish().await.files, 1);
 }
+
+/// Waits until so many packets are taken.
+async fn written(recorder: &Recorder, packets: u64) {
+    let began = Instant::now();
+    while recorder.status().packets < packets {
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", recorder.status());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_picture_is_on_the_disk_before_there_is_another_one() {
+    for extension in ["mp4", "mov", "mkv", "avi", "asf"] {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join(format!("x.{extension}"));
+        let (mut camera, feed) = Camera::new();
+        let recorder = Recorder::start(&feed, one_file(&name), |_| ()).unwrap();
+        camera.shoot();
+        written(&recorder, 1).await;
+        assert_eq!(pictures(&name), [0], "{extension}");
+        camera.shoot();
+        written(&recorder, 2).await;
+        recorder.finish().await;
+        assert_eq!(pictures(&name), [0, 1], "{extension}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_left_without_a_picture_is_removed_at_the_next_start_and_nothing_else_is() {
+    for extension in ["mp4", "mkv", "avi", "asf", "ts"] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(format!("{name}.{extension}"));
+        let options = |name: &str| one_file(&at(name));
+        // What a recorder had written when it was killed: a part of a file of one picture.
+        let whole = match extension {
+            "ts" => Vec::new(),
+            _ => {
+                let (mut camera, feed) = Camera::new();
+                let recorder = Recorder::start(&feed, options("whole"), |_| ()).unwrap();
+                camera.shoot();
+                written(&recorder, 1).await;
+                std::fs::read(at("whole")).unwrap()
+            }
+        };
+        let mut removed = 0;
+        // Every one around the end of the header, elsewhere some; packets of ASF are whole hundreds.
+        let is_near = |left: usize| (1990..2150).contains(&left) || left.is_multiple_of(100) || left == whole.len();
+        for end in (0..=whole.len()).filter(|end| is_near(whole.len() - end)) {
+            std::fs::write(at("left"), &whole[..end]).unwrap();
+            let (camera, feed) = Camera::new();
+            let told: Arc<Mutex<u64>> = Arc::default();
+            let telling = Arc::clone(&told);
+            let tell = move |event| {
+                if let Event::Bare(count) = event {
+                    *telling.lock().unwrap() += count;
+                }
+            };
+            let recorder = Recorder::start(&feed, options("left"), tell).unwrap();
+            drop(camera);
+            recorder.ended().await;
+            let is_gone = !at("left").exists();
+            assert_eq!(u64::from(is_gone), *told.lock().unwrap(), "{extension} {end}");
+            assert!(!is_gone || end < whole.len() || end == 0, "{extension}: it had a picture");
+            removed += u64::from(is_gone);
+        }
+        assert!(removed >= if extension == "ts" { 1 } else { 2 }, "{extension}: {removed}");
+    }
+}

@@ -50,6 +50,7 @@ fn begin(name: &str, feed: &Feed, options: Option<record::Options>) -> std::io::
 
 fn tell(event: &Event) {
     match event {
+        Event::Bare(files) => tracing::info!(files, "files that had been broken off before a picture are removed"),
         Event::Mended(files) => tracing::info!(files, "files that had been broken off are complete now"),
         Event::Opened(path) => tracing::debug!(path = %path.display(), "file begun"),
         Event::Closed(path, bytes) => tracing::info!(path = %path.display(), bytes, "file complete"),

@@ -112,6 +112,11 @@ impl FileWriter {
         self.end_ms = self.end_ms.max(placed.time.saturating_add(lasts));
     }
 
+    /// Ends the packet under way, so that [`FileWriter::poll_write`] has all units that were taken.
+    pub fn flush(&mut self) {
+        self.muxer.flush();
+    }
+
     /// What to append to the file next.
     #[must_use]
     pub fn poll_write(&mut self) -> Option<Bytes> {

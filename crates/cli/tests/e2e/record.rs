@@ -142,6 +142,34 @@ fn what_is_on_disk_plays_after_kill_9_at_any_time_and_is_finished_at_the_next_st
 }
 
 #[test]
+fn who_kills_a_recording_just_begun_has_its_first_picture_or_no_file_at_the_next_start() {
+    let folder = folder("record-killed-at-once");
+    let source = long();
+    std::thread::scope(|scope| {
+        for at in 0..20_u64 {
+            let (folder, source) = (folder.join(at.to_string()), &source);
+            scope.spawn(move || {
+                std::fs::create_dir_all(&folder).unwrap();
+                let extension = ["mp4", "mkv", "ts", "asf", "avi"][at as usize % 5];
+                let output = folder.join(format!("x.{extension}"));
+                let mut child = record(source.to_str().unwrap(), &output, &[]);
+                eventually("a file", || output.exists().then_some(()));
+                std::thread::sleep(Duration::from_millis(at / 5 * 150));
+                child.kill().unwrap();
+                child.wait().unwrap();
+                run(headwater().args(["record", H264.path().to_str().unwrap(), "-o"]).arg(&output)).succeeded();
+                // One that was removed has left its name to the next one.
+                let found = files(&folder);
+                assert!((1..=2).contains(&found.len()), "{found:?}");
+                for file in found {
+                    assert_eq!(numbers(&file).first(), Some(&Some(0)), "{}", file.display());
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn opencv_and_ffprobe_know_the_length_of_each_kind_of_file_and_seek_in_it() {
     let folder = folder("record-opencv");
     let script = "\
