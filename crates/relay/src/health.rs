@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use crate::Snapshot;
 use crate::head::{head, labels, span};
 use crate::server::{Refusal, escape};
-use crate::status::{SourceStatus, size};
+use crate::status::{HealthStatus, SourceStatus, size};
 
 /// Silence of a live source that is told, in ms.
 const SILENT_MS: u64 = 5000;
@@ -75,7 +75,8 @@ fn of_day(seconds: f64) -> String {
 struct Column {
     name: &'static str,
     head: &'static str,
-    cell: fn(&SourceStatus) -> String,
+    /// With the time of the snapshot, in seconds since 1970.
+    cell: fn(&SourceStatus, f64) -> String,
     key: fn(&SourceStatus) -> Key,
 }
 
@@ -134,6 +135,14 @@ fn count(value: u64) -> String {
     if value == 0 { String::new() } else { value.to_string() }
 }
 
+/// Packets that did not come, of those that were due: `3 of 12000`.
+fn lost(health: &HealthStatus) -> String {
+    match health.packets_lost {
+        0 => String::new(),
+        lost => format!("{lost} of {}", health.packets_expected),
+    }
+}
+
 /// How much a source needs somebody.
 fn need(source: &SourceStatus) -> f64 {
     let health = &source.health;
@@ -142,47 +151,63 @@ fn need(source: &SourceStatus) -> f64 {
 }
 
 static COLUMNS: &[Column] = &[
-    Column { name: "name", head: "name", cell: |s| s.name.clone(), key: |s| Key::Text(s.name.clone()) },
-    Column { name: "state", head: "state", cell: |s| s.shown.into(), key: |s| Key::Text(s.shown.into()) },
-    Column { name: "trouble", head: "trouble", cell: |s| s.health.trouble.join("; "), key: |s| Key::Number(need(s)) },
-    // When it came into its state; the page tells how long ago that is.
-    Column { name: "since", head: "for", cell: |s| format!("{:.0}", s.since), key: |s| Key::Number(s.since) },
+    Column { name: "name", head: "name", cell: |s, _| s.name.clone(), key: |s| Key::Text(s.name.clone()) },
+    Column { name: "state", head: "state", cell: |s, _| s.shown.into(), key: |s| Key::Text(s.shown.into()) },
+    Column {
+        name: "trouble",
+        head: "trouble",
+        cell: |s, _| s.health.trouble.join("; "),
+        key: |s| Key::Number(need(s)),
+    },
+    // When it came into its state, told as how long ago that is: the longest come first.
+    Column { name: "since", head: "for", cell: |s, now| span(now - s.since), key: |s| Key::Number(-s.since) },
     Column {
         name: "fps",
         head: "fps",
-        cell: |s| if s.state == "live" && s.fps > 0.0 { format!("{:.1}", s.fps) } else { String::new() },
+        cell: |s, _| if s.state == "live" && s.fps > 0.0 { format!("{:.1}", s.fps) } else { String::new() },
         key: |s| Key::Number(s.fps),
     },
     Column {
         name: "rate",
         head: "kbit/s",
-        cell: |s| if s.state == "live" { format!("{:.0}", s.health.kbit_s) } else { String::new() },
+        cell: |s, _| if s.state == "live" { format!("{:.0}", s.health.kbit_s) } else { String::new() },
         key: |s| Key::Number(s.health.kbit_s),
     },
     Column {
         name: "keyframes",
         head: "keyframes every",
-        cell: |s| some(s.health.keyframe_interval_s, |interval| format!("{interval:.2} s")),
+        cell: |s, _| some(s.health.keyframe_interval_s, |interval| format!("{interval:.2} s")),
         key: |s| Key::Number(s.health.keyframe_interval_s.unwrap_or(-1.0)),
     },
-    Column { name: "damaged", head: "damaged", cell: |s| count(s.corrupt), key: |s| Key::Number(s.corrupt as f64) },
-    Column { name: "gaps", head: "gaps", cell: |s| count(s.health.gaps), key: |s| Key::Number(s.health.gaps as f64) },
+    Column { name: "damaged", head: "damaged", cell: |s, _| count(s.corrupt), key: |s| Key::Number(s.corrupt as f64) },
     Column {
-        name: "jitter",
-        head: "jitter",
-        cell: |s| if s.state == "live" { format!("{:.0} ms", s.health.jitter_ms) } else { String::new() },
-        key: |s| Key::Number(s.health.jitter_ms),
+        name: "gaps",
+        head: "gaps",
+        cell: |s, _| count(s.health.gaps),
+        key: |s| Key::Number(s.health.gaps as f64),
     },
     Column {
         name: "lost",
+        head: "packets lost",
+        cell: |s, _| lost(&s.health),
+        key: |s| Key::Number(s.health.packets_lost as f64),
+    },
+    Column {
+        name: "jitter",
+        head: "jitter",
+        cell: |s, _| if s.state == "live" { format!("{:.0} ms", s.health.jitter_ms) } else { String::new() },
+        key: |s| Key::Number(s.health.jitter_ms),
+    },
+    Column {
+        name: "losses",
         head: "lost in a day",
-        cell: |s| count(s.health.lost_a_day as u64),
+        cell: |s, _| count(s.health.lost_a_day as u64),
         key: |s| Key::Number(s.health.lost_a_day as f64),
     },
     Column {
         name: "clock",
         head: "clock",
-        cell: |s| {
+        cell: |s, _| {
             some(
                 s.health.clock_ahead_s,
                 |ahead| if ahead.abs() < 0.05 { "0 s".into() } else { format!("{ahead:+.1} s") },
@@ -190,7 +215,7 @@ static COLUMNS: &[Column] = &[
         },
         key: |s| Key::Number(s.health.clock_ahead_s.map_or(-1.0, f64::abs)),
     },
-    Column { name: "received", head: "received", cell: |s| size(s.bytes), key: |s| Key::Number(s.bytes as f64) },
+    Column { name: "received", head: "received", cell: |s, _| size(s.bytes), key: |s| Key::Number(s.bytes as f64) },
 ];
 
 /// What is asked for.
@@ -270,10 +295,7 @@ pub(crate) fn page(snapshot: &Snapshot, query: &str) -> Result<String, Refusal> 
     for source in rows {
         html.push_str(if source.health.trouble.is_empty() { "<tr>" } else { "<tr class=\"trouble\">" });
         for column in COLUMNS {
-            let cell = match column.name {
-                "since" => span(snapshot.time - source.since),
-                _ => escape(&(column.cell)(source)),
-            };
+            let cell = escape(&(column.cell)(source, snapshot.time));
             // A name leads to its pictures, and to what was tried where there are none.
             let cell = match column.name {
                 "name" => format!("<a href=\"/#{cell}\">{cell}</a>"),
@@ -300,7 +322,6 @@ pub(crate) fn check(query: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::HealthStatus;
 
     fn live(name: &str) -> SourceStatus {
         let health = HealthStatus { keyframe_interval_s: Some(1.0), kbit_s: 2000.0, ..HealthStatus::default() };
@@ -372,6 +393,36 @@ mod tests {
         let some = page(&city, "sort=jitter&only=trouble").ok().unwrap();
         assert_eq!(names(&some).len(), 1000);
         assert!(some.contains("/health?sort=-jitter&amp;only=trouble"));
+    }
+
+    #[test]
+    fn packets_that_did_not_come_are_told_with_those_that_were_due_and_sort_the_page() {
+        let mut city = city();
+        for (at, lost) in [(7, 3), (1999, 12)] {
+            (city.sources[at].health.packets_expected, city.sources[at].health.packets_lost) = (90_000, lost);
+        }
+        let html = page(&city, "sort=lost").ok().unwrap();
+        assert_eq!(names(&html)[..3], ["cam1999", "cam0007", "cam0000"]);
+        assert!(html.contains("<td>12 of 90000</td>") && !html.contains("<td>0 of"), "{}", &html[..4000]);
+    }
+
+    #[test]
+    fn the_longest_in_a_state_come_first() {
+        let mut city = city();
+        (city.time, city.sources[9].since, city.sources[11].since) = (1000.0, -200_000.0, 940.0);
+        let html = page(&city, "sort=since").ok().unwrap();
+        assert_eq!(names(&html)[..2], ["cam0009", "cam0000"]);
+        assert!(html.contains("<td>2 d 7 h</td>") && html.contains("<td>1 min</td>"));
+        assert_eq!(names(&page(&city, "sort=-since").ok().unwrap())[0], "cam0011");
+    }
+
+    #[test]
+    fn every_column_is_documented_with_its_word() {
+        let text = include_str!("../../../docs/API.md");
+        let section = text.split("## `/health`").nth(1).and_then(|rest| rest.split("| key").next()).unwrap();
+        for column in COLUMNS {
+            assert!(section.contains(&format!("`{}`", column.name)), "{} is not in docs/API.md", column.name);
+        }
     }
 
     #[test]

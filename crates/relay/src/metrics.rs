@@ -81,6 +81,11 @@ fn health(sheet: &mut Sheet, snapshot: &Snapshot) {
     let interval = sources().filter_map(|(l, h)| Some((l, h.keyframe_interval_s?)));
     sheet.gauge("source_keyframe_interval", "From one keyframe to the next", Some(Unit::Seconds), interval);
     sheet.counter("source_gaps", "Pictures before which something is missing", sources().map(|(l, h)| (l, h.gaps)));
+    let numbered = || sources().filter(|(_, h)| h.packets_expected > 0);
+    let expected = numbered().map(|(l, h)| (l, h.packets_expected));
+    sheet.counter("source_rtp_packets_expected", "Packets of RTP that were due by their numbers", expected);
+    let lost = numbered().map(|(l, h)| (l, h.packets_lost));
+    sheet.counter("source_rtp_packets_lost", "Packets of RTP that did not come", lost);
     let loss = sources().map(|(l, h)| (l, h.loss));
     sheet.gauge(
         "source_loss",

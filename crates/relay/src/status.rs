@@ -111,6 +111,10 @@ pub struct HealthStatus {
     pub keyframe_interval_s: Option<f64>,
     /// Pictures before which something is missing.
     pub gaps: u64,
+    /// Packets of RTP that were due by their numbers; 0 where there are none.
+    pub packets_expected: u64,
+    /// Of them, those that did not come.
+    pub packets_lost: u64,
     /// The part of the pictures of the last ten minutes that were damaged, or had a gap before them.
     pub loss: f64,
     /// How unevenly pictures arrive (RFC 3550 section 6.4.1).
@@ -291,6 +295,8 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
             frozen_s: vitals.frozen.map(|frozen| frozen.as_secs_f64()),
             keyframe_interval_s: vitals.keyframe_interval.map(|interval| interval.as_secs_f64()),
             gaps: vitals.gaps,
+            packets_expected: counters.rtp_expected,
+            packets_lost: counters.rtp_lost,
             loss: vitals.loss,
             jitter_ms: vitals.jitter.as_secs_f64() * 1000.0,
             lost_a_day: vitals.lost_a_day,

@@ -27,6 +27,11 @@ pub struct Counters {
     pub corrupt: u64,
     /// Bytes that came, those before the first keyframe included.
     pub bytes: u64,
+    /// Packets of RTP that were due by their numbers, of pictures and of sound (RFC 3550 section
+    /// 6.4.1); 0 where the protocol has none, or libavformat reads them.
+    pub rtp_expected: u64,
+    /// Of them, those that did not come.
+    pub rtp_lost: u64,
     /// Pictures a second over the last seconds; 0 when none came.
     pub fps: f64,
     /// Keyframes a second over the last keyframes; 0 before the second one.
@@ -47,6 +52,8 @@ pub(crate) struct Progress {
     keyframes: AtomicU64,
     corrupt: AtomicU64,
     bytes: AtomicU64,
+    rtp_expected: AtomicU64,
+    rtp_lost: AtomicU64,
     recent: Mutex<Recent>,
     /// What the newest attempt did.
     journal: Mutex<Journal>,
@@ -108,6 +115,8 @@ impl Progress {
             keyframes: AtomicU64::new(0),
             corrupt: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            rtp_expected: AtomicU64::new(0),
+            rtp_lost: AtomicU64::new(0),
             recent: Mutex::default(),
             journal: Mutex::new(Journal::new(Instant::now())),
             attempts: AtomicU64::new(0),
@@ -223,6 +232,12 @@ impl Progress {
 
     pub(crate) fn bytes(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Counts packets of RTP.
+    pub(crate) fn rtp(&self, expected: u64, lost: u64) {
+        self.rtp_expected.fetch_add(expected, Relaxed);
+        self.rtp_lost.fetch_add(lost, Relaxed);
     }
 
     /// Counts a packet that is let in, and looks at it.
@@ -401,6 +416,8 @@ impl Progress {
             keyframes: self.keyframes.load(Relaxed),
             corrupt: self.corrupt.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
+            rtp_expected: self.rtp_expected.load(Relaxed),
+            rtp_lost: self.rtp_lost.load(Relaxed),
             fps: recent.fps(now),
             key_rate: recent.key_rate(),
         }

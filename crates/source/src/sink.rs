@@ -220,6 +220,12 @@ impl Sink {
         self.with(|door| door.publish(unit, received));
     }
 
+    /// Tells how many packets of RTP were due by their numbers since this was told last, and how many of
+    /// them did not come.
+    pub(crate) fn rtp(&self, expected: u64, lost: u64) {
+        self.with(|door| door.progress.rtp(expected, lost));
+    }
+
     /// Waits while a reader of every packet is too far behind, where there is one: whoever awaits
     /// it before it reads on lets TCP hold the server back. The deadline for the next picture
     /// stands still meanwhile. For what cannot be held back (datagrams, devices, cameras that

@@ -89,6 +89,8 @@ pub(super) struct Intake {
     had_picture: bool,
     bad_since: Option<Instant>,
     changes: u32,
+    /// Packets that were due and those that did not come, which are told with the next picture or sound.
+    untold: (u64, u64),
 }
 
 impl Intake {
@@ -118,6 +120,7 @@ impl Intake {
             had_picture: false,
             bad_since: None,
             changes: 0,
+            untold: (0, 0),
         };
         (intake, progress)
     }
@@ -179,7 +182,11 @@ impl Intake {
         }
         let stream = &mut self.streams[place];
         let is_lossy = match stream.order.turn(&rtp) {
-            Ok(Turn::Next { lost }) => lost > 0,
+            Ok(Turn::Next { lost }) => {
+                let (due, missing) = &mut self.untold;
+                (*due, *missing) = (*due + 1 + u64::from(lost), *missing + u64::from(lost));
+                lost > 0
+            }
             Ok(Turn::Again) => return Ok(()),
             Err(disorder) => {
                 return Err(Error::Ended { what: Some(format!("{}: {disorder}", self.location)) }.into());
@@ -295,6 +302,7 @@ impl Intake {
     fn show(&mut self, place: usize, timestamp: u32, now: Instant, unit: Unit) {
         self.had_picture = true;
         self.progress.pictures.store(true, Relaxed);
+        self.tell_numbers();
         if self.bad_since.take().is_some() {
             self.progress.complain(None);
         }
@@ -303,7 +311,13 @@ impl Intake {
         self.sink.publish(Unit { pts: Some(pts), captured, ..unit });
     }
 
+    fn tell_numbers(&mut self) {
+        let (due, missing) = std::mem::take(&mut self.untold);
+        self.sink.rtp(due, missing);
+    }
+
     fn sound(&mut self, place: usize, rtp: &Rtp<'_>, is_lossy: bool, now: Instant) {
+        self.tell_numbers();
         let Some(stream) = self.streams.get_mut(place) else { return };
         let Way::Sound(sound) = &mut stream.way else { return };
         let at = self.clocks.stamp(place, rtp.timestamp);

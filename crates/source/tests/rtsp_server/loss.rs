@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use media::Codec;
-use source::{Decoding, Options, Transport, Wanted};
+use source::{Counters, Decoding, Options, Transport, Wanted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -114,11 +114,20 @@ struct Counts {
     damaged: u32,
     good_but_marked: u32,
     damaged_but_not_marked: u32,
+    /// Packets that were due by their numbers, and those that did not come.
+    packets: (u64, u64),
+}
+
+impl Counts {
+    /// The percentage of packets that did not come.
+    fn lost(&self) -> f64 {
+        self.packets.1 as f64 * 100.0 / self.packets.0 as f64
+    }
 }
 
 /// Brightness of the pictures that a camera sends to a client of its own, by their numbers, and
-/// whether they are marked.
-async fn seen(url: &str, codec: Codec, transport: Transport, most: u16) -> Vec<(u16, Vec<u8>, bool)> {
+/// whether they are marked; and what the source counted.
+async fn seen(url: &str, codec: Codec, transport: Transport, most: u16) -> (Vec<(u16, Vec<u8>, bool)>, Counters) {
     let (source, mut cursor) = open(url, Options { transport, ..Options::default() });
     let (mut decoding, mut seen) = (Decoding::new(), Vec::new());
     loop {
@@ -134,7 +143,7 @@ async fn seen(url: &str, codec: Codec, transport: Transport, most: u16) -> Vec<(
             if number.is_some_and(|number| number > most) {
                 assert_eq!(source.status().borrow().reconnects, 0);
                 assert_eq!(source.status().borrow().tracks.video().unwrap().codec, codec);
-                return seen;
+                return (seen, source.counters());
             }
             let rows: Vec<u8> = (0..240).flat_map(|y| luma.data[y * luma.stride..][..320].to_vec()).collect();
             seen.push((number.unwrap_or(u16::MAX), rows, entry.packet.corrupt));
@@ -147,11 +156,13 @@ async fn counts(path: &str, codec: Codec, link: Link, most: u16) -> Counts {
     let plain = format!("rtsp://127.0.0.1:{}/{path}", server.port);
     let address = between(server.port, link).await;
     let lossy = format!("rtsp://{address}/{path}");
-    let (truth, seen) =
+    let ((truth, plain), (seen, lossy)) =
         tokio::join!(seen(&plain, codec, Transport::Tcp, most), seen(&lossy, codec, Transport::Udp, most));
     let truth: std::collections::HashMap<u16, Vec<u8>> =
         truth.into_iter().map(|(number, rows, _)| (number, rows)).collect();
-    let mut counts = Counts { missing: u32::from(most) + 1 - seen.len() as u32, ..Counts::default() };
+    assert!(plain.rtp_expected > u64::from(most) && plain.rtp_lost == 0, "{plain:?}");
+    let packets = (lossy.rtp_expected, lossy.rtp_lost);
+    let mut counts = Counts { missing: u32::from(most) + 1 - seen.len() as u32, packets, ..Counts::default() };
     for (number, rows, marked) in seen {
         match (truth.get(&number) == Some(&rows), marked) {
             (true, false) => counts.good += 1,
@@ -168,7 +179,7 @@ async fn counts(path: &str, codec: Codec, link: Link, most: u16) -> Counts {
 async fn late_datagrams_are_put_in_order_and_nothing_is_marked() {
     for (path, codec) in [("h264", Codec::H264), ("jpeg", Codec::MJPEG)] {
         let counts = counts(path, codec, Link { lost: 0, late: 10, seed: 1 }, 100).await;
-        assert_eq!((counts.good, counts.missing), (101, 0), "{path}: {counts:?}");
+        assert_eq!((counts.good, counts.missing, counts.packets.1), (101, 0, 0), "{path}: {counts:?}");
     }
 }
 
@@ -177,6 +188,7 @@ async fn of_h264_no_damaged_picture_passes_and_no_good_one_is_marked() {
     let counts = counts("h264", Codec::H264, Link { lost: 4, late: 5, seed: 2 }, 300).await;
     assert_eq!((counts.damaged_but_not_marked, counts.good_but_marked), (0, 0), "{counts:?}");
     assert!(counts.good > 50 && counts.damaged > 20, "{counts:?}");
+    assert!((2.0..6.0).contains(&counts.lost()), "{counts:?}");
 }
 
 #[tokio::test]
@@ -184,6 +196,7 @@ async fn of_h265_no_damaged_picture_passes_and_no_good_one_is_marked() {
     let counts = counts("h265", Codec::HEVC, Link { lost: 4, late: 5, seed: 3 }, 300).await;
     assert_eq!((counts.damaged_but_not_marked, counts.good_but_marked), (0, 0), "{counts:?}");
     assert!(counts.good > 50 && counts.damaged > 20, "{counts:?}");
+    assert!((2.0..6.0).contains(&counts.lost()), "{counts:?}");
 }
 
 #[tokio::test]
