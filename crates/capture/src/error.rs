@@ -132,7 +132,7 @@ impl Error {
             _ => error.what(),
         };
         let mut made = Self::new(kind, url, what);
-        made.0.hint = error.hint().map(str::to_owned);
+        made.0.hint = error.hint().map(str::to_owned).or_else(|| source::doctor::advice_beside(error, url));
         made.0.cause = Some(error.clone());
         if let E::Timeout { phase, .. } = error {
             made.0.phase = Some(*phase);
@@ -155,7 +155,7 @@ impl Error {
 
     /// Of a wait that ended before the source could be opened again after `error`: its advice and its status.
     pub(crate) fn because(mut self, error: &source::Error) -> Self {
-        self.0.hint = error.hint().map(str::to_owned);
+        self.0.hint = error.hint().map(str::to_owned).or_else(|| source::doctor::advice_beside(error, &self.0.url));
         self.0.cause = Some(error.clone());
         self
     }
@@ -223,5 +223,14 @@ mod tests {
         let expected = "rtsp://cam/x: no picture in time, while asking for the stream (3.00 s); is the camera busy, or the time-out too short?";
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.phase(), Some(Phase::Handshake));
+    }
+
+    #[test]
+    fn what_the_source_gives_no_advice_for_has_the_doctor_s() {
+        let cause = source::Error::Server { status: 453, what: "rtsp://cam/x answered 453 to DESCRIBE".into() };
+        for error in [Error::from_source("rtsp://cam/x", &cause), Error::closed("rtsp://cam/x").because(&cause)] {
+            assert!(error.hint().unwrap().contains("Close other programs that watch it"), "{error}");
+            assert!(error.to_string().ends_with(error.hint().unwrap()), "{error}");
+        }
     }
 }

@@ -34,11 +34,13 @@ pub enum Failure {
     NotBuiltIn,
 }
 
-/// The error, with the URL in front unless it names the place itself.
+/// The error, with the URL in front unless it names the place itself, and what the doctor advises behind
+/// it unless it advises something itself.
 fn told(url: &str, error: &source::Error) -> String {
     let place = url.split_once("://").map_or(url, |(_, rest)| rest);
     let place = place.rsplit_once('@').map_or(place, |(_, rest)| rest).split(['/', '?']).next().unwrap_or(place);
-    let error = error.to_string();
+    let advice = source::doctor::advice_beside(error, url).map(|advice| format!("; {advice}")).unwrap_or_default();
+    let error = format!("{error}{advice}");
     match !place.is_empty() && error.contains(place) || error.contains(url) {
         true => error,
         false => format!("{url}: {error}"),

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 /// What the command line calls it, and what it is here.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 10] = [
     ("--allow-exec allows it, or allow_exec = true for this source in headwater.toml", "allow_exec=True allows it"),
     ("--redirects-inside", "redirects_inside=True"),
     ("--insecure", "tls_verify=False"),
     ("(--tls-ca)", "(tls_verify=\"FILE.pem\")"),
     ("--user and --password", "user= and password="),
     ("by --ffmpeg", "by options="),
+    ("--transport tcp", "transport=\"tcp\""),
+    ("--transport udp", "transport=\"udp\""),
     ("--transport", "transport="),
     ("; --capture FILE makes one", "; `headwater probe --capture FILE` makes one"),
 ];

@@ -22,7 +22,7 @@ use crate::{About, Error, Options, Recording, State, Stop, Supervisor, on_thread
 pub use codes::CODES;
 pub use health::Health;
 pub use steps::Step;
-pub use verdict::Verdict;
+pub use verdict::{Verdict, advice_beside};
 
 /// How something is found.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

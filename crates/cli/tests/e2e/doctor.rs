@@ -143,3 +143,21 @@ fn the_dialogue_is_shown_without_the_password() {
     }
     assert!(!text.contains("hunter2"), "{text}");
 }
+
+/// Who has only asked for pictures is told what to do as well as who asks the doctor.
+#[test]
+fn the_other_commands_advise_what_the_doctor_does() {
+    let camera = says("RTSP/1.0 453 Not Enough Bandwidth\nCSeq: 1\n\n");
+    let url = camera.url().replace("http://", "rtsp://");
+    let (_, json) = examine(&url, "1s");
+    let advice = json["verdicts"][0]["advice"].as_str().unwrap().to_lowercase();
+    let file = folder("advised").join("out");
+    let file = |extension| file.with_extension(extension).to_str().unwrap().to_owned();
+    for args in [vec!["probe"], vec!["grab", "-o", &file("jpg")], vec!["record", "-o", &file("mkv")]] {
+        let output = run(headwater().args(&args).args(["--timeout", "2s", &url]));
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", output.err);
+        let said = output.err.to_lowercase();
+        assert!(said.contains("453 not enough bandwidth"), "{args:?}: {}", output.err);
+        assert!(said.contains(advice.trim_end_matches('.')), "{args:?}: {}", output.err);
+    }
+}

@@ -39,6 +39,37 @@ pub(super) fn of_error(error: &Error, url: &str) -> Verdict {
     }
 }
 
+/// Verdicts whose advice goes with the sentence of an error that gives none itself.
+const BESIDE: &[&str] = &[
+    "camera-busy",
+    "camera-fault",
+    "camera-refuses",
+    "redirects-on",
+    "no-video",
+    "encrypted",
+    "no-decoder",
+    "no-protocol",
+    "not-decodable",
+    "file-no-video",
+];
+
+/// What a doctor advises after `error` of a source at `url`, to stand behind its sentence; nothing where that
+/// says what to do itself ([`Error::hint`], or a question in it), and where there is nothing to do.
+#[must_use]
+pub fn advice_beside(error: &Error, url: &str) -> Option<String> {
+    let text = error.to_string();
+    // Not of a protocol's own faults, which only its name stands before.
+    let is_known = error.status().is_some() || !matches!(error, Error::Server { .. });
+    let is_bare = error.hint().is_none() && is_known && !text.contains(['?', ';']);
+    let Verdict { code, advice, .. } = of_error(error, url);
+    if !is_bare || !BESIDE.contains(&code) {
+        return None;
+    }
+    let mut letters = advice.trim_end_matches('.').chars();
+    let (first, rest) = (letters.next()?, letters.as_str());
+    Some(format!("{}{rest}", first.to_lowercase()))
+}
+
 fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
     // A port is not a status.
     let has_status = |status: &str| text.split(|c: char| c != ':' && !c.is_alphanumeric()).any(|word| word == status);
@@ -320,6 +351,28 @@ mod tests {
             assert_eq!((verdict.code, verdict.outcome), (expected, Outcome::Bad), "{error}");
             assert!(!verdict.advice.is_empty(), "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_that_does_not_say_what_to_do_gets_the_advice_beside_it() {
+        let what = |text: &str| text.to_owned();
+        let busy =
+            Error::Server { status: 453, what: what("rtsp://cam/x answered 453 Not Enough Bandwidth to DESCRIBE") };
+        let advice = advice_beside(&busy, "rtsp://cam/x").unwrap();
+        assert!(advice.starts_with("the camera has no place for one more. Close other programs"), "{advice}");
+        assert!(!advice.ends_with('.'), "{advice}");
+        for (error, has) in [
+            (Error::Server { status: 415, what: what("rtsp://cam/x answered 415 to DESCRIBE") }, true),
+            (Error::Server { status: 0, what: what("onvif://cam: the answer is a fault") }, false),
+            (Error::Server { status: 0, what: what("srt://cam: the call is turned down; is streamid right?") }, false),
+            (Error::NotFound { status: 404, what: what("rtsp://cam/x answered 404 to DESCRIBE") }, false),
+            (Error::NotVideo { what: what("no video track: only pcmu in the description"), page: false }, true),
+            (Error::Broken { what: what("cannot start a thread: none is left") }, false),
+            (Error::Ended { what: None }, false),
+        ] {
+            assert_eq!(advice_beside(&error, "rtsp://cam/x").is_some(), has, "{error}");
+        }
+        assert!(BESIDE.iter().all(|code| CODES.iter().any(|(known, _)| known == code)));
     }
 
     #[test]
