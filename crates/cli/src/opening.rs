@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::args::{size, time};
 use crate::exit::Failure;
@@ -97,9 +97,9 @@ pub struct Opening {
     ///
     /// auto is TCP, then UDP where the camera refuses that; udp goes back to TCP where the camera
     /// refuses it or nothing comes; http is RTSP in HTTP.
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Transport::Auto, help_heading = CONNECTION)]
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = transport(), help_heading = CONNECTION)]
     #[arg(hide_possible_values = true)]
-    pub transport: Transport,
+    pub transport: source::Transport,
     /// Time between single pictures
     ///
     /// At least so long from one request to the next, of a URL that gives one picture at a time;
@@ -133,29 +133,13 @@ pub struct Opening {
     pub capture_size: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Transport {
-    /// TCP, then UDP where the camera refuses that
-    Auto,
-    Tcp,
-    /// UDP, then TCP where the camera refuses that or nothing comes
-    Udp,
-    /// RTSP in HTTP
-    Http,
-}
-
 impl Opening {
     /// As options of a source that is read once and not repeated.
     pub fn options(&self) -> Result<source::Options, Failure> {
         Ok(source::Options {
             poll: self.poll,
             gap_timeout: self.gap_timeout,
-            transport: match self.transport {
-                Transport::Auto => source::Transport::Auto,
-                Transport::Tcp => source::Transport::Tcp,
-                Transport::Udp => source::Transport::Udp,
-                Transport::Http => source::Transport::Http,
-            },
+            transport: self.transport,
             streams: self.streams.clone(),
             allow_exec: self.allow_exec,
             libav: self.libav.clone(),
@@ -164,6 +148,11 @@ impl Opening {
             ..self.reaching.options()?
         })
     }
+}
+
+fn transport() -> impl TypedValueParser<Value = source::Transport> {
+    let names = source::Transport::NAMED.map(|(name, _)| name);
+    PossibleValuesParser::new(names).map(|name| source::Transport::from_name(&name).unwrap_or_default())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -60,7 +60,7 @@ impl Sources {
         for source in wanted {
             match options(source) {
                 Ok(options) => understood.push((source, options)),
-                Err(problem) => problems.push(problem),
+                Err(found) => problems.extend(found),
             }
         }
         if problems.is_empty() { Ok(Renewal(understood)) } else { Err(problems) }
@@ -73,44 +73,7 @@ impl Sources {
 
 /// What can never be opened, and why, all of each; and what nobody will see as it stands.
 pub(crate) fn unserved(wanted: &[::config::Source]) -> Vec<Problem> {
-    wanted.iter().flat_map(|source| [all_wrong(source), in_vain(source)].concat()).collect()
-}
-
-/// All that is wrong with a source, where [`options`] tells the first of it.
-fn all_wrong(source: &::config::Source) -> Vec<Problem> {
-    let Err(first) = options(source) else { return Vec::new() };
-    let plain = || ::config::Source {
-        name: source.name.clone(),
-        line: source.line,
-        url: "pattern:".into(),
-        ..::config::Source::default()
-    };
-    let aspects = [
-        ::config::Source { streams: source.streams.clone(), ..plain() },
-        ::config::Source { headers: source.headers.clone(), ..plain() },
-        ::config::Source { proxy: source.proxy.clone(), ..plain() },
-        ::config::Source { tls_pin: source.tls_pin.clone(), ..plain() },
-        ::config::Source {
-            record: source.record.clone(),
-            record_segment: source.record_segment,
-            record_keep: source.record_keep.clone(),
-            ..plain()
-        },
-        plain(),
-        // By a name that is none the address could not be looked at.
-        ::config::Source { url: source.url.clone(), name: "x".into(), ..plain() },
-    ];
-    let mut problems = vec![first];
-    for problem in aspects.iter().filter_map(|aspect| options(aspect).err()) {
-        let message = match problem.message.strip_prefix("x: ") {
-            Some(rest) => format!("{}: {rest}", source.name),
-            None => problem.message,
-        };
-        if problems.iter().all(|known| known.message != message) {
-            problems.push(Problem { message, ..problem });
-        }
-    }
-    problems
+    wanted.iter().flat_map(|source| [options(source).err().unwrap_or_default(), in_vain(source)].concat()).collect()
 }
 
 /// What a source can be opened with, but not as it stands.
@@ -190,11 +153,13 @@ fn wrong(source: &::config::Source, message: String) -> Problem {
     Problem { line: source.line, severity: ::config::Severity::Error, message }
 }
 
-/// As whom and in what words its server is asked, and whom it has to prove to be.
-///
-/// # Errors
-/// When it can never be.
-fn access(source: &::config::Source) -> Result<source::Access, Problem> {
+/// What came out, or nothing where that is one problem more.
+fn noted<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// As whom and in what words its server is asked, and whom it has to prove to be, as far as that can be meant.
+fn access(source: &::config::Source, problems: &mut Vec<Problem>) -> source::Access {
     let bad = |key: &'static str| {
         move |error: source::Error| wrong(source, format!("{}: {key}: {}", source.name, error.what()))
     };
@@ -205,33 +170,34 @@ fn access(source: &::config::Source) -> Result<source::Access, Problem> {
     };
     for header in &source.headers {
         let (name, value) = header.split_once(':').unwrap_or((header, ""));
-        access.headers.add(name.trim(), value).map_err(bad("headers"))?;
+        noted(access.headers.add(name.trim(), value).map_err(bad("headers")), problems);
     }
     if let Some(proxy) = &source.proxy {
-        access.proxy = proxy.parse().map_err(bad("proxy"))?;
+        access.proxy = noted(proxy.parse().map_err(bad("proxy")), problems).unwrap_or_default();
     }
     access.trust = match (&source.tls_pin, &source.tls_ca, source.insecure) {
-        (Some(pin), ..) => source::Trust::Pin(pin.parse().map_err(bad("tls_pin"))?),
+        (Some(pin), ..) => {
+            let pin = noted(pin.parse().map_err(bad("tls_pin")), problems);
+            pin.map_or(source::Trust::System, source::Trust::Pin)
+        }
         (_, Some(file), _) => source::Trust::File(file.clone()),
         (_, _, true) => source::Trust::Anybody,
         _ => source::Trust::System,
     };
-    Ok(access)
+    access
 }
 
 /// How a source of a configuration is opened.
 ///
 /// # Errors
-/// When it can never be.
-fn options(source: &::config::Source) -> Result<source::Options, Problem> {
-    let usual = source::Options::default();
-    let streams = match &source.streams {
-        Some(rule) => rule.parse().map_err(|error| wrong(source, format!("{}: streams: {error}", source.name)))?,
-        None => usual.streams.clone(),
-    };
-    let access = access(source)?;
+/// All that is wrong with it, when it can never be.
+fn options(source: &::config::Source) -> Result<source::Options, Vec<Problem>> {
+    let (usual, mut problems) = (source::Options::default(), Vec::new());
+    let rule = source.streams.as_ref().and_then(|rule| {
+        noted(rule.parse().map_err(|error| of_source(source, &format!("streams: {error}"))), &mut problems)
+    });
     let options = source::Options {
-        access,
+        access: access(source, &mut problems),
         poll: source.poll.unwrap_or(usual.poll),
         open_timeout: source.timeout.unwrap_or(usual.open_timeout),
         gap_timeout: source.gap_timeout.unwrap_or(usual.gap_timeout),
@@ -239,7 +205,7 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
         always_on: source.always_on,
         repeat_files: !source.once,
         transport: source.transport.as_deref().and_then(source::Transport::from_name).unwrap_or_default(),
-        streams,
+        streams: rule.unwrap_or_else(|| usual.streams.clone()),
         manners: source::Manners {
             connections: source.host_connections.map(usize::from),
             apart: source.host_rate.map_or(usual.manners.apart, |rate| Duration::from_secs(1) / u32::from(rate.max(1))),
@@ -249,13 +215,13 @@ fn options(source: &::config::Source) -> Result<source::Options, Problem> {
         webcam: source.webcam.clone(),
         libav: source.ffmpeg.clone(),
         record: crate::paths::record(source.file.clone(), source.file_max_size, false),
-        files: Said::from(source).files().map_err(|error| of_source(source, &error))?,
+        files: noted(Said::from(source).files().map_err(|error| of_source(source, &error)), &mut problems).flatten(),
         sound_alone: true,
         ..usual
     };
-    check_name(&source.name).map_err(|error| wrong(source, error.to_string()))?;
-    Supervisor::check(&source.url, &options).map_err(|error| of_source(source, &error))?;
-    Ok(options)
+    noted(check_name(&source.name).map_err(|error| wrong(source, error.to_string())), &mut problems);
+    noted(Supervisor::check(&source.url, &options).map_err(|error| of_source(source, &error)), &mut problems);
+    if problems.is_empty() { Ok(options) } else { Err(problems) }
 }
 
 #[cfg(test)]
@@ -288,7 +254,7 @@ mod tests {
         let mut said =
             ::config::Source { name: "front".into(), url: "https://10.0.0.5/a.jpg".into(), ..Default::default() };
         change(&mut said);
-        options(&said).map_err(|problem| problem.message)
+        options(&said).map_err(|problems| problems.into_iter().map(|problem| problem.message).collect())
     }
 
     #[test]
