@@ -1,11 +1,13 @@
 //! H.264 (RFC 6184) and H.265 (RFC 7798), as cameras send them.
 //!
 //! A unit ends at its marker, or where the time changes, or at the delimiter of the next one, but
-//! never before it has a slice: parameter sets and messages go with the picture behind them, whatever marker and
+//! never before it has a slice, and not at the first marker of a camera that may set one on every slice
+//! ([`Nals::is_holding`]): parameter sets and messages go with the picture behind them, whatever marker and
 //! time they have. Every point at which a decoder can start begins with the parameter sets, wherever they
 //! were sent; delimiters and filling are left out. Start codes in payloads are start codes.
 
 mod fragment;
+mod markers;
 
 use std::collections::VecDeque;
 
@@ -14,6 +16,7 @@ use media::nal::{Role, START_CODE, Syntax, units};
 use memchr::memmem;
 
 use self::fragment::Edges;
+use self::markers::{Markers, begin_of};
 use super::Rtp;
 use super::sets::Sets;
 
@@ -96,8 +99,7 @@ pub struct Nals {
     changed: bool,
     /// The time of a picture that ended at its marker.
     marked: Option<u32>,
-    /// Markers are set within pictures, too.
-    has_false_markers: bool,
+    markers: Markers,
     /// How large units were, those with [`Start`] and those without.
     room: [usize; 2],
     out: VecDeque<Picture>,
@@ -135,7 +137,7 @@ impl Nals {
             lost: false,
             changed: false,
             marked: None,
-            has_false_markers: false,
+            markers: Markers::default(),
             room: [FIRST_ROOM; 2],
             out: VecDeque::new(),
         }
@@ -175,7 +177,15 @@ impl Nals {
 
     /// Ends what a packet does not belong to. What is wrong with that says nothing of the packet.
     fn end_before(&mut self, packet: &Rtp<'_>, is_lossy: bool) -> Result<(), &'static str> {
-        if is_lossy || self.place != Place::Within || packet.timestamp == self.timestamp {
+        if is_lossy || packet.timestamp == self.timestamp {
+            return Ok(());
+        }
+        let was_released = self.place == Place::Between && self.marked == Some(self.timestamp);
+        if was_released || self.is_holding() {
+            self.saw_end();
+            self.place = Place::Between;
+        }
+        if self.place != Place::Within {
             return Ok(());
         }
         let ended = match self.edges.is_open() {
@@ -202,10 +212,13 @@ impl Nals {
             self.marked = None;
         }
         if self.place == Place::Skipping && is_same {
-            if packet.marker && !self.has_false_markers {
+            if packet.marker && self.markers != Markers::Slices {
                 self.place = Place::Between;
             }
             return Ok(());
+        }
+        if self.place == Place::Within && is_same {
+            self.saw_slice_end();
         }
         self.place = Place::Within;
         self.timestamp = packet.timestamp;
@@ -213,21 +226,11 @@ impl Nals {
         if packet.marker {
             match self.place {
                 Place::Within => self.mark(),
-                Place::Skipping if !self.has_false_markers => self.place = Place::Between,
+                Place::Skipping if self.markers != Markers::Slices => self.place = Place::Between,
                 _ => {}
             }
         }
         Ok(())
-    }
-
-    /// The packet was the last one of its picture, if it can be.
-    fn mark(&mut self) {
-        if self.data.is_empty() || self.has_false_markers {
-            return;
-        }
-        self.finish();
-        self.marked = Some(self.timestamp);
-        self.place = Place::Between;
     }
 
     fn payload(
@@ -335,6 +338,9 @@ impl Nals {
     /// A whole unit in one piece.
     fn put(&mut self, unit: &[u8]) -> Result<(), &'static str> {
         let role = self.syntax.role(unit);
+        if self.is_holding() && matches!(role, Role::Set(_) | Role::Delimiter | Role::Message) {
+            self.saw_end();
+        }
         match role {
             _ if unit.len() < self.syntax.header() => return Ok(()),
             Role::Filling => return Ok(()),
@@ -372,17 +378,16 @@ impl Nals {
 
     /// A slice begins; the first one brings with it what has to stand before it.
     fn begin_slice(&mut self, head: &[u8], body: &[u8]) -> Result<(), &'static str> {
+        let (slice, begun) = begin_of(self.syntax, head, body);
+        self.saw_slice(begun);
         if self.data.is_empty() {
             if self.out.len() >= MOST_ENDING {
                 return Err(TOO_MANY);
             }
-            // As much of it as is looked at: the header, and the byte behind it.
-            let mut slice = [0; 3];
-            slice.iter_mut().zip(head.iter().chain(body)).for_each(|(to, from)| *to = *from);
-            self.begun = self.syntax.begins_picture(&slice);
+            self.begun = begun;
             if !self.begun && self.marked == Some(self.timestamp) {
                 // The marker was not the last packet's.
-                self.has_false_markers = true;
+                self.markers = Markers::Slices;
                 return Err("it is of a picture that has ended at a marker");
             }
             self.start = match () {
@@ -432,6 +437,9 @@ impl Nals {
     /// The picture that has begun is none; parameter sets that were whole stay.
     fn give_up(&mut self) {
         self.lost = true;
+        if self.is_holding() {
+            self.markers = Markers::Unknown;
+        }
         self.data = BytesMut::new();
         self.front.clear();
         self.recovers = false;

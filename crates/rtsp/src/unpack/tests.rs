@@ -2,6 +2,8 @@ use media::nal::{START_CODE, Syntax};
 
 use super::*;
 
+mod markers;
+
 const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 3, 0xc5, 0x68];
 const PPS: &[u8] = &[0x68, 0xcb, 0x8c, 0xb2];
 const IDR: &[u8] = &[0x65, 0x88, 0x84, 0x21];
@@ -45,6 +47,9 @@ fn run(syntax: Syntax, known: &[u8], sent: &[Sent]) -> (Vec<Picture>, usize) {
         bad += usize::from(nals.handle(&rtp, std::mem::take(&mut lost)).is_err());
         pictures.extend(std::iter::from_fn(|| nals.poll()));
     }
+    // Nothing follows.
+    nals.release();
+    pictures.extend(nals.poll());
     (pictures, bad)
 }
 
@@ -116,24 +121,11 @@ fn without_markers_the_next_time_ends_a_picture() {
 }
 
 #[test]
-fn markers_on_every_slice_are_found_out() {
-    let mut sent = vec![packet(1, true, IDR), packet(1, true, REST)];
-    for time in 2..6 {
-        sent.extend([packet(time, true, INTER), packet(time, true, REST_OF_INTER)]);
-    }
-    let (pictures, bad) = run(Syntax::H264, &annex_b(&[SPS, PPS]), &sent);
-    let found: Vec<_> = pictures.iter().map(|picture| (&picture.data[..], picture.lost)).collect();
-    let (first, whole) = (annex_b(&[SPS, PPS, IDR]), annex_b(&[INTER, REST_OF_INTER]));
-    assert_eq!(bad, 1);
-    assert_eq!(found, [(&first[..], false), (&whole, true), (&whole, false), (&whole, false)]);
-}
-
-#[test]
 fn what_is_not_whole_does_not_come_out_and_is_told() {
     let big = [&[0x41, 0x9a][..], &[7; 40]].concat();
     let parts = fragments(&big, 10);
     for missing in 0..parts.len() {
-        let mut sent = vec![packet(1, true, IDR)];
+        let mut sent = vec![packet(0, true, IDR), packet(1, true, INTER)];
         sent.extend(parts.iter().enumerate().map(|(at, part)| match at == missing {
             true => Lost,
             false => packet(2, at == parts.len() - 1, part),
@@ -141,13 +133,14 @@ fn what_is_not_whole_does_not_come_out_and_is_told() {
         sent.extend([packet(3, true, INTER), packet(4, true, INTER)]);
         let (pictures, bad) = run(Syntax::H264, &[], &sent);
         let found: Vec<_> = pictures.iter().map(|picture| (picture.timestamp, picture.lost)).collect();
-        assert_eq!((found, bad), (vec![(1, false), (3, true), (4, false)], 0), "without part {missing}");
+        assert_eq!((found, bad), (vec![(0, false), (1, false), (3, true), (4, false)], 0), "without part {missing}");
     }
     // The begin of a picture that comes in slices: the rest shows that it is one.
-    let (pictures, _) =
-        run(Syntax::H264, &[], &[packet(1, true, IDR), Lost, packet(2, true, REST_OF_INTER), packet(3, true, INTER)]);
+    let before = [packet(0, true, IDR), packet(1, true, INTER)];
+    let sent = before.into_iter().chain([Lost, packet(2, true, REST_OF_INTER), packet(3, true, INTER)]);
+    let (pictures, _) = run(Syntax::H264, &[], &sent.collect::<Vec<_>>());
     let found: Vec<_> = pictures.iter().map(|picture| (picture.lost, picture.begun)).collect();
-    assert_eq!(found, [(false, true), (true, false), (false, true)]);
+    assert_eq!(found, [(false, true), (false, true), (true, false), (false, true)]);
 }
 
 #[test]
@@ -286,7 +279,7 @@ fn h265_comes_out_of_aggregates_and_fragments_with_and_without_order() {
         for (number, (timestamp, marker, payload)) in sent.iter().enumerate() {
             let rtp = rtp(number as u16, *timestamp, *marker, payload);
             assert_eq!(nals.handle(&rtp, false), Ok(()));
-            pictures.extend(nals.poll());
+            pictures.extend(std::iter::from_fn(|| nals.poll()));
         }
         let found: Vec<_> = pictures.iter().map(|picture| (picture.start, picture.leading)).collect();
         assert_eq!(found, [(Start::Key, false), (Start::Open, false), (Start::No, true)]);

@@ -53,7 +53,12 @@ impl Clocks {
     pub(super) fn place(&mut self, stream: usize, at: Timestamp, now: Instant) -> Timestamp {
         let (then, zero) = *self.first.get_or_insert((now, at));
         let shift = *self.streams[stream].shift.get_or_insert_with(|| {
-            let off = (zero + now.saturating_duration_since(then)).as_nanos().saturating_sub(at.as_nanos());
+            // What was held came before what is there already.
+            let zero = match now >= then {
+                true => zero + (now - then),
+                false => zero - (then - now),
+            };
+            let off = zero.as_nanos().saturating_sub(at.as_nanos());
             if u128::from(off.unsigned_abs()) > LIKELY.as_nanos() { off } else { 0 }
         });
         Timestamp::from_nanos(at.as_nanos().saturating_add(shift))

@@ -29,6 +29,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{interval_at, sleep, sleep_until, timeout};
 
 use self::ears::Ears;
@@ -272,6 +273,8 @@ enum Event {
     /// The camera reads no more of a POST.
     HungUp,
     Late,
+    /// Nothing has followed a picture.
+    Unfollowed,
     Report,
 }
 
@@ -294,12 +297,16 @@ impl Pass {
                 // Clients pass over what comes before they know that they play.
                 let is_playing = self.talk.waits_for() != Some("PLAY");
                 let late = waiting.map(|since| since + ANSWER);
+                // What follows may be here already, behind datagrams that are waited for.
+                let held = self.intake.as_ref().and_then(Intake::poll_timeout);
+                let held = held.filter(|(_, channel)| !self.ears.is_waiting(*channel)).map(|(due, _)| due);
                 let event = tokio::select! {
                     result = self.line.wire.read_buf(&mut came) => Event::Camera(result),
                     result = client.read_buf(&mut asked) => Event::Client(result),
                     () = self.ears.hear(&mut self.out), if is_playing => Event::Datagrams,
                     () = sleep_until(late.unwrap_or_else(Instant::now).into()), if late.is_some() => Event::Late,
                     () = hung_up(&mut self.line.up) => Event::HungUp,
+                    () = due(held), if held.is_some() => Event::Unfollowed,
                     _ = reports.tick(), if self.talk.plays => Event::Report,
                 };
                 match event {
@@ -334,6 +341,10 @@ impl Pass {
                         verdict?;
                     }
                     Event::Camera(end) => {
+                        if let (Ok(_), Some(intake)) = (&end, &mut self.intake) {
+                            // It has said all that it wanted to.
+                            intake.handle_timeout();
+                        }
                         if matches!(self.talk.waits_for(), Some("GET_PARAMETER" | "SET_PARAMETER")) {
                             shy::remember(&self.place);
                         }
@@ -350,6 +361,13 @@ impl Pass {
                         waiting = None;
                     }
                     Event::Late => self.talk.answer_ourselves(),
+                    Event::Unfollowed => {
+                        if let Some(intake) = &mut self.intake {
+                            intake.handle_timeout();
+                        }
+                        self.count(0)?;
+                        continue;
+                    }
                     Event::Report => self.report().await,
                 }
             }
@@ -459,6 +477,12 @@ async fn hung_up(post: &mut Option<Post>) {
         Some(post) => post.hung_up().await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until then, and looks once more whether something has come.
+async fn due(at: Option<Instant>) {
+    sleep_until(at.unwrap_or_else(Instant::now).into()).await;
+    yield_now().await;
 }
 
 /// Takes in the framed packets that are whole; gives how many bytes they have.

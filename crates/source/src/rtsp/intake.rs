@@ -29,6 +29,9 @@ use crate::{About, Error, Sink};
 
 /// How long bad packets may come without a picture between them.
 const BAD_PATCH: Duration = Duration::from_secs(3);
+/// How long the first picture may wait for the packet behind it, which shows whether it was whole: as far as
+/// the next picture lies, where there are ten a second or more.
+const LONGEST_HOLD: Duration = Duration::from_millis(100);
 /// Keyframes in a row that bring other parameters of the same picture size: the stream
 /// has several sets with one number side by side.
 const MOST_CHANGES: u32 = 3;
@@ -76,6 +79,8 @@ pub(super) struct Intake {
     /// The pictures first; none before the camera plays.
     streams: Vec<Stream>,
     clocks: Clocks,
+    /// When the picture came that waits for the packet behind it.
+    held: Option<Instant>,
     /// As last declared.
     tracks: Vec<Track>,
     /// Of JPEG.
@@ -112,6 +117,7 @@ impl Intake {
             ended: Some(ended),
             streams: Vec::new(),
             clocks: Clocks::default(),
+            held: None,
             tracks: Vec::new(),
             size: None,
             lost: false,
@@ -148,6 +154,21 @@ impl Intake {
     /// Whether a whole picture has come since this was asked last.
     pub(super) fn had_picture(&mut self) -> bool {
         std::mem::take(&mut self.had_picture)
+    }
+
+    /// When [`Self::handle_timeout`] is due, and the channel on which a packet may come before.
+    pub(super) fn poll_timeout(&self) -> Option<(Instant, u8)> {
+        Some((self.held? + LONGEST_HOLD, self.streams.first()?.setup.channels.0))
+    }
+
+    /// Lets the picture go that waits, since nothing has followed it.
+    pub(super) fn handle_timeout(&mut self) {
+        if let (Some(arrived), Some(Stream { way: Way::Nals(nals), .. })) = (self.held.take(), self.streams.first_mut())
+        {
+            nals.release();
+            let done = self.pictures(0, arrived, arrived);
+            self.settle(done.map(|_| ()));
+        }
     }
 
     /// Takes a packet that came on a channel.
@@ -195,12 +216,10 @@ impl Intake {
         match &mut stream.way {
             Way::Nals(nals) => {
                 let taken = nals.handle(&rtp, is_lossy);
-                while let Way::Nals(nals) = &mut self.streams[place].way
-                    && let Some(picture) = nals.poll()
-                {
-                    let parameters = if picture.changed { nals.parameters() } else { None };
-                    self.picture(place, picture, parameters, now)?;
-                }
+                let is_holding = nals.is_holding();
+                let first = self.held.take().unwrap_or(now);
+                let next = self.pictures(place, first, now)?;
+                self.held = is_holding.then_some(next);
                 taken.or_else(|complaint| self.bad(place, complaint, now))
             }
             Way::Jpeg(assembler) => {
@@ -216,6 +235,18 @@ impl Intake {
                 Ok(())
             }
         }
+    }
+
+    /// The pictures that are whole; the first has come at `first`. Gives when one that is still there has.
+    fn pictures(&mut self, place: usize, first: Instant, now: Instant) -> Result<Instant, End> {
+        let mut arrived = first;
+        while let Way::Nals(nals) = &mut self.streams[place].way
+            && let Some(picture) = nals.poll()
+        {
+            let parameters = if picture.changed { nals.parameters() } else { None };
+            self.picture(place, picture, parameters, std::mem::replace(&mut arrived, now))?;
+        }
+        Ok(arrived)
     }
 
     /// A packet is no good; the next one may be.
@@ -344,7 +375,11 @@ impl Intake {
         if let Some(clock) = SenderClock::parse(packet) {
             self.clocks.report(place, clock);
         }
-        if place == 0 && is_bye(packet) { Err(Error::Ended { what: None }.into()) } else { Ok(()) }
+        if place == 0 && is_bye(packet) {
+            self.handle_timeout();
+            return Err(Error::Ended { what: None }.into());
+        }
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ mod numbered;
 mod odd;
 mod reported;
 mod secure;
+mod slices;
 mod support;
 mod table;
 #[path = "../common/tls_front.rs"]

@@ -23,6 +23,8 @@ pub enum Reply {
     Answer(u16, String, String),
     /// Bytes as they are.
     Raw(Vec<u8>),
+    /// The same, and no more.
+    Last(Vec<u8>),
     Silence,
     HangUp,
 }
@@ -153,6 +155,10 @@ async fn serve(
             let answer = match reply(&request) {
                 Reply::Answer(status, headers, body) => head(status, &request, &headers, &body),
                 Reply::Raw(bytes) => bytes,
+                Reply::Last(bytes) => {
+                    let _ = stream.write_all(&bytes).await;
+                    return;
+                }
                 Reply::Silence => continue,
                 Reply::HangUp => return,
             };

@@ -9,6 +9,7 @@ const PLACES: &[(&str, &str)] = &[
     ("verdicts/", "crates/source/tests/verdicts/"),
     ("gate/", "crates/source/src/rtsp/gate/"),
     ("http/tests/", "crates/source/src/http/tests/"),
+    ("unpack/", "crates/rtsp/src/unpack/"),
     ("unpack", "crates/rtsp/src/unpack/tests.rs"),
     // Behind another one of the same row.
     ("dialogue.rs", "crates/source/tests/rtsp_fake/dialogue.rs"),

@@ -2,7 +2,7 @@
 
 use media::nal::Syntax;
 
-use super::{ANOTHER, CUT, Nals, WITHIN};
+use super::{ANOTHER, CUT, Markers, Nals, WITHIN};
 
 /// Fragments of another unit without a first one: so many pictures in a row, and it is how they are
 /// sent by this camera.
@@ -82,7 +82,7 @@ impl Nals {
             self.more(body)?;
         }
         // The last packet of a picture has the last fragment, whether it says so or not.
-        if ends || marker && !self.has_false_markers { self.end() } else { Ok(()) }
+        if ends || marker && self.markers != Markers::Slices { self.end() } else { Ok(()) }
     }
 
     /// Something else begins before the last fragment of a unit: so it ends, where none is ever said to be

@@ -100,6 +100,11 @@ impl Ears {
         }
     }
 
+    /// Whether datagrams of a channel wait for one that is missing.
+    pub(super) fn is_waiting(&self, channel: u8) -> bool {
+        self.pairs.iter().any(|ear| ear.channels.0 == channel && ear.reorder.poll_timeout().is_some())
+    }
+
     /// Waits until something has come, and puts it into `out` in order, framed as interleaved
     /// data (RFC 2326 section 10.12). Cancel-safe.
     pub(super) async fn hear(&mut self, out: &mut Vec<u8>) {
