@@ -129,6 +129,7 @@ pub enum Command {
 }
 
 #[derive(clap::Args, Debug)]
+#[command(override_usage = "headwater serve [OPTIONS] [NAME=]URL...\n       headwater serve [OPTIONS] --file FILE")]
 #[command(after_help = format!("{}\n\n{SERVE_PAGES}", sources_short()))]
 #[command(after_long_help = format!("{SERVE_PAGES}\n\n{}", long_help(SERVE_EXAMPLES)))]
 pub struct Serve {

@@ -133,7 +133,9 @@ fn announce(config: &Config, server: &Server) {
     anstream::println!("{bold}{base}/{bold:#}  all pictures; {base}/status  what everything is doing");
     for source in &config.sources {
         let url = Redacted(&source.url);
-        if source::is_missing_file(&source.url) {
+        // One that is opened at once tells so itself.
+        let is_opened = source.options.always_on || source.options.record.is_some();
+        if !is_opened && source::is_missing_file(&source.url) {
             tracing::warn!("{}: {url}: there is no such file yet", source.name);
         }
         if source.url.starts_with("exec:") && !source.options.allow_exec {

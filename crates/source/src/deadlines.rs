@@ -28,7 +28,8 @@ pub(crate) async fn overdue(progress: &Progress, options: &Options) -> Error {
         }
         let left = (began + options.open_timeout).saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Error::Timeout { phase: progress.current_phase(), after: options.open_timeout, tried: None };
+            let (phase, after) = (progress.current_phase(), options.open_timeout);
+            return Error::Timeout { phase, after, tried: progress.silence() };
         }
         let _ = timeout(left, progress.live.notified()).await;
     }

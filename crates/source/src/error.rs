@@ -42,7 +42,7 @@ const CREDENTIALS: &str = "check user and password, given as in //USER:PASSWORD@
 const HOST: &str = "is the camera on, and are host and port right?";
 const SLOW: &str = "is the camera busy, or the time-out too short?";
 const PAGE: &str = "the URL of the page is not the URL of the stream";
-const RECORD: &str = "see --record, or File in ffserver.conf";
+const RECORD: &str = "see --record, file in headwater.toml, or File in ffserver.conf";
 const PLUG: &str = "plug it in again";
 const MANY: &str = "ask for the source's own, or try again later";
 

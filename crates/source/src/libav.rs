@@ -56,8 +56,6 @@ mod tell;
 pub(crate) const ANALYZE: Duration = Duration::from_secs(2);
 /// Pictures in a row of a webcam that may have come in pieces.
 const MOST_TORN: u32 = 100;
-/// Within which time a call by SRT is turned down by whoever is there; nobody is waited for longer.
-const TURNED_DOWN: Duration = Duration::from_secs(1);
 /// The port of RTMP.
 const RTMP_PORT: u16 = 1935;
 /// After which time without an answer it is looked at whether a server of RTMP takes connections.
@@ -194,7 +192,7 @@ async fn look(there: Option<Location>, sink: &Sink) {
     tokio::time::sleep(LOOK).await;
     let Ok(addresses) = dial::resolve(&there.host, there.port.unwrap_or(RTMP_PORT)).await else { return };
     if dial::connect(&there.host, addresses).await.is_ok() {
-        sink.takes_connections();
+        sink.takes_connections(tell::UNSENT);
     }
 }
 
@@ -350,23 +348,11 @@ fn open(way: &Way, stop: &Stop) -> Result<Input, Error> {
     input.map_err(|error| match (way.protocol, &error) {
         // And not a port to wait at that cannot be had.
         ("srt", ffmpeg::Error::Other { detail: Some(detail), .. }) if detail.contains("Connection to ") => {
-            untaken(&way.url, began.elapsed())
+            tell::untaken(&way.url, began.elapsed())
         }
+        (protocol, _) if protocol.starts_with("rtmp") => tell::rtmp(&way.url, error),
         _ => way.explain(error),
     })
-}
-
-/// Why nobody has taken a call by SRT that was given up after `waited`. The library says the same of
-/// nobody there as of somebody who turns us down, and only the latter comes at once.
-fn untaken(url: &str, waited: Duration) -> Error {
-    let place = Redacted(url);
-    match waited < TURNED_DOWN {
-        true => Error::Server {
-            status: 0,
-            what: format!("{place}: the call is turned down; are passphrase and streamid right?"),
-        },
-        false => Error::Unreachable { what: format!("{place}: nothing answers, timed out after {waited:.1?}") },
-    }
 }
 
 /// Reads `input` into `sink` until it ends, fails, or nobody wants it.
@@ -581,20 +567,5 @@ pub(crate) fn explain(url: &str, error: ffmpeg::Error) -> Error {
             Error::Setting { what, hint: "stop what listens there, or choose another port".into() }
         }
         _ => Error::Broken { what },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_call_that_nobody_takes_is_told_from_one_that_is_turned_down() {
-        let url = "srt://cam:9000?passphrase=hunter2hunter2";
-        let silent = untaken(url, Duration::from_secs(3));
-        assert!(matches!(&silent, Error::Unreachable { what } if what.contains("timed out after 3.0s")), "{silent}");
-        let turned_down = untaken(url, Duration::from_millis(50));
-        assert!(matches!(&turned_down, Error::Server { what, .. } if what.contains("passphrase and streamid right")));
-        assert!(!format!("{silent} {turned_down}").contains("hunter2"));
     }
 }

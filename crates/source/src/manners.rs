@@ -135,8 +135,7 @@ impl Host {
                     return Ok(place);
                 }
                 Turn::Never => {
-                    let what =
-                        format!("{} has refused this user and password to other sources, {NOT_AGAIN}", self.name);
+                    let what = format!("{} has refused this user and password before, {NOT_AGAIN}", self.name);
                     return Err(Error::Unauthorized { status: 0, what });
                 }
                 Turn::At(at) => tokio::select! {

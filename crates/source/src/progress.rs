@@ -80,6 +80,8 @@ struct Recent {
     held: bool,
     /// Why pictures are asked for less often than was wanted.
     held_back: Option<String>,
+    /// What it means if nothing comes.
+    silence: Option<&'static str>,
 }
 
 /// A connection that waits for a reader, which is not the source's fault.
@@ -136,6 +138,7 @@ impl Progress {
         let mut recent = self.recent();
         recent.monitor.restart();
         recent.held_back = None;
+        recent.silence = None;
         recent.forget();
         drop(recent);
         self.journal().restart(Instant::now());
@@ -199,8 +202,15 @@ impl Progress {
         self.recent().held_back = why;
     }
 
-    /// The other side takes connections: it is its answer that is waited for.
-    pub(crate) fn takes_connections(&self) -> bool {
+    /// What it means that nothing came, if that is known.
+    pub(crate) fn silence(&self) -> Option<String> {
+        self.recent().silence.map(str::to_owned)
+    }
+
+    /// The other side takes connections: it is its answer that is waited for, and `silence` is what it
+    /// means if none comes.
+    pub(crate) fn takes_connections(&self, silence: &'static str) -> bool {
+        self.recent().silence = Some(silence);
         self.current_phase() == Phase::Connect && self.phase(Phase::Handshake)
     }
 

@@ -139,9 +139,9 @@ impl Sink {
     }
 
     /// The other side is known to take connections, so that what it keeps us waiting for is its
-    /// answer: for what opens its connection where nobody sees it.
-    pub(crate) fn takes_connections(&self) {
-        if self.with(|door| door.progress.takes_connections()) == Some(true) {
+    /// answer: for what opens its connection where nobody sees it. `silence` is what it means if none comes.
+    pub(crate) fn takes_connections(&self, silence: &'static str) {
+        if self.with(|door| door.progress.takes_connections(silence)) == Some(true) {
             self.line.note(&Note::Phase(Phase::Handshake));
         }
     }

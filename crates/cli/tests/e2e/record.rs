@@ -254,6 +254,8 @@ fn a_relay_records_what_its_configuration_says_and_completes_the_last_file_at_it
     std::fs::write(&file, text).unwrap();
     let mut server = Server::start(["--file", file.to_str().unwrap()]);
     eventually("three files", || (files(&folder).len() >= 3).then_some(()));
+    let past = server.get("/cam.mjpeg?buffer=5");
+    assert!(past.status == 404 && past.text().contains("it is recorded in files"), "{}", past.text());
     let status = server.source("cam");
     assert!(status["files"]["written"].as_u64().unwrap() > 20, "{status:#}");
     assert!(server.get("/metrics").text().contains("headwater_files_packets_total{source=\"cam\"}"));

@@ -5,7 +5,8 @@ use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use crate::harness::clips::{FRAMES, MJPEG};
-use crate::harness::{SOON, Server, eventually, number, tool};
+use crate::harness::server::headwater;
+use crate::harness::{SOON, Server, eventually, number, run, tool};
 
 /// The address that RTMP is taken on.
 fn rtmp(server: &Server) -> SocketAddr {
@@ -23,6 +24,15 @@ fn sender(address: SocketAddr, name: &str, again: bool) -> Child {
     ffmpeg.arg(MJPEG.path()).args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "10"]);
     ffmpeg.args(["-f", "flv", &format!("rtmp://{address}/live/{name}")]).stderr(Stdio::null());
     ffmpeg.spawn().unwrap()
+}
+
+#[test]
+fn who_would_play_by_rtmp_hears_where_it_is_played() {
+    let server = Server::start(["--rtmp=127.0.0.1:0", "cam2=push:"]);
+    let url = format!("rtmp://{}/live/cam2", rtmp(&server));
+    let output = run(headwater().args(["grab", "-o", "-", &url]));
+    let said = format!("{url}: the server says: nothing is played by RTMP here; take http://, rtsp:// or HLS");
+    assert!(output.err.contains(&said), "{}", output.err);
 }
 
 #[test]

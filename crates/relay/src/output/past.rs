@@ -76,6 +76,10 @@ pub(crate) fn live_only() -> Refusal {
     Refusal::bad_request("players of Windows Media are given what is live only")
 }
 
+/// Why there is no past of what is recorded in files.
+const ONLY_FILES: &str = "it is recorded in files, which are played as files; a past to watch here is kept in a ring: see --record, \
+                          file in headwater.toml, or File in ffserver.conf";
+
 /// Serves the past of a source to a request whose query is without what [`start`] takes from it.
 ///
 /// # Errors
@@ -97,7 +101,12 @@ pub(crate) async fn serve(ask: Ask, format: &'static Format, start: Start) -> Re
         let headers = [(header::CONTENT_TYPE, format.content_type), (header::CACHE_CONTROL, "no-store")];
         return Ok((StatusCode::OK, headers).into_response());
     }
-    let refuse = |error: Error| Refusal::source(ask.source.name(), &error);
+    let refuse = |error: Error| match error {
+        Error::NotRecorded if ask.source.files().is_some() => {
+            Refusal::not_found(format!("{}: {ONLY_FILES}", ask.source.name()))
+        }
+        error => Refusal::source(ask.source.name(), &error),
+    };
     let start = start.fixed();
     let found = match (format.carries, jpeg) {
         (Carries::Tracks(place), _) => tracks(&ask, place, encoding, start).await.map_err(refuse)?,

@@ -65,6 +65,10 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
         "mute" | "hung-up" if location.scheme == "http" && location.port.is_some_and(|port| RTSP.contains(&port)) => {
             format!("Port {} is mostly one of RTSP: try {}.", location.port?, written("rtsp"))
         }
+        "camera-refuses" | "hung-up" if location.scheme.starts_with("rtmp") => {
+            "Look up how the server's streams are called for those who watch, and by which protocol: the address to send to may be another one."
+                .into()
+        }
         "hung-up" if location.scheme == "rtsp" => format!(
             "It hangs up at once; it may speak TLS there: try {}. If that does not help, close other programs that watch the camera.",
             written("rtsps")
@@ -168,6 +172,7 @@ mod tests {
             ("hung-up", "http://cam:554/x", "", "try rtsp://cam:554/x"),
             ("hung-up", "rtsp://a:hunter2@cam/x", "", "try rtsps://USER:PASSWORD@cam/x."),
             ("mute", "rtmp://a:hunter2@cam/live/x", "", "is its name, the last part of the URL"),
+            ("camera-refuses", "rtmp://cam/live/x", "", "for those who watch"),
             ("mute", "rtsp://cam:8080/x", "", "try http://cam:8080/x"),
             ("redirects-inside", "http://cam/x", "redirects to a network at home", "--redirects-inside"),
             ("not-onvif", "onvif://cam:81", "", "onvif://USER:PASSWORD@cam:PORT"),

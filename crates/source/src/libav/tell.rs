@@ -1,5 +1,7 @@
 //! What FFmpeg is told of [`Access`], in its own options; and what it tells of what it cannot open.
 
+use std::time::Duration;
+
 use media::Redacted;
 
 use crate::location::Location;
@@ -9,6 +11,9 @@ use crate::{Access, Error, Trust};
 const HTTP: &[&str] = &["http", "https", "hls", "dash"];
 /// Schemes that it speaks TLS for.
 pub(super) const TLS: &[&str] = &["https", "rtsps", "rtmps", "tls"];
+
+/// Within which time a call by SRT is turned down by whoever is there; nobody is waited for longer.
+const TURNED_DOWN: Duration = Duration::from_secs(1);
 
 /// Whether FFmpeg can do what is asked of it.
 ///
@@ -50,6 +55,42 @@ pub(super) fn access(scheme: &str, url: &str, access: &Access, set: &mut impl Fn
         if let Trust::File(path) = &access.trust {
             set("ca_file", &path.to_string_lossy());
         }
+    }
+}
+
+/// Why nobody has taken a call by SRT that was given up after `waited`. The library says the same of
+/// nobody there as of somebody who turns us down, and only the latter comes at once.
+pub(super) fn untaken(url: &str, waited: Duration) -> Error {
+    let place = Redacted(url);
+    match waited < TURNED_DOWN {
+        true => Error::Server {
+            status: 0,
+            what: format!("{place}: the call is turned down; are passphrase and streamid right?"),
+        },
+        false => Error::Unreachable { what: format!("{place}: nothing answers, timed out after {waited:.1?}") },
+    }
+}
+
+/// What it means that a server of RTMP takes the connection and says nothing: nginx-rtmp and others wait
+/// for somebody to send what is wanted.
+pub(super) const UNSENT: &str =
+    "the server is there and plays nothing of that name; is the name right, and is somebody sending it?";
+
+/// Where FFmpeg tells what a server of RTMP has answered.
+const ANSWERED: &str = "Server error: ";
+
+/// Why a server of RTMP does not play: in its own words where it has said something.
+pub(super) fn rtmp(url: &str, error: ffmpeg::Error) -> Error {
+    let place = Redacted(url);
+    let ffmpeg::Error::Other { detail, .. } = &error else { return super::explain(url, error) };
+    let detail = detail.as_deref().unwrap_or_default();
+    match detail.split_once(ANSWERED) {
+        Some((_, said)) => Error::Server { status: 0, what: format!("{place}: the server says: {}", Redacted(said)) },
+        // What cannot be reached has a sentence of FFmpeg's.
+        None if detail.is_empty() => Error::Ended {
+            what: Some(format!("{place}: the server hangs up before it plays; has it an application of that name?")),
+        },
+        None => super::explain(url, error),
     }
 }
 
@@ -117,6 +158,29 @@ mod tests {
         ] {
             assert_eq!(no_video(&said), expected);
         }
+    }
+
+    #[test]
+    fn what_a_server_of_rtmp_answers_is_told_in_its_own_words() {
+        let told = |detail: Option<&str>| {
+            let other = ffmpeg::Error::Other { call: "open", code: -1, detail: detail.map(str::to_owned) };
+            rtmp("rtmp://me:secret@cam/live/x", other).to_string()
+        };
+        let said = told(Some("rtmp: Server error: nothing is played here; take http://"));
+        assert_eq!(said, "rtmp://me:***@cam/live/x: the server says: nothing is played here; take http://");
+        let nothing = told(None);
+        assert!(nothing.contains("the server hangs up before it plays"), "{nothing}");
+        assert!(told(Some("tcp: no")).contains("tcp: no"));
+    }
+
+    #[test]
+    fn a_call_that_nobody_takes_is_told_from_one_that_is_turned_down() {
+        let url = "srt://cam:9000?passphrase=hunter2hunter2";
+        let silent = untaken(url, Duration::from_secs(3));
+        assert!(matches!(&silent, Error::Unreachable { what } if what.contains("timed out after 3.0s")), "{silent}");
+        let turned_down = untaken(url, Duration::from_millis(50));
+        assert!(matches!(&turned_down, Error::Server { what, .. } if what.contains("passphrase and streamid right")));
+        assert!(!format!("{silent} {turned_down}").contains("hunter2"));
     }
 
     #[test]
