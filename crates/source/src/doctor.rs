@@ -123,12 +123,11 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
         }
         let lost = source.status().borrow().clone();
         // A file that was read to its end, or a stream that broke off while it was looked at.
-        let closed = matches!(lost.state, State::Waiting(_)) && lost.about.live && source.age_s() == 0.0;
         error = lost.error.filter(|error| !matches!(error, Error::Ended { what: None }));
         let has_ended = matches!(lost.state, State::Ended | State::Waiting(_));
         let in_pieces = journal.iter().any(|entry| matches!(&entry.note, Note::Fact(fact) if fact.starts_with(PIECES)));
         let health = health.finish(began.elapsed(), has_ended, &source);
-        found = Some(Health { in_pieces, asked_every: (health.unchanged > 0).then_some(poll), closed, ..health });
+        found = Some(Health { in_pieces, asked_every: (health.unchanged > 0).then_some(poll), ..health });
         stop.set();
         error = error.or(whole.await.map(|what| Error::Ended { what: Some(what) }));
     }

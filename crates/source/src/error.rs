@@ -170,6 +170,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A file without a byte in it.
+    pub(crate) fn empty(path: &str) -> Self {
+        Self::NotVideo { what: format!("{path}: the file is empty"), page: false }
+    }
+
     /// What happened, without the advice: for a sentence made of several.
     #[must_use]
     pub fn what(&self) -> String {

@@ -112,7 +112,12 @@ async fn run(request: &Request, sink: Sink) -> Error {
     let Started { stdout, stderr } = match started {
         Ok(Ok(started)) => started,
         Ok(Err(error)) => {
-            let error = Error::from_io(&program, &error);
+            let error = match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    Error::NotFound { status: 0, what: format!("{program}: there is no such program") }
+                }
+                _ => Error::from_io(&program, &error),
+            };
             line.failed(STDOUT, &error);
             return error;
         }

@@ -42,6 +42,7 @@ fn connect(request: Request, sink: Sink) -> Connection {
             let (libav, demuxer) = (&request.options.libav, request.options.demuxer.as_deref());
             let is_ours = libav.is_empty() && demuxer.is_none_or(|name| name == "asf");
             let ours = is_ours.then(|| path(&request.url)).flatten();
+            sink.phase(Phase::Connect);
             match ours.and_then(|path| asf(path).map(|file| (path, file))) {
                 Some((path, file)) => {
                     sink.phase(Phase::Handshake);
@@ -52,9 +53,7 @@ fn connect(request: Request, sink: Sink) -> Connection {
                         what: format!("{path} is a directory; name one of the files in it"),
                         page: false,
                     },
-                    Some(path) if is_empty(Path::new(path)) => {
-                        Error::NotVideo { what: format!("{path}: the file is empty"), page: false }
-                    }
+                    Some(path) if is_empty(Path::new(path)) => Error::empty(path),
                     _ if names_a_host(&request.url) => Error::NotFound {
                         status: 0,
                         what: format!(
@@ -81,7 +80,7 @@ pub fn is_missing_file(url: &str) -> bool {
 }
 
 /// Whether `path` is a file without a byte in it.
-fn is_empty(path: &Path) -> bool {
+pub(crate) fn is_empty(path: &Path) -> bool {
     path.metadata().is_ok_and(|about| about.is_file() && about.len() == 0)
 }
 

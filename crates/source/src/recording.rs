@@ -9,7 +9,7 @@ use asf::{Demuxer, Header, Item, Reader};
 use ffmpeg::{Input, InputOptions, Read};
 use media::{Timestamp, Track, TrackId, Tracks};
 
-use crate::file::{asf, path};
+use crate::file::{asf, is_empty, path};
 use crate::libav::ending::Ending;
 use crate::libav::{explain, file_path, one_video, remote};
 use crate::mms::show::failure;
@@ -55,6 +55,9 @@ impl Recording {
     /// # Errors
     /// When it is encrypted, or nothing that FFmpeg reads.
     pub fn open(url: &str, options: &Options, interrupt: impl Fn() -> bool + Send + 'static) -> Result<Self, Error> {
+        if let Some(path) = path(url).filter(|path| is_empty(Path::new(path))) {
+            return Err(Error::empty(path));
+        }
         if let Some(path) = path(url).filter(|_| options.libav.is_empty())
             && let Some(file) = asf(path)
         {

@@ -16,6 +16,14 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
     if code == "url-no-protocol" {
         return with_protocol(url);
     }
+    if url.starts_with("exec:")
+        && let Some(advice) = of_a_program(code)
+    {
+        return Some(advice.into());
+    }
+    if let ("url-not-understood", Error::BadUrl { hint, .. }) = (code, error) {
+        return Some(sentence(hint));
+    }
     let location = Location::parse(url).ok()?;
     let written = |scheme: &str| written(&location, scheme);
     let is_rtsp = location.scheme.starts_with("rtsp");
@@ -104,6 +112,27 @@ fn with_protocol(url: &str) -> Option<String> {
     Some(format!("Write the protocol in front: {first} or {second}. If you do not know it, try {asked}."))
 }
 
+/// Of a program whose output is the stream.
+fn of_a_program(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "file-missing" => "Is its name right, and is it installed? `command -v PROGRAM` tells where it is.",
+        "garbage" | "ended" | "hung-up" => {
+            "The program ended; its last words stand above. Run the same command in a terminal to see all that it says."
+        }
+        "stalls" | "no-picture" => {
+            "The program runs, and sends no pictures. Run the same command in a terminal to see what it says."
+        }
+        _ => return None,
+    })
+}
+
+/// A hint as a sentence of its own.
+fn sentence(hint: &str) -> String {
+    let mut letters = hint.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}{}", letters.as_str(), if hint.ends_with(['?', '.']) { "" } else { "." })
+}
+
 /// What speaks there, where it has said so.
 fn other_protocol(location: &Location, error: &Error) -> Option<String> {
     let said = error.what();
@@ -182,5 +211,10 @@ mod tests {
             assert!(told.ends_with(['.', ')']), "{told}");
         }
         assert_eq!(told("well", "rtsp://cam/", ""), "");
+        assert!(told("garbage", "exec:false", "").contains("same command in a terminal"));
+        let hint = "have one started: exec:sh -c 'a | b'";
+        let shell = Error::BadUrl { what: "exec: | is for a shell".into(), hint: hint.into() };
+        let advice = of("url-not-understood", "exec:a | b", &shell).unwrap();
+        assert_eq!(advice, "Have one started: exec:sh -c 'a | b'.");
     }
 }

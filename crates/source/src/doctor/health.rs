@@ -44,8 +44,6 @@ pub struct Health {
     pub asked_every: Option<Duration>,
     /// It came to its end by itself.
     pub has_ended: bool,
-    /// It is live, and closed the connection without a word of why.
-    pub closed: bool,
     /// How far the camera's clock is ahead of ours (negative: behind), in seconds, where its
     /// protocol tells the time.
     pub clock_ahead_s: Option<f64>,

@@ -122,7 +122,10 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::NotVideo { .. } if has(&["no video track", "no picture", "no stream"]) => "no-video",
         Error::NotVideo { .. } if has(&["its index is missing"]) => "file-cut",
         Error::NotVideo { .. } if has(&["no video, or of a kind", "the file is empty"]) && !has_url => "file-no-video",
-        Error::NotVideo { .. } if has(&["no video, or of a kind", "this is no capture"]) => "garbage",
+        Error::NotVideo { .. } | Error::Broken { .. } if has(&["nothing was captured", "this is no capture"]) => {
+            "file-no-video"
+        }
+        Error::NotVideo { .. } if has(&["no video, or of a kind"]) => "garbage",
         Error::NotVideo { page: true, .. } if has(&["text,"]) => "is-a-text",
         Error::NotVideo { .. } if has(&["to log in at"]) => "is-a-login-page",
         Error::NotVideo { .. } if has(&["html", "page"]) => "is-a-page",
@@ -260,9 +263,6 @@ fn doubts(health: &Health, steps: &[Step], mut doubt: impl FnMut(&'static str, S
             None => {}
         }
     }
-    if health.closed {
-        doubt("ended", format!("After {} pictures in {} it was over.", health.pictures, seconds(health.watched)));
-    }
     if health.damaged + health.gaps > 0 && health.pictures > 0 {
         let (damaged, gaps, pictures) = (health.damaged, health.gaps, health.pictures);
         doubt(
@@ -316,6 +316,7 @@ mod tests {
         assert_eq!(code(Error::Unreachable { what }), "address-silent");
         let what = "clips is a directory; name one of the files in it".to_owned();
         assert_eq!(code(Error::NotVideo { what, page: false }), "file-missing");
+        assert_eq!(code(Error::Broken { what: "x.hwc: nothing was captured".into() }), "file-no-video");
         let what = "clips/none.mp4: the file is empty".to_owned();
         assert_eq!(code(Error::NotVideo { what, page: false }), "file-no-video");
     }

@@ -102,6 +102,9 @@ pub(crate) fn load(path: &str, number: u64, wraps: bool) -> Result<Contents, Err
     }
     let mut loading = Loading { number, ..Loading::default() };
     loading.read(path, &mut file, Reader::new(), false)?;
+    if crate::file::is_empty(std::path::Path::new(path)) {
+        return Err(Error::empty(path));
+    }
     if loading.attempts == 0 {
         return Err(Error::Broken { what: format!("{path}: nothing was captured") });
     }

@@ -41,8 +41,7 @@ pub(super) fn of(error: &mms::Error, place: &str, opened: bool) -> Error {
 /// One error for all that was tried, each with what it is called: every one is named, and the
 /// one that tells most says what kind it is.
 pub(super) fn of_all(attempts: Vec<(String, Error)>) -> Error {
-    let texts: Vec<_> = attempts.iter().map(|(way, error)| format!("{way}: {}", error.what())).collect();
-    let what = texts.join("; ");
+    let what = told(&attempts);
     match attempts.into_iter().map(|(_, error)| error).max_by_key(weight) {
         Some(Error::Unauthorized { status, .. }) => Error::Unauthorized { status, what },
         Some(Error::NotFound { status, .. }) => Error::NotFound { status, what },
@@ -56,6 +55,28 @@ pub(super) fn of_all(attempts: Vec<(String, Error)>) -> Error {
         Some(_) => Error::Broken { what },
     }
 }
+
+/// What was tried, in one sentence: where a server has answered, its answer, and the ways that came to less by their
+/// names; else all of them, without the question at the end of each.
+fn told(attempts: &[(String, Error)]) -> String {
+    let best = attempts.iter().max_by_key(|(_, error)| weight(error));
+    if let Some((way, error)) = best.filter(|(_, error)| weight(error) >= ANSWER) {
+        let others: Vec<_> = attempts.iter().filter(|(_, other)| weight(other) < ANSWER).collect();
+        if others.len() + 1 == attempts.len() {
+            let others = others.iter().map(|(way, _)| &**way).collect::<Vec<_>>().join(", ");
+            let others = if others.is_empty() { others } else { format!("; nothing {others}") };
+            return format!("{way}: {}{others}", error.what());
+        }
+    }
+    let fact = |text: String| match text.rsplit_once("; ") {
+        Some((fact, question)) if question.ends_with('?') => fact.to_owned(),
+        _ => text,
+    };
+    attempts.iter().map(|(way, error)| format!("{way}: {}", fact(error.what()))).collect::<Vec<_>>().join("; ")
+}
+
+/// From this weight on the server has answered what was asked.
+const ANSWER: u8 = 5;
 
 /// How much an error tells of several: who refuses knows what was asked for, whoever is not
 /// there knows nothing.

@@ -79,7 +79,7 @@ async fn what_cannot_be_captured_and_what_is_no_capture_is_refused() {
     assert!(error.to_string().contains("expected a capture"), "{error}");
     let report = doctor::examine(&folder.url(""), Options::default(), Duration::ZERO).await;
     let verdict = &report.verdicts[0];
-    assert_eq!(verdict.code, "garbage");
+    assert_eq!(verdict.code, "file-no-video");
     assert!(verdict.sentence.contains("this is no capture"), "{}", verdict.sentence);
     std::fs::write(folder.file(), PREAMBLE).unwrap();
     let error = watch(&folder.url(""), Options::default(), 1).await.error.unwrap();

@@ -33,7 +33,7 @@ async fn a_refusal_weighs_more_than_silence_and_gibberish() {
     );
     let text = error.to_string();
     assert_eq!(text.matches("path").count(), 1, "{text}");
-    assert!(text.contains("over TCP: ") && text.contains("over RTSP: "), "{text}");
+    assert!(text.contains("; nothing over TCP, over RTSP;"), "{text}");
     assert!(heard.all().iter().any(|request| request.starts_with("GET /cam?a=b HTTP/1.")), "{:?}", heard.all());
 }
 

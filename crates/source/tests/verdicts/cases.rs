@@ -251,8 +251,6 @@ async fn streams(cases: &mut Cases, folder: &Path) {
     cases.add("stalls", format!("http://{silent}/x")).watch = Duration::from_secs(20);
     let cut = [MULTIPART.as_bytes(), &part(1), &part(2), &part(3)[..900]].concat();
     cases.add("ended", format!("http://{}/x", says(cut, false).await));
-    let hung_up = [MULTIPART.as_bytes(), &part(1), &part(2), &part(3)].concat();
-    cases.add("ended", format!("http://{}/x", says(hung_up, false).await));
     let still = [&b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n"[..], PICTURE].concat();
     cases.add("still", format!("http://{}/x.jpg", says(still, false).await)).options.poll = ms(20);
     let alone = pictures(Duration::ZERO, |at| (at < 1).then_some((at, ms(40)))).await;
