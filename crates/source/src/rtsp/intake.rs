@@ -5,6 +5,8 @@
 //! the feed without another task.
 
 mod damage;
+#[cfg(test)]
+mod tests;
 mod ways;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -222,14 +224,11 @@ impl Intake {
                 self.held = is_holding.then_some(next);
                 taken.or_else(|complaint| self.bad(place, complaint, now))
             }
-            Way::Jpeg(assembler) => {
-                let whole = assembler.handle(&rtp);
-                self.progress.bad.store(assembler.complaint.is_some(), Relaxed);
-                match whole {
-                    Some(whole) => self.jpeg(place, whole.data, whole.lost, rtp.timestamp, now),
-                    None => Ok(()),
-                }
-            }
+            Way::Jpeg(assembler) => match assembler.handle(&rtp, is_lossy) {
+                Ok(Some(whole)) => self.jpeg(place, whole.data, whole.lost, rtp.timestamp, now),
+                Ok(None) => Ok(()),
+                Err(complaint) => self.bad(place, complaint, now),
+            },
             Way::Sound(_) => {
                 self.sound(place, &rtp, is_lossy, now);
                 Ok(())
@@ -316,8 +315,7 @@ impl Intake {
 
     fn jpeg(&mut self, place: usize, data: Bytes, lost: bool, timestamp: u32, now: Instant) -> Result<(), End> {
         let Ok(info) = formats::jpeg::info(&data) else {
-            self.lost = true;
-            return Ok(());
+            return self.bad(place, "its picture is no JPEG", now);
         };
         if Some(info.size) != self.size {
             self.size = Some(info.size);

@@ -3,6 +3,7 @@
 //! Tables that are sent once, of 16 bits, pictures that are larger than their header can say, and the
 //! header extensions of ONVIF are all there. Only pictures of which no packet is missing come out.
 
+pub(super) mod fuzzed;
 mod header;
 
 use std::collections::BTreeMap;
@@ -31,29 +32,17 @@ pub(super) struct Whole {
 pub(super) struct Assembler {
     /// Bytes of a picture that may come.
     most: usize,
-    /// The number that is due.
-    due: Option<u16>,
     picture: Option<Picture>,
     /// Tables that were sent, by their Q: 127 at most.
     tables: BTreeMap<u8, Tables>,
     before: Before,
     /// A picture was lost since the last whole one.
     lost: bool,
-    /// What was wrong with the last packet that was no good.
-    pub(super) complaint: Option<&'static str>,
 }
 
 impl Assembler {
     pub(super) fn new(most: usize) -> Self {
-        Self {
-            most,
-            due: None,
-            picture: None,
-            tables: BTreeMap::new(),
-            before: Before::default(),
-            lost: false,
-            complaint: None,
-        }
+        Self { most, picture: None, tables: BTreeMap::new(), before: Before::default(), lost: false }
     }
 
     /// The session description tells how large pictures are whose own headers do not.
@@ -61,19 +50,15 @@ impl Assembler {
         self.before.described = Some(size);
     }
 
-    /// Takes a packet; gives the picture that ends in it.
-    pub(super) fn handle(&mut self, packet: &Rtp<'_>) -> Option<Whole> {
-        self.take(packet).unwrap_or_else(|complaint| {
-            tracing::debug!(complaint, "bad RTP/JPEG packet");
-            self.complaint = Some(complaint);
+    /// Takes the next packet; some before it did not come, if it `is_lossy`. Gives the picture that ends in it.
+    ///
+    /// # Errors
+    /// What is wrong with it. Its picture is given up, and what follows may be good.
+    pub(super) fn handle(&mut self, packet: &Rtp<'_>, is_lossy: bool) -> Result<Option<Whole>, &'static str> {
+        if is_lossy {
             self.give_up();
-            None
-        })
-    }
-
-    /// The same with the bytes of a packet, for tests and fuzzers.
-    pub(super) fn handle_bytes(&mut self, packet: &[u8]) -> Option<Whole> {
-        self.handle(&Rtp::parse(packet)?)
+        }
+        self.take(packet).inspect_err(|_| self.give_up())
     }
 
     fn give_up(&mut self) {
@@ -83,10 +68,6 @@ impl Assembler {
 
     fn take(&mut self, rtp: &Rtp<'_>) -> Result<Option<Whole>, &'static str> {
         let extension = rtp.extension.filter(|(profile, _)| EXTENSIONS.contains(profile)).map(|(_, said)| said);
-        if self.due.is_some_and(|due| due != rtp.number) {
-            self.give_up();
-        }
-        self.due = Some(rtp.number.wrapping_add(1));
         let Some((main, mut rest)) = header::main(rtp.payload) else {
             // Such packets bring an extension only.
             let picture = self.picture.as_mut().filter(|_| extension.is_some()).ok_or("it has no JPEG header")?;

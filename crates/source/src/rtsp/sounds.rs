@@ -190,29 +190,36 @@ impl Latm {
         self.waiting.len()
     }
 
-    /// Takes a payload; gives each frame that is whole, and by how many samples it comes behind the first.
-    pub(super) fn take(&mut self, payload: &[u8], is_lossy: bool) -> Vec<(Bytes, u32)> {
+    /// Takes a payload. Each frame that is whole is given, with how many samples it comes behind the first.
+    pub(super) fn take(&mut self, payload: &[u8], is_lossy: bool, mut give: impl FnMut(&[u8], u32)) {
         if is_lossy {
             self.waiting.clear();
         }
-        self.waiting.extend_from_slice(payload);
-        let mut frames = Vec::new();
-        let mut rest = self.waiting.as_slice();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut rest = match waiting.is_empty() {
+            true => payload,
+            false => {
+                waiting.extend_from_slice(payload);
+                &waiting
+            }
+        };
+        let mut count = 0;
         // PayloadLengthInfo: bytes of 255, and one that is less.
         while let Some(full) = rest.iter().position(|byte| *byte != 255) {
             let length = 255 * full + usize::from(rest[full]);
             if length > MOST_FRAME {
-                rest = &[];
-                break;
+                return;
             }
             let Some((frame, after)) = rest[full + 1..].split_at_checked(length) else { break };
             if !frame.is_empty() {
-                frames.push((Bytes::copy_from_slice(frame), frames.len() as u32 * SAMPLES));
+                give(frame, count * SAMPLES);
+                count += 1;
             }
             rest = after;
         }
-        self.waiting = if rest.len() > MOST_KEPT { Vec::new() } else { rest.to_vec() };
-        frames
+        if rest.len() <= MOST_KEPT {
+            self.waiting = rest.to_vec();
+        }
     }
 }
 
@@ -268,6 +275,12 @@ mod tests {
         }
     }
 
+    fn taken(latm: &mut Latm, payload: &[u8], is_lossy: bool) -> Vec<(Vec<u8>, u32)> {
+        let mut frames = Vec::new();
+        latm.take(payload, is_lossy, |frame, behind| frames.push((frame.to_vec(), behind)));
+        frames
+    }
+
     #[test]
     fn frames_of_latm_come_out_whole_however_they_were_cut() {
         let long = vec![7; 300];
@@ -275,16 +288,19 @@ mod tests {
         let expected: Vec<&[u8]> = vec![&[1, 2, 3], &long, &[8, 9]];
         for size in 1..=stream.len() {
             let mut latm = Latm::default();
-            let frames: Vec<_> = stream.chunks(size).flat_map(|slice| latm.take(slice, false)).collect();
+            let frames: Vec<_> = stream.chunks(size).flat_map(|slice| taken(&mut latm, slice, false)).collect();
             assert_eq!(frames.iter().map(|(frame, _)| &frame[..]).collect::<Vec<_>>(), expected, "in slices of {size}");
         }
         let mut latm = Latm::default();
-        assert_eq!(latm.take(&stream, false).iter().map(|(_, behind)| *behind).collect::<Vec<_>>(), [0, 1024, 2048]);
+        assert_eq!(
+            taken(&mut latm, &stream, false).iter().map(|(_, behind)| *behind).collect::<Vec<_>>(),
+            [0, 1024, 2048]
+        );
         // A begin whose end was lost is not put together with what follows.
-        assert!(latm.take(&[5, 1, 2], false).is_empty());
-        assert_eq!(latm.take(&[1, 9], true), [(Bytes::from_static(&[9]), 0)]);
+        assert!(taken(&mut latm, &[5, 1, 2], false).is_empty());
+        assert_eq!(taken(&mut latm, &[1, 9], true), [(vec![9], 0)]);
         // Nothing grows.
-        (0..1000).for_each(|_| assert!(latm.take(&[255; 1400], false).is_empty()));
+        (0..1000).for_each(|_| assert!(taken(&mut latm, &[255; 1400], false).is_empty()));
         assert!(latm.kept() <= MOST_KEPT);
     }
 }

@@ -157,6 +157,15 @@ impl Plan {
     }
 }
 
+#[cfg(test)]
+impl Plan {
+    /// Pictures of a form, and no sound.
+    pub(super) fn of_pictures(codec: Codec, payload: Payload) -> Self {
+        let forms = vec![Form { clock_rate: 90_000, payload }];
+        Self { video: 0, codec, audio: None, forms, declared: None, sound: None, frame_rate: None }
+    }
+}
+
 /// The packets of the pictures. `sdp` is searched for what `retina` does not tell.
 fn picture_form(codec: Codec, stream: &Stream, sdp: &[u8]) -> Form {
     let known = match stream.parameters() {

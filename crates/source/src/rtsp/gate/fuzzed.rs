@@ -8,7 +8,7 @@ use super::Carriage;
 use super::reorder::{LONGEST, Reorder};
 use super::talk::{Deed, MOST_BODY, MOST_HEAD, MOST_SETUPS, Talk};
 use crate::location::Location;
-use crate::rtsp::jpeg::Assembler;
+use crate::rtsp::jpeg::fuzzed::Packets;
 use crate::rtsp::sounds::{Latm, MOST_KEPT};
 
 const HERE: &str = "rtsp://127.0.0.1:4000/00ff";
@@ -69,7 +69,7 @@ pub(crate) fn talk(choice: u8, size: usize, said: &[u8]) {
 /// Every datagram of `sent` comes out once at most, in rising order where the numbers do not begin
 /// anew; pictures in JPEG are no larger than they may be.
 pub(crate) fn datagrams(now: Instant, sent: &[&[u8]]) {
-    let (mut reorder, mut assembler) = (Reorder::default(), Assembler::new(1 << 16));
+    let (mut reorder, mut assembler) = (Reorder::default(), Packets::new(1 << 16));
     let mut out = Vec::new();
     for (at, datagram) in sent.iter().enumerate() {
         reorder.handle(now, datagram, &mut |packet| out.push(packet.to_vec()));
@@ -84,8 +84,8 @@ pub(crate) fn datagrams(now: Instant, sent: &[&[u8]]) {
     }
     let mut latm = Latm::default();
     for (at, datagram) in sent.iter().enumerate() {
-        let frames = latm.take(datagram, at % 5 == 4);
-        assert!(frames.iter().all(|(frame, _)| !frame.is_empty()) && latm.kept() <= MOST_KEPT);
+        latm.take(datagram, at % 5 == 4, |frame, _| assert!(!frame.is_empty()));
+        assert!(latm.kept() <= MOST_KEPT);
     }
     for datagram in out.iter().map(Vec::as_slice).chain(sent.iter().copied()) {
         if let Some(whole) = assembler.handle_bytes(datagram) {

@@ -66,6 +66,13 @@ pub(in crate::rtsp) struct Setup {
     pub(in crate::rtsp) zero: Option<u32>,
 }
 
+#[cfg(test)]
+impl Setup {
+    pub(in crate::rtsp) fn on(channels: (u8, u8)) -> Self {
+        Self { target: String::new(), channels, zero: None }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Deed {

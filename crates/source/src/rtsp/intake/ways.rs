@@ -86,9 +86,7 @@ impl Sound {
             }
             Parts::Latm(latm) => {
                 let mut lost = is_lossy;
-                for (frame, behind) in latm.take(rtp.payload, is_lossy) {
-                    give(&frame, behind, None, std::mem::take(&mut lost));
-                }
+                latm.take(rtp.payload, is_lossy, |frame, behind| give(frame, behind, None, std::mem::take(&mut lost)));
                 Ok(())
             }
             Parts::Plain { bits } => {

@@ -1,3 +1,4 @@
+use super::fuzzed::Packets;
 use super::*;
 
 /// A fragment of ten bytes, with tables of its own at the begin.
@@ -13,7 +14,7 @@ fn packet(number: u16, last: bool, main: &[u8], data: &[u8]) -> Vec<u8> {
 
 /// Pictures of one packet each, as they come out.
 fn pictures(sent: &[(&[u8], &[u8])]) -> Vec<Result<Vec<u8>, &'static str>> {
-    let mut assembler = Assembler::new(1 << 20);
+    let mut assembler = Packets::new(1 << 20);
     let each = sent.iter().enumerate().map(|(at, (main, data))| {
         let whole = assembler.handle_bytes(&packet(at as u16, true, main, data));
         whole.map(|whole| whole.data.to_vec()).ok_or(assembler.complaint.take().unwrap_or("nothing"))
@@ -22,7 +23,7 @@ fn pictures(sent: &[(&[u8], &[u8])]) -> Vec<Result<Vec<u8>, &'static str>> {
 }
 
 fn run(sent: &[(u16, u8, bool)]) -> (Vec<bool>, Vec<bool>) {
-    let mut assembler = Assembler::new(1 << 20);
+    let mut assembler = Packets::new(1 << 20);
     let came = sent.iter().map(|(number, offset, last)| assembler.handle_bytes(&fragment(*number, *offset, *last)));
     came.map(|whole| (whole.is_some(), whole.is_some_and(|whole| whole.lost))).unzip()
 }
@@ -57,7 +58,7 @@ fn a_picture_that_has_lost_any_packet_does_not_come_and_the_next_one_tells() {
 
 #[test]
 fn nonsense_does_not_pass() {
-    let mut assembler = Assembler::new(1 << 20);
+    let mut assembler = Packets::new(1 << 20);
     for bytes in [&[][..], &[0x80], &[0xff; 12], &[0xbf; 80], &[0x80; 12], &[0x90; 16], &[0x80; 19]] {
         assert!(assembler.handle_bytes(bytes).is_none(), "{bytes:02x?}");
     }
@@ -65,7 +66,7 @@ fn nonsense_does_not_pass() {
 
 #[test]
 fn a_picture_without_an_end_is_given_up() {
-    let mut assembler = Assembler::new(100);
+    let mut assembler = Packets::new(100);
     for at in 0..20_u8 {
         assert!(assembler.handle_bytes(&fragment(u16::from(at), at * 10, false)).is_none());
     }
@@ -135,11 +136,11 @@ fn a_restart_interval_is_told() {
 #[test]
 fn a_size_of_nothing_is_that_of_the_description() {
     let packet = packet(1, true, &[0, 0, 0, 0, 1, 50, 0, 0], b"xy");
-    let mut assembler = Assembler::new(1 << 20);
+    let mut assembler = Packets::new(1 << 20);
     assert!(assembler.handle_bytes(&packet).is_none());
     assert_eq!(assembler.complaint, Some("nobody says how large its picture is"));
-    let mut assembler = Assembler::new(1 << 20);
-    assembler.described((3840, 2160));
+    let mut assembler = Packets::new(1 << 20);
+    assembler.assembler.described((3840, 2160));
     let whole = assembler.handle_bytes(&packet).unwrap();
     assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
 }
@@ -160,7 +161,7 @@ fn onvif_s_header_extension_brings_the_size_and_goes_before_the_rest() {
     let frame = [0xFF, 0xC0, 0, 17, 8, 8, 112, 15, 0, 3, 5, 0x22, 0, 6, 0x11, 1, 7, 0x11, 1];
     let restarts = [0xFF, 0xDD, 0, 4, 0, 9];
     let first = extended(1, [0xFF, 0xD8], &[&frame[..], &restarts].concat(), &[0, 0, 0, 0, 1, 50, 0, 0], b"xy");
-    let mut assembler = Assembler::new(1 << 20);
+    let mut assembler = Packets::new(1 << 20);
     let whole = assembler.handle_bytes(&first).unwrap();
     assert_eq!(formats::jpeg::info(&whole.data).unwrap().size, media::Size::new(3840, 2160));
     assert_eq!(segments(&whole.data, 0xDD), [&[0, 9]]);
@@ -196,7 +197,7 @@ fn changed_packets_do_no_harm() {
     };
     let mut came = 0;
     for _ in 0..3000 {
-        let mut assembler = Assembler::new(1 << 12);
+        let mut assembler = Packets::new(1 << 12);
         for packet in &script {
             let mut packet = packet.clone();
             for _ in 0..random(4) {
@@ -211,7 +212,7 @@ fn changed_packets_do_no_harm() {
                 assert!(whole.data.starts_with(&[0xFF, 0xD8]) && whole.data.ends_with(&END));
                 came += 1;
             }
-            assert!(assembler.tables.len() <= 127);
+            assert!(assembler.assembler.tables.len() <= 127);
         }
     }
     assert!(came > 1000, "{came}");
@@ -219,7 +220,7 @@ fn changed_packets_do_no_harm() {
 
 #[test]
 fn tables_of_pictures_do_not_pile_up() {
-    let mut assembler = Assembler::new(1 << 20);
+    let mut assembler = Packets::new(1 << 20);
     let table = [&[0xFF, 0xDB, 0, 67, 0][..], &[7; 64]].concat();
     let header = [&table[..], &[0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 16, 1, 1, 0x11, 0]].concat();
     let mut sizes = Vec::new();
