@@ -4,6 +4,9 @@
 
 #[path = "common/numbered.rs"]
 mod numbered;
+#[path = "common/server.rs"]
+#[allow(dead_code, reason = "not all of it is wanted here")]
+mod server;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,11 +17,10 @@ use std::time::Duration;
 
 use feed::Start;
 use source::{Capture, Decoding, Options, Supervisor, Wanted};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use self::numbered::{HEIGHT, WIDTH, picture};
+use self::server::{http, path_of};
 
 /// Nothing here takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,8 +59,10 @@ fn encrypt(file: &Path, number: usize) {
     std::fs::rename(encrypted, file).unwrap();
 }
 
-/// The playlist, longer by a segment each time.
-fn playlist(parts: &[PathBuf], asked: usize, cut: usize) -> String {
+const LIST: &str = "200 OK\r\nContent-Type: application/vnd.apple.mpegurl";
+
+/// The playlist, longer by a segment each time, with `head` before its first one.
+fn playlist(parts: &[PathBuf], asked: usize, cut: usize, head: &str) -> Vec<u8> {
     let upto = (3 + asked).min(parts.len());
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n");
     for (at, part) in parts[..upto].iter().enumerate() {
@@ -67,29 +71,22 @@ fn playlist(parts: &[PathBuf], asked: usize, cut: usize) -> String {
         }
         text += &format!("#EXTINF:0.400000,\n{}\n", part.file_name().unwrap().to_str().unwrap());
     }
-    text
+    text.replacen("#EXTINF", &format!("{head}#EXTINF"), 1).into_bytes()
 }
 
-async fn answer(mut stream: TcpStream, parts: Arc<Vec<PathBuf>>, asked: Arc<AtomicUsize>, cut: usize, head: &str) {
-    let mut request = Vec::new();
-    while stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
-        if !request.ends_with(b"\r\n\r\n") {
-            continue;
-        }
-        let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
-        let path = text.split(' ').nth(1).unwrap().trim_start_matches('/');
-        let (kind, body) = match path {
-            "live.m3u8" => {
-                let text = playlist(&parts, asked.fetch_add(1, Relaxed), cut);
-                let text = text.replacen("#EXTINF", &format!("{head}#EXTINF"), 1);
-                ("application/vnd.apple.mpegurl", text.into_bytes())
-            }
-            file => ("video/mp2t", std::fs::read(parts[0].with_file_name(file)).unwrap()),
-        };
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
-    }
+/// Whether who asks knows the password and has the header.
+fn is_let_in(request: &str) -> bool {
+    request.contains("Authorization: Basic dTpwQHNz") && request.contains("X-Key: 1")
 }
+
+/// Options with the header; the password is in the URL.
+fn with_key() -> Options {
+    let mut options = Options::default();
+    options.access.headers.add("X-Key", "1").unwrap();
+    options
+}
+
+const NOT_LET_IN: &str = "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"";
 
 /// A source and the numbers of its pictures up to `last`, without one missing.
 async fn numbers(url: &str, options: Options, last: u16) -> (Supervisor, Vec<u16>) {
@@ -133,15 +130,13 @@ async fn served() -> (String, Arc<AtomicUsize>, tempfile::TempDir) {
 
 /// Serves these pieces in a list that grows, with a discontinuity at `cut` and `head` before the first one.
 async fn serve(parts: Vec<PathBuf>, cut: usize, head: &'static str) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (parts, asked) = (Arc::new(parts), Arc::new(AtomicUsize::new(0)));
+    let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&parts), Arc::clone(&counted), cut, head));
-        }
-    });
+    let (address, _) = http(move |request| match path_of(request) {
+        "live.m3u8" => (LIST, playlist(&parts, counted.fetch_add(1, Relaxed), cut, head)),
+        file => ("200 OK\r\nContent-Type: video/mp2t", std::fs::read(parts[0].with_file_name(file)).unwrap()),
+    })
+    .await;
     (format!("http://{address}/live.m3u8"), asked)
 }
 
@@ -255,7 +250,6 @@ struct Parts {
     asked: Mutex<Vec<String>>,
     /// What it does not have for so many requests.
     missing: Mutex<Vec<(&'static str, u32)>>,
-    connections: AtomicUsize,
 }
 
 impl Parts {
@@ -297,59 +291,40 @@ impl Parts {
         }
     }
 
-    async fn serve(&self, mut stream: TcpStream) {
-        self.connections.fetch_add(1, Relaxed);
-        let mut request = Vec::new();
-        while stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
-            if !request.ends_with(b"\r\n\r\n") {
-                continue;
-            }
-            let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
-            let path = text.split(' ').nth(1).unwrap().to_owned();
-            let let_in = text.contains("Authorization: Basic dTpwQHNz") && text.contains("X-Key: 1");
-            self.asked.lock().unwrap().push(format!("{path} {let_in}"));
-            let is_missing = |(what, times): &mut (&str, u32)| {
-                let hit = *what == path && *times > 0;
-                *times -= u32::from(hit);
-                hit
-            };
-            let is_missing = self.missing.lock().unwrap().iter_mut().any(is_missing);
-            let (status, body) = match let_in {
-                true if is_missing => ("404 Not Found", Vec::new()),
-                true => ("200 OK", self.body(&path)),
-                false => ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", Vec::new()),
-            };
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
-            stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+    fn answer(&self, request: &str) -> (&'static str, Vec<u8>) {
+        let path = format!("/{}", path_of(request));
+        let let_in = is_let_in(request);
+        self.asked.lock().unwrap().push(format!("{path} {let_in}"));
+        let is_missing = |(what, times): &mut (&str, u32)| {
+            let hit = *what == path && *times > 0;
+            *times -= u32::from(hit);
+            hit
+        };
+        let is_missing = self.missing.lock().unwrap().iter_mut().any(is_missing);
+        match let_in {
+            true if is_missing => ("404 Not Found", Vec::new()),
+            true => ("200 OK", self.body(&path)),
+            false => (NOT_LET_IN, Vec::new()),
         }
     }
 }
 
-/// Serves them; the URL and options for a client.
-async fn parts_without(missing: Vec<(&'static str, u32)>) -> (Arc<Parts>, String, Options) {
+/// Serves them; the URL for a client, and the connections that there were.
+async fn parts_without(missing: Vec<(&'static str, u32)>) -> (Arc<Parts>, String, Arc<AtomicUsize>) {
     let (header, parts) = fragments();
     let missing = Mutex::new(missing);
     let server = Arc::new(Parts { header, parts, missing, there: AtomicUsize::new(6), ..Parts::default() });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let serving = Arc::clone(&server);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let server = Arc::clone(&serving);
-            tokio::spawn(async move { server.serve(stream).await });
-        }
-    });
-    let mut options = Options::default();
-    options.access.headers.add("X-Key", "1").unwrap();
-    (server, format!("http://u:p@ss@{address}/main.m3u8"), options)
+    let (address, connections) = http(move |request| serving.answer(request)).await;
+    (server, format!("http://u:p@ss@{address}/main.m3u8"), connections)
 }
 
 #[tokio::test]
 async fn a_header_and_a_piece_that_are_missing_for_a_while_cost_what_belongs_to_them() {
     // The first piece with its header, then the next one, then one in the middle.
-    let (server, url, options) =
-        parts_without(vec![("/all.mp4", 1), ("/live/part3.mp4", 1), ("/live/part6.mp4", 1)]).await;
-    let (source, numbers) = numbers_with_gaps(&url, options, PICTURES - 6).await;
+    let missing = vec![("/all.mp4", 1), ("/live/part3.mp4", 1), ("/live/part6.mp4", 1)];
+    let (server, url, _) = parts_without(missing).await;
+    let (source, numbers) = numbers_with_gaps(&url, with_key(), PICTURES - 6).await;
     let asked = server.asked.lock().unwrap().clone();
     // Parts 4 and 5 are pictures 20 to 29; of segment 3 the first half is missing, and with it its keyframe.
     let expected: Vec<u16> = (20..30).chain(40..=PICTURES - 6).collect();
@@ -360,9 +335,9 @@ async fn a_header_and_a_piece_that_are_missing_for_a_while_cost_what_belongs_to_
 
 #[tokio::test]
 async fn parts_are_fetched_as_they_come_with_password_and_headers_over_one_connection() {
-    let (server, url, options) = parts_without(Vec::new()).await;
+    let (server, url, connections) = parts_without(Vec::new()).await;
     let last = server.parts.len() - 1;
-    let (source, numbers) = numbers(&url, options, PICTURES - 6).await;
+    let (source, numbers) = numbers(&url, with_key(), PICTURES - 6).await;
     let asked = server.asked.lock().unwrap().clone();
     // 0.6 s before the end of six parts is the middle of a segment; the keyframe before it is its begin.
     assert_eq!(numbers[0], 10, "{asked:#?}");
@@ -372,58 +347,37 @@ async fn parts_are_fetched_as_they_come_with_password_and_headers_over_one_conne
         assert_eq!(times, 1, "part {part}: {asked:#?}");
     }
     assert!(asked.iter().filter(|path| path.ends_with("false")).count() <= 2, "{asked:#?}");
-    assert!(server.connections.load(Relaxed) <= 3, "{} connections", server.connections.load(Relaxed));
+    assert!(connections.load(Relaxed) <= 3, "{connections:?} connections");
     assert_eq!(source.vitals().gaps, 0);
 }
 
 /// Serves an encrypted list that grows, to who knows the password and has the header; what was asked for.
-async fn encrypted(key: &'static [u8]) -> (String, Options, Arc<Mutex<Vec<String>>>, tempfile::TempDir) {
+async fn encrypted(key: &'static [u8]) -> (String, Arc<Mutex<Vec<String>>>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let parts = Arc::new(segments(folder.path(), "a", 0));
+    let parts = segments(folder.path(), "a", 0);
     parts.iter().enumerate().for_each(|(number, part)| encrypt(part, number));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let (told, lists) = (Arc::clone(&asked), Arc::new(AtomicUsize::new(0)));
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (parts, told, lists) = (Arc::clone(&parts), Arc::clone(&told), Arc::clone(&lists));
-            tokio::spawn(async move {
-                let mut request = Vec::new();
-                while stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
-                    if !request.ends_with(b"\r\n\r\n") {
-                        continue;
-                    }
-                    let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
-                    let path = text.split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
-                    let let_in = text.contains("Authorization: Basic dTpwQHNz") && text.contains("X-Key: 1");
-                    told.lock().unwrap().push(format!("{path} {let_in}"));
-                    let (status, body) = match (let_in, &*path) {
-                        (false, _) => ("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", Vec::new()),
-                        (_, "live.m3u8") => {
-                            let list = playlist(&parts, lists.fetch_add(1, Relaxed), usize::MAX);
-                            ("200 OK", list.replacen("#EXTINF", &format!("{KEYS}#EXTINF"), 1).into_bytes())
-                        }
-                        (_, "secret/key") => ("200 OK", key.to_vec()),
-                        (_, file) => ("200 OK", std::fs::read(parts[0].with_file_name(file)).unwrap()),
-                    };
-                    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
-                    stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
-                }
-            });
+    let (told, lists) = (Arc::clone(&asked), AtomicUsize::new(0));
+    let (address, _) = http(move |request| {
+        let (path, let_in) = (path_of(request), is_let_in(request));
+        told.lock().unwrap().push(format!("{path} {let_in}"));
+        match path {
+            _ if !let_in => (NOT_LET_IN, Vec::new()),
+            "live.m3u8" => (LIST, playlist(&parts, lists.fetch_add(1, Relaxed), usize::MAX, KEYS)),
+            "secret/key" => ("200 OK", key.to_vec()),
+            file => ("200 OK", std::fs::read(parts[0].with_file_name(file)).unwrap()),
         }
-    });
-    let mut options = Options::default();
-    options.access.headers.add("X-Key", "1").unwrap();
-    (format!("http://u:p@ss@{address}/live.m3u8"), options, asked, folder)
+    })
+    .await;
+    (format!("http://u:p@ss@{address}/live.m3u8"), asked, folder)
 }
 
 #[tokio::test]
 async fn an_encrypted_list_is_played_with_a_key_that_is_asked_for_as_its_pieces_are() {
-    let (url, options, asked, folder) = encrypted(&KEY).await;
+    let (url, asked, folder) = encrypted(&KEY).await;
     let file = folder.path().join("cam.hwc");
     let capture = Some(Capture { path: file.clone(), bytes: Capture::BYTES });
-    let (source, numbers) = numbers(&url, Options { capture, ..options }, PICTURES - 3).await;
+    let (source, numbers) = numbers(&url, Options { capture, ..with_key() }, PICTURES - 3).await;
     let asked = asked.lock().unwrap().clone();
     assert_eq!(numbers[0], 0, "{asked:#?}");
     assert_eq!(source.vitals().gaps, 0);
@@ -440,8 +394,8 @@ async fn an_encrypted_list_is_played_with_a_key_that_is_asked_for_as_its_pieces_
 async fn a_key_that_is_none_or_another_one_is_told() {
     for (key, part) in [(&b"short"[..], "expected a key of 16 bytes"), (b"0123456789abcdeX", "the key is another one")]
     {
-        let (url, options, _asked, _folder) = encrypted(key).await;
-        let source = Supervisor::new("cam", &url, options).unwrap();
+        let (url, _asked, _folder) = encrypted(key).await;
+        let source = Supervisor::new("cam", &url, with_key()).unwrap();
         let _cursor = source.feed().cursor(Start::Oldest);
         let mut status = source.status();
         let failed = timeout(PATIENCE, status.wait_for(|status| status.error.is_some())).await.unwrap().unwrap();

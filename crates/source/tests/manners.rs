@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "common/server.rs"]
+#[allow(dead_code, reason = "not all of it is wanted here")]
+mod server;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -10,7 +14,7 @@ use std::time::Duration;
 use feed::{Cursor, Start};
 use source::{Error, Manners, Options, State, Supervisor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// Nothing here takes longer unless it hangs.
@@ -40,27 +44,23 @@ struct Camera {
 
 impl Camera {
     async fn start(self) -> (SocketAddr, Arc<Self>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let camera = Arc::new(self);
         let serving = Arc::clone(&camera);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let camera = Arc::clone(&serving);
-                tokio::spawn(async move { camera.serve(stream).await });
-            }
-        });
+        let (address, _) = server::at(move |stream| {
+            let camera = Arc::clone(&serving);
+            async move { camera.serve(stream).await }
+        })
+        .await;
         (address, camera)
     }
 
     /// Answers until the client has gone.
     async fn serve(&self, mut stream: TcpStream) {
-        let mut bytes = Vec::new();
-        while stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
-            if !bytes.ends_with(b"\r\n\r\n") {
-                continue;
+        loop {
+            let request = server::request(&mut stream).await;
+            if request.is_empty() {
+                return;
             }
-            let request = String::from_utf8(std::mem::take(&mut bytes)).unwrap();
             self.requests.fetch_add(1, SeqCst);
             self.most_asking.fetch_max(self.asking.fetch_add(1, SeqCst) + 1, SeqCst);
             sleep(self.slow).await;

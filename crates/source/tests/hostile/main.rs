@@ -5,6 +5,9 @@
 
 mod bodies;
 mod playlists;
+#[path = "../common/server.rs"]
+#[allow(dead_code, reason = "not all of it is wanted here")]
+mod server;
 mod slow;
 mod support;
 mod without_end;

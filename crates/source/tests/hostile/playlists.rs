@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::support::*;
@@ -23,17 +22,7 @@ fn secret(folder: &Path, name: &str) -> String {
 
 /// Answers every request with this text; which paths were asked for does not matter.
 async fn serving(kind: &'static str, text: String) -> std::net::SocketAddr {
-    at(move |mut stream| {
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{text}", text.len());
-        async move {
-            while !request(&mut stream).await.is_empty() {
-                if stream.write_all(answer.as_bytes()).await.is_err() {
-                    return;
-                }
-            }
-        }
-    })
-    .await
+    http(move |_| (format!("200 OK\r\nContent-Type: {kind}"), text.clone().into_bytes())).await.0
 }
 
 #[tokio::test]

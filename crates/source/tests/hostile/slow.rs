@@ -49,7 +49,7 @@ async fn who_has_shown_a_picture_may_not_take_for_ever_over_the_next() {
 #[tokio::test]
 async fn a_snapshot_whose_connection_goes_on_with_trailers_is_fetched_anew() {
     // RFC 9112 section 7.1.2: what follows the last chunk is no answer to the next request.
-    let address = at(|mut stream| async move {
+    let (address, _) = at(|mut stream| async move {
         while request(&mut stream).await.starts_with("GET ") {
             let length = format!("{:x}\r\n", JPEG.len());
             let head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";

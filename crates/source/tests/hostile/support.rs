@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use feed::{Cursor, Start};
 use source::{Error, Options, Status, Supervisor};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
+
+pub use crate::server::{at, http, request};
 
 /// Nothing here takes longer unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,31 +20,6 @@ pub const IN_SOCKETS: usize = 16 << 20;
 /// A picture, as far as anybody looks who does not decode it.
 pub const JPEG: &[u8] =
     b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x08\x00\x08\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00\x2a\xff\xd9";
-
-/// A server whose connections are each handled by `serve`.
-pub async fn at<F: Future<Output = ()> + Send + 'static>(
-    serve: impl Fn(TcpStream) -> F + Send + 'static,
-) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream));
-        }
-    });
-    address
-}
-
-/// Reads one request, up to the empty line.
-pub async fn request(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
-        if !stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
 /// A server that sends `begin`, and then `rest` for as long as it is taken. How many bytes were.
 pub async fn flood(begin: impl Into<Vec<u8>>, rest: impl Into<Vec<u8>>) -> (SocketAddr, Arc<AtomicUsize>) {
@@ -62,7 +38,8 @@ pub async fn flood(begin: impl Into<Vec<u8>>, rest: impl Into<Vec<u8>>) -> (Sock
             }
         }
     })
-    .await;
+    .await
+    .0;
     (address, taken)
 }
 
@@ -83,6 +60,7 @@ pub async fn drip(begin: impl Into<Vec<u8>>, rest: &'static [u8]) -> SocketAddr 
         }
     })
     .await
+    .0
 }
 
 /// A source and a reader of it.

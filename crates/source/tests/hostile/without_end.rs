@@ -97,7 +97,7 @@ async fn what_may_become_a_picture_is_waited_for_up_to_the_deadline_and_within_m
 async fn redirects_end_after_the_fifth_though_each_leads_elsewhere() {
     let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&count);
-    let address = at(move |mut stream| {
+    let (address, _) = at(move |mut stream| {
         let number = counted.fetch_add(1, SeqCst);
         async move {
             request(&mut stream).await;

@@ -17,7 +17,7 @@ pub const COUNT: u16 = 20;
 /// What a packet carries.
 pub const ROOM: usize = 900;
 
-/// An elementary stream of [`COUNT`] pictures, by ffmpeg.
+/// An elementary stream of [`COUNT`] pictures, by ffmpeg; all of each moves, so that what is lost shows.
 pub fn stream(output: &[&str]) -> Vec<u8> {
     let mut raw = Vec::new();
     for number in 0..COUNT {

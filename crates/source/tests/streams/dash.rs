@@ -3,42 +3,22 @@
 use std::path::Path;
 
 use source::Options;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
+use crate::server::{http, path_of};
 use crate::support::{Encoder, Viewer, each_once};
 
 /// A server for the files of a folder; its address.
 async fn serve(folder: &Path) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
     let folder = folder.to_owned();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, folder.clone()));
-        }
-    });
-    address
-}
-
-async fn answer(mut stream: TcpStream, folder: std::path::PathBuf) {
-    let mut request = Vec::new();
-    while stream.read_buf(&mut request).await.is_ok_and(|count| count > 0) {
-        if !request.ends_with(b"\r\n\r\n") {
-            continue;
-        }
-        let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
-        let name = text.split(' ').nth(1).unwrap().trim_start_matches('/');
-        let kind = if name.ends_with(".mpd") { "application/dash+xml" } else { "video/mp4" };
-        let (status, body) = match std::fs::read(folder.join(name)) {
-            Ok(body) => ("200 OK", body),
+    let answer = move |request: &str| {
+        let name = path_of(request);
+        match std::fs::read(folder.join(name)) {
+            Ok(body) if name.ends_with(".mpd") => ("200 OK\r\nContent-Type: application/dash+xml", body),
+            Ok(body) => ("200 OK\r\nContent-Type: video/mp4", body),
             Err(_) => ("404 Not Found", Vec::new()),
-        };
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
-        if stream.write_all(&[head.as_bytes(), &body].concat()).await.is_err() {
-            return;
         }
-    }
+    };
+    http(answer).await.0.to_string()
 }
 
 /// Pieces of less than a second.

@@ -9,6 +9,9 @@ mod listener;
 #[path = "../common/numbered.rs"]
 mod numbered;
 mod rtmps;
+#[path = "../common/server.rs"]
+#[allow(dead_code, reason = "not all of it is wanted here")]
+mod server;
 mod support;
 #[path = "../common/tls_front.rs"]
 mod tls_front;

@@ -2,43 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+
+pub use crate::server::{at, request};
 
 pub const MULTIPART: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n";
 pub const PICTURE: &[u8] = include_bytes!("../../../formats/tests/data/jpeg/420.jpg");
-
-/// A server whose connections are handled by `serve`, and counted.
-pub async fn at<F: Future<Output = ()> + Send + 'static>(
-    serve: impl Fn(TcpStream) -> F + Send + 'static,
-) -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&count);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            counted.fetch_add(1, SeqCst);
-            tokio::spawn(serve(stream));
-        }
-    });
-    (address, count)
-}
-
-/// Reads one request, up to the empty line; empty at the end.
-pub async fn request(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
-        if !stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
-            return String::new();
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
 /// Answers every request with these bytes; then hangs up, or waits for the next one.
 pub async fn says(answer: impl Into<Vec<u8>>, stays: bool) -> SocketAddr {

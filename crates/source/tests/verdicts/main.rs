@@ -8,6 +8,9 @@ mod cases;
 mod certificate;
 mod fakes;
 mod rtsp;
+#[path = "../common/server.rs"]
+#[allow(dead_code, reason = "not all of it is wanted here")]
+mod server;
 mod storm;
 mod tls;
 
