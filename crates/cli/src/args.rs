@@ -201,6 +201,12 @@ pub struct Serve {
     /// Such as cams.example.com; also that of a proxy's site. May be repeated; * for any.
     #[arg(long, value_name = "NAME", help_heading = LISTEN)]
     pub host: Vec<String>,
+    /// A proxy that is believed who asks
+    ///
+    /// An address or a network, such as 127.0.0.1 or 10.0.0.0/8: of requests from there the last address in
+    /// X-Forwarded-For that is no such proxy counts, for rules, bounds and logs. May be repeated.
+    #[arg(long, value_name = "NETWORK", value_parser = ::config::Network::of_proxies, help_heading = LISTEN)]
+    pub trusted_proxy: Vec<::config::Network>,
     /// Most connections at a time
     #[arg(long, value_name = "N", default_value_t = relay::Config::MAX_CONNECTIONS, help_heading = LISTEN)]
     pub max_connections: usize,

@@ -29,6 +29,8 @@ pub struct Call {
     pub srt: (Vec<SocketAddr>, Option<relay::SrtPassphrase>),
     /// Names by which browsers may ask, in place of those in the file.
     pub hosts: Vec<String>,
+    /// Proxies that are believed who asks, in place of those in the file.
+    pub trusted_proxies: Vec<::config::Network>,
     pub no_launch: bool,
     /// ffserver's `-d`: requests are logged to standard output, whatever the file says.
     pub is_debugging: bool,
@@ -97,6 +99,10 @@ async fn serve(call: &Call, config: &Config) -> anyhow::Result<()> {
         rtsp_timeout: config.rtsp_timeout.unwrap_or(relay::Config::RTSP_TIMEOUT),
         webrtc: call.webrtc.clone(),
         hosts: if call.hosts.is_empty() { config.hosts.clone() } else { call.hosts.clone() },
+        trusted_proxies: match call.trusted_proxies.is_empty() {
+            true => config.trusted_proxies.clone(),
+            false => call.trusted_proxies.clone(),
+        },
         sources: Vec::new(),
         max_connections: crate::serve::affordable(config.max_connections as usize, inputs),
         ..relay::Config::default()
@@ -170,6 +176,7 @@ fn of_the_start(call: &Call, served: &Config, now: &Config) -> Vec<&'static str>
         ("srt_passphrase", call.srt.1.is_none() && served.srt_passphrase != now.srt_passphrase),
         ("rtsp_timeout", served.rtsp_timeout != now.rtsp_timeout),
         ("hosts", call.hosts.is_empty() && served.hosts != now.hosts),
+        ("trusted_proxies", call.trusted_proxies.is_empty() && served.trusted_proxies != now.trusted_proxies),
         ("the most connections", served.max_connections != now.max_connections),
     ];
     changed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(what, _)| what).collect()

@@ -109,6 +109,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
                 srt: (Vec::new(), None),
                 webrtc: relay::WebRtcConfig::default(),
                 hosts: Vec::new(),
+                trusted_proxies: Vec::new(),
                 no_launch,
                 is_debugging,
             }));

@@ -23,6 +23,7 @@ pub fn run(args: &Serve) -> anyhow::Result<()> {
             srt: (args.srt.clone(), args.srt_passphrase.clone()),
             webrtc: args.webrtc.config(),
             hosts: args.host.clone(),
+            trusted_proxies: args.trusted_proxy.clone(),
             no_launch: args.no_launch,
             is_debugging: false,
         });
@@ -95,6 +96,7 @@ fn config(args: &Serve) -> Result<Config, crate::exit::Failure> {
         max_connections: args.max_connections,
         ptz: args.ptz,
         hosts: args.host.clone(),
+        trusted_proxies: args.trusted_proxy.clone(),
         ..Config::default()
     })
 }

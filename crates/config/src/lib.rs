@@ -18,6 +18,7 @@ pub mod ffserver;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod native;
+mod network;
 pub mod preset;
 mod problem;
 mod source;
@@ -30,6 +31,7 @@ use std::time::Duration;
 pub use acl::{Acl, Rule, Verdict, Who};
 pub use coding::Named;
 pub use encoding::{At, Audio, Ratio, Video};
+pub use network::Network;
 pub use problem::{Problem, Severity};
 pub use source::Source;
 pub use stream::{Feed, Multicast, Origin, Redirect, Stream};
@@ -111,6 +113,8 @@ pub struct Config {
     pub rtsp_timeout: Option<Duration>,
     /// Names by which browsers may ask; ffserver had none.
     pub hosts: Vec<String>,
+    /// Proxies that are believed who asks; ffserver had none.
+    pub trusted_proxies: Vec<Network>,
     /// Most connections at a time that have made a request for a stream.
     pub max_clients: u32,
     /// Most connections at a time.
@@ -157,6 +161,7 @@ impl Default for Config {
             srt_passphrase: None,
             rtsp_timeout: None,
             hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             max_clients: Self::MAX_CLIENTS,
             max_connections: Self::MAX_CONNECTIONS,
             max_bandwidth_kbit: Self::MAX_BANDWIDTH_KBIT,

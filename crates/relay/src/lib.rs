@@ -106,6 +106,8 @@ pub struct Config {
     /// Names by which browsers may ask, beside addresses and names of the local network; `*` for
     /// all. Where there are some, they hold for what only reads, too.
     pub hosts: Vec<String>,
+    /// Proxies that are believed who asks, by `X-Forwarded-For`.
+    pub trusted_proxies: Vec<::config::Network>,
 }
 
 /// Nothing to serve, on [`Config::LISTEN`].
@@ -126,6 +128,7 @@ impl Default for Config {
             max_connections: Self::MAX_CONNECTIONS,
             ptz: false,
             hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

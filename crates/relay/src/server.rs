@@ -10,6 +10,7 @@ mod answer;
 mod connection;
 mod escape;
 mod io;
+mod proxies;
 mod routes;
 mod site;
 mod takeover;
@@ -110,6 +111,8 @@ pub(crate) struct Shared {
     pub(crate) router: axum::Router,
     /// What the server is called.
     pub(crate) site: Site,
+    /// Who is believed who asks.
+    proxies: proxies::Proxies,
     /// Turns true when everything is to end.
     pub(crate) stopping: watch::Sender<bool>,
     places: Arc<Semaphore>,
@@ -214,6 +217,7 @@ impl Server {
             limit,
             router: routes::router(Arc::clone(&relay)),
             site: Site::new(&config.hosts),
+            proxies: proxies::Proxies::new(&config.trusted_proxies),
             stopping: watch::Sender::new(false),
             places: Arc::new(Semaphore::new(config.max_connections)),
             spare: Arc::new(Semaphore::new(spare)),

@@ -37,6 +37,7 @@ mod page;
 mod pass_through;
 mod past;
 mod players;
+mod proxied;
 mod reconnect;
 mod record;
 mod reload;

@@ -65,7 +65,7 @@ impl Drop for Pushing {
     }
 }
 
-fn request(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+pub fn request(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         server.address,
@@ -79,7 +79,7 @@ fn offer(server: &Server, path: &str, offer: &str) -> Answer {
 }
 
 /// An offer with one medium, in `direction`.
-fn made(direction: &str, codecs: &[(u8, &str)]) -> String {
+pub fn made(direction: &str, codecs: &[(u8, &str)]) -> String {
     let numbers: String = codecs.iter().map(|(number, _)| format!(" {number}")).collect();
     let maps: String = codecs.iter().map(|(number, name)| format!("a=rtpmap:{number} {name}/90000\r\n")).collect();
     format!(

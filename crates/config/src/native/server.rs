@@ -2,7 +2,7 @@
 
 use super::given::{Given, tell_time};
 use super::{Key, Kind, Told, defaults, keys};
-use crate::{Config, Listen, LogFile, LogFormat};
+use crate::{Config, Listen, LogFile, LogFormat, Network};
 
 /// `127.0.0.1:8090`, `[::1]:8090`, `camera-host:8090`; `:8090` is this machine only, as on the
 /// command line, and `0.0.0.0:8090`, `[::]:8090` or `*:8090` all its addresses.
@@ -72,6 +72,10 @@ pub(super) static KEYS: &[Key] = keys! { Server on Server;
         "Names by which browsers may ask, beside addresses and names of the local network; also that of a proxy's site. Default: none, and what only reads is not looked at.",
         |config, given| { config.hosts = given.list()?; Ok(()) },
         |config| (!config.hosts.is_empty()).then(|| config.hosts.clone().into());
+    "trusted_proxies" / "": Kind::List, "a list of addresses and networks", r#"trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]"#,
+        "Proxies that are believed who asks, by X-Forwarded-For: for rules, for what one address may have, for logs. Default: none; whoever connects is the one who asks.",
+        |config, given| { config.trusted_proxies = given.items(Network::of_proxies)?; Ok(()) },
+        |config| (!config.trusted_proxies.is_empty()).then(|| config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().into());
     "max_clients" / "MaxClients": Kind::Integer(1, 65_535), "a number from 1 to 65535", "max_clients = 1000",
         "Most viewers at a time. Default: 16000, where ffserver had 5. Feeders and status pages do not count.",
         |config, given| { config.max_clients = given.int(1, 65_535)?; Ok(()) },

@@ -65,7 +65,8 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Share
     let asked = Arc::clone(&shared);
     let service = service_fn(move |mut request: Request<Incoming>| {
         in_progress.asked.store(true, Relaxed);
-        request.extensions_mut().insert(in_request.clone());
+        let peer = asked.proxies.who(peer, request.headers());
+        request.extensions_mut().insert(in_request.of(peer));
         let refusal = asked.site.refuses(&request);
         let push = push(&request);
         let relay = Arc::clone(&asked.relay);

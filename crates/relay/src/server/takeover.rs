@@ -33,10 +33,12 @@ pub(crate) type Order = Box<dyn FnOnce(Socket) + Send>;
 
 /// A handler's way to its connection; in the extensions of every request.
 #[derive(Clone)]
-pub(crate) struct Takeover(Arc<Slot>);
+pub(crate) struct Takeover {
+    peer: SocketAddr,
+    slot: Arc<Slot>,
+}
 
 struct Slot {
-    peer: SocketAddr,
     stopping: watch::Receiver<bool>,
     order: Mutex<Option<Order>>,
     given: Notify,
@@ -44,32 +46,37 @@ struct Slot {
 
 impl Takeover {
     pub(crate) fn new(peer: SocketAddr, stopping: watch::Receiver<bool>) -> Self {
-        Self(Arc::new(Slot { peer, stopping, order: Mutex::default(), given: Notify::new() }))
+        Self { peer, slot: Arc::new(Slot { stopping, order: Mutex::default(), given: Notify::new() }) }
     }
 
-    /// Who is at the other end.
+    /// The same for a request of `peer`.
+    pub(crate) fn of(&self, peer: SocketAddr) -> Self {
+        Self { peer, slot: Arc::clone(&self.slot) }
+    }
+
+    /// Who asks: who is at the other end, or for whom a proxy asks there ([`super::proxies`]).
     pub(crate) fn peer(&self) -> SocketAddr {
-        self.0.peer
+        self.peer
     }
 
     /// Turns true when the server stops.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
-        self.0.stopping.clone()
+        self.slot.stopping.clone()
     }
 
     /// Hands the socket over to `order`. Never returns: the connection drops the
     /// handler together with hyper's state.
     pub(crate) async fn give<T>(&self, order: Order) -> T {
-        *self.0.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
-        self.0.given.notify_one();
+        *self.slot.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
+        self.slot.given.notify_one();
         std::future::pending().await
     }
 
     /// Waits for an order.
     pub(crate) async fn taken(&self) -> Order {
         loop {
-            self.0.given.notified().await;
-            if let Some(order) = self.0.order.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.slot.given.notified().await;
+            if let Some(order) = self.slot.order.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return order;
             }
         }
