@@ -107,7 +107,7 @@ SERVERS = [
 
 
 def test_each_server_of_mjpeg_has_its_form():
-    assert len(FORMS) == 40
+    assert len(FORMS) == 41
     names = " | ".join(FORMS).lower()
     assert [word for word in SERVERS if word.lower() not in names] == []
 
