@@ -325,6 +325,12 @@ impl<R: std::io::Read> std::io::Read for Patient<R> {
 /// that libavformat has.
 pub(crate) fn known_protocol(url: &str) -> Result<(), Error> {
     let Some((name, _)) = url.split_once("://") else { return Ok(()) };
+    if let Some(mark) = name.chars().next().filter(|first| "<>'\"`(\u{201c}\u{201d}\u{2018}\u{2019}".contains(*first)) {
+        return Err(Error::BadUrl {
+            what: format!("{}: {mark} stands in front of the protocol", Redacted(url)),
+            hint: "write the URL without marks around it".into(),
+        });
+    }
     if name == "file" || ffmpeg::has_protocol(url) {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! The parts of a URL with a host, as users type it.
 //!
-//! Passwords are typed as they are: `rtsp://admin:p@ss/w0rd#1@10.0.0.7/h264`. Where the
-//! plain reading of RFC 3986 makes no sense, or the last `@` ends in a host that is
-//! one more plainly, everything before that `@` is user and password.
+//! Passwords are typed as they are: `rtsp://admin:p@ss/w0rd#1@10.0.0.7/h264` ([`split`]).
+
+mod split;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -33,28 +33,66 @@ impl Location {
     /// Takes a URL apart.
     ///
     /// # Errors
-    /// [`Error::BadUrl`] when there is no host in it, or no port where one should be.
+    /// [`Error::BadUrl`] when there is no host in it, or it may be one of several, or no port where
+    /// one should be.
     pub(crate) fn parse(url: &str) -> Result<Self, Error> {
+        Self::read(url, split::as_meant)
+    }
+
+    /// The same of what a server wrote, which writes by the book.
+    fn by_the_book(url: &str) -> Result<Self, Error> {
+        Self::read(url, |rest| Ok(split::by_the_book(rest)))
+    }
+
+    fn read<'a>(url: &'a str, split: impl Fn(&'a str) -> Result<split::Parts<'a>, String>) -> Result<Self, Error> {
         // Whoever redirects may have put anything into it.
         let shown = || Redacted(url).to_string().replace(char::is_control, "");
-        let bad = |what: &str, hint: &str| Error::BadUrl { what: format!("{}: {what}", shown()), hint: hint.into() };
+        let bad = |what: &str, hint: &str| Error::BadUrl {
+            what: format!("{}: {what}", shown()),
+            hint: hint.replace(char::is_control, ""),
+        };
         let Some((scheme, rest)) = url.trim().split_once("://") else {
-            return Err(bad("no ://", "expected something like http://host/path"));
+            let meant = url.trim().split_once(':').map(|(scheme, rest)| (scheme, rest.trim_start_matches('/')));
+            return Err(match meant.filter(|(_, rest)| !rest.is_empty()) {
+                Some((scheme, rest)) => bad("no ://", &format!("write {}", Redacted(&format!("{scheme}://{rest}")))),
+                None => bad("no ://", "expected something like http://host/path"),
+            });
         };
         // RFC 3986 section 3.1.
         let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
         if !scheme.bytes().all(is_scheme) {
             return Err(bad("no protocol before ://", "expected something like http://host/path"));
         }
-        let (userinfo, host_and_path) = split(rest);
+        let (userinfo, host_and_path) = split(rest).map_err(|host| {
+            bad(
+                "which of its @ stands in front of the host is not clear",
+                &format!(
+                    "is it @{host}? Then write %40 for @ in the password, and %2f for /, %3f for ?, %23 for #, %3a for :. \
+                     Else write %40 for the @ behind the host"
+                ),
+            )
+        })?;
         let end = host_and_path.find(['/', '?', '#']).unwrap_or(host_and_path.len());
         let (authority, path) = host_and_path.split_at(end);
+        if let Some((address, port)) = bare_address_and_port(authority) {
+            let hint =
+                format!("write an IPv6 address in brackets: [{address}]:{port}, or without a port [{authority}]");
+            return Err(bad("whether its end is a port is not clear", &hint));
+        }
         let (host, port) = host_and_port(authority).map_err(|what| {
             let hint = match rest.contains('@') {
                 true => "write special characters of the password as %40 for @, %2f for /, %3a for :, %23 for #",
-                false => &*format!("expected something like {}://host:8080/path", scheme.to_ascii_lowercase()),
+                false => {
+                    let host = if authority.starts_with('[') { "[fd00::5]" } else { "host" };
+                    &*format!("expected something like {}://{host}:8080/path", scheme.to_ascii_lowercase())
+                }
             };
-            bad(what, hint)
+            let stranger = authority.chars().find(|c| *c == ' ' || *c == ',').filter(|_| what == NO_NAME);
+            match stranger {
+                Some(' ') => bad("there is a blank in the host", hint),
+                Some(stranger) => bad(&format!("there is a {stranger} in the host"), hint),
+                None => bad(what, hint),
+            }
         })?;
         let (user, password) = match userinfo.map(|text| text.split_once(':').unwrap_or((text, ""))) {
             Some((user, password)) => (Some(unescaped(user)), Some(unescaped(password))),
@@ -70,7 +108,7 @@ impl Location {
     /// The host of a URL in whose password stands what ends it by the book (RFC 3986 section
     /// 3.2), so that it is worth telling how it was understood.
     pub(crate) fn guessed(url: &str) -> Option<String> {
-        let (userinfo, _) = split(url.trim().split_once("://")?.1);
+        let (userinfo, _) = split::as_meant(url.trim().split_once("://")?.1).ok()?;
         userinfo.filter(|text| text.contains(['@', '/', '?', '#']))?;
         Self::parse(url).ok().map(|location| location.host)
     }
@@ -85,7 +123,7 @@ impl Location {
         let colon = reference.find("://").filter(|at| !reference[..*at].contains(['/', '?', '#']));
         if colon.is_some() || reference.starts_with("//") {
             let absolute = if colon.is_some() { reference.to_owned() } else { format!("{}:{reference}", self.scheme) };
-            let mut there = Self::parse(&absolute)?;
+            let mut there = Self::by_the_book(&absolute)?;
             let readable = self.scheme == "https" && there.scheme == "http";
             if there.user.is_none() && there.host.eq_ignore_ascii_case(&self.host) && !readable {
                 (there.user, there.password) = (self.user.clone(), self.password.clone());
@@ -152,33 +190,6 @@ impl fmt::Debug for Location {
     }
 }
 
-/// User and password, and what follows the `@` behind them.
-fn split(rest: &str) -> (Option<&str>, &str) {
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let plain = rest[..end].rfind('@');
-    let last = rest.rfind('@');
-    let host_after = |at: usize| {
-        let after = &rest[at..];
-        host_and_port(&after[..after.find(['/', '?', '#']).unwrap_or(after.len())])
-    };
-    let at = match (plain, last) {
-        (plain, last) if plain == last => plain,
-        (Some(plain), Some(last)) => match (host_after(plain + 1), host_after(last + 1)) {
-            (Err(_), Ok(_)) => Some(last),
-            // `http://admin:p@ss/w0rd@10.0.0.7/`: the host is hardly called `ss`.
-            (Ok((host, None)), Ok((later, _))) if !is_evident(&host) && is_evident(&later) => Some(last),
-            _ => Some(plain),
-        },
-        // `http://admin:se/cret@10.0.0.7/`: a port is a number. `http://host:80/a@b` is in order.
-        (None, Some(last)) if host_after(0).is_err() && host_after(last + 1).is_ok() => Some(last),
-        _ => None,
-    };
-    match at {
-        Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
-        None => (None, rest),
-    }
-}
-
 /// A path and query whose steps `.` and `..` have been taken (RFC 3986 section 5.2.4).
 fn without_dots(path_and_query: &str) -> String {
     let (path, query) = path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()));
@@ -204,10 +215,14 @@ fn without_dots(path_and_query: &str) -> String {
     format!("/{}{query}", steps.join("/"))
 }
 
-/// Whether it can hardly be anything but a host: an address, or a name with a dot.
-fn is_evident(host: &str) -> bool {
-    host.contains('.') || host.contains(':') || host.eq_ignore_ascii_case("localhost")
+/// An IPv6 address without its brackets whose end may be a port, or a part of it.
+fn bare_address_and_port(authority: &str) -> Option<(Ipv6Addr, u16)> {
+    let (address, port) = authority.rsplit_once(':')?;
+    authority.parse::<Ipv6Addr>().ok()?;
+    Some((address.parse().ok()?, port.parse().ok().filter(|port| *port > 0)?))
 }
+
+const NO_NAME: &str = "not a host name";
 
 fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
@@ -221,16 +236,16 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str>
         let host = if zone.is_empty() { address.to_owned() } else { format!("{address}%{zone}") };
         (host, port)
     } else {
+        if let Ok(address @ IpAddr::V6(_)) = authority.parse() {
+            return Ok((address.to_string(), None));
+        }
         let end = authority.find(':').unwrap_or(authority.len());
         let (host, port) = authority.split_at(end);
         if host.is_empty() {
             return Err("no host");
         }
-        if let Ok(address @ IpAddr::V6(_)) = authority.parse() {
-            return Ok((address.to_string(), None));
-        }
         if !host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')) {
-            return Err("not a host name");
+            return Err(NO_NAME);
         }
         (host.to_owned(), port)
     };
@@ -335,6 +350,7 @@ mod tests {
             ("http://[::1]:8080/x", "-|-|::1|8080|/x"),
             ("http://[fe80::1%25eth0]/x", "-|-|fe80::1%eth0|-|/x"),
             ("http://fe80::1/x", "-|-|fe80::1|-|/x"),
+            ("rtsp://user:pw@::1/x", "user|pw|::1|-|/x"),
             ("http://front_door.lan/a b\"ü", "-|-|front_door.lan|-|/a%20b%22%C3%BC"),
         ] {
             assert_eq!(parts(url), expected, "{url}");
@@ -345,6 +361,12 @@ mod tests {
     fn what_is_wrong_is_said_without_the_password() {
         for (url, expected) in [
             ("cam/x", "cam/x: no ://; expected something like http://host/path"),
+            ("rtsp:/cam/x", "rtsp:/cam/x: no ://; write rtsp://cam/x"),
+            (
+                "rtsp://fe80::1:554/x",
+                "rtsp://fe80::1:554/x: whether its end is a port is not clear; \
+                 write an IPv6 address in brackets: [fe80::1]:554, or without a port [fe80::1:554]",
+            ),
             ("http:///x", "http:///x: no host; expected something like http://host:8080/path"),
             (
                 "http://cam:0/",
@@ -357,7 +379,7 @@ mod tests {
             ("http://cam:http/", "http://cam:http/: a port is a number; expected something like http://host:8080/path"),
             (
                 "http://[::g]/",
-                "http://[::g]/: no IPv6 address between [ and ]; expected something like http://host:8080/path",
+                "http://[::g]/: no IPv6 address between [ and ]; expected something like http://[fd00::5]:8080/path",
             ),
         ] {
             assert_eq!(parts(url), expected, "{url}");

@@ -21,8 +21,20 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
     {
         return Some(advice.into());
     }
-    if let ("url-not-understood", Error::BadUrl { hint, .. }) = (code, error) {
+    if code == "file-missing"
+        && let Some(advice) = without_colon(url)
+    {
+        return Some(advice);
+    }
+    if let Error::BadUrl { hint, what } = error
+        && (code == "url-not-understood"
+            || (code == "url-unknown-protocol" && hint.starts_with("did you mean"))
+            || (code == "url-port" && !what.contains("number")))
+    {
         return Some(sentence(hint));
+    }
+    if code == "url-port" && !url.contains('@') {
+        return Some("A port is a number from 1 to 65535, without letters.".into());
     }
     let location = Location::parse(url).ok()?;
     let written = |scheme: &str| written(&location, scheme);
@@ -133,6 +145,14 @@ fn sentence(hint: &str) -> String {
     format!("{first}{}{}", letters.as_str(), if hint.ends_with(['?', '.']) { "" } else { "." })
 }
 
+/// A `rtsp//host`, which looks like a file.
+fn without_colon(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("//")?;
+    let known = crate::scheme::scheme_of(&format!("{scheme}://{rest}"))?;
+    let is_one = known.names.contains(&scheme) && !rest.is_empty() && scheme != "file";
+    is_one.then(|| format!("If it is no file, write {}.", Redacted(&format!("{scheme}://{rest}"))))
+}
+
 /// What speaks there, where it has said so.
 fn other_protocol(location: &Location, error: &Error) -> Option<String> {
     let said = error.what();
@@ -211,6 +231,8 @@ mod tests {
             assert!(told.ends_with(['.', ')']), "{told}");
         }
         assert_eq!(told("well", "rtsp://cam/", ""), "");
+        assert_eq!(told("file-missing", "rtsp//cam/x", ""), "If it is no file, write rtsp://cam/x.");
+        assert_eq!(told("file-missing", "clips//x.mp4", ""), "");
         assert!(told("garbage", "exec:false", "").contains("same command in a terminal"));
         let hint = "have one started: exec:sh -c 'a | b'";
         let shell = Error::BadUrl { what: "exec: | is for a shell".into(), hint: hint.into() };
