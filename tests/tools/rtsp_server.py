@@ -15,6 +15,7 @@ client gets an encoder of its own, and the numbers begin at 0:
     /sound                            H.264 and G.711
     /aac                              H.264 and AAC
     /alaw /g722 /g726 /opus /latm     H.264 and that
+    /mp3 /mp2                         H.264 and MPEG audio, under its number and under its name
     /resize                           H.264 that becomes half as wide and high after 40 pictures
 
 The number is drawn as samples/make_numbered.py and formats::osd do. With --clock it is
@@ -47,6 +48,8 @@ G722 = TONE.format(16000, 1) + "avenc_g722 ! rtpg722pay name=pay1 pt=9"
 G726 = TONE.format(8000, 1) + "avenc_g726 bitrate=32000 ! rtpg726pay name=pay1 pt=97 force-aal2=false"
 OPUS = TONE.format(48000, 2) + "opusenc ! rtpopuspay name=pay1 pt=97"
 LATM = TONE.format(44100, 2) + "avenc_aac ! rtpmp4apay name=pay1 pt=97"
+MP3 = TONE.format(44100, 2) + "lamemp3enc target=bitrate bitrate=128 cbr=true ! mpegaudioparse ! rtpmpapay name=pay1 pt=14"
+MP2 = TONE.format(48000, 1) + "avenc_mp2 bitrate=64000 ! mpegaudioparse ! rtpmpapay name=pay1 pt=97"
 H264_PAY = "rtph264pay name=pay0 pt=96 config-interval=0 aggregate-mode=zero-latency"
 MOUNTS = {
     "/h264": f"{X264} ! {H264_PAY}",
@@ -62,6 +65,8 @@ MOUNTS = {
     "/g726": f"{X264} ! {H264_PAY} {G726}",
     "/opus": f"{X264} ! {H264_PAY} {OPUS}",
     "/latm": f"{X264} ! {H264_PAY} {LATM}",
+    "/mp3": f"{X264} ! {H264_PAY} {MP3}",
+    "/mp2": f"{X264} ! {H264_PAY} {MP2}",
     "/resize": f"{X264} ! {H264_PAY}",
 }
 ELEMENTS = {
@@ -73,6 +78,7 @@ ELEMENTS = {
     "mulawenc": "gstreamer1.0-plugins-good",
     "opusenc": "gstreamer1.0-plugins-base",
     "avenc_aac": "gstreamer1.0-libav",
+    "lamemp3enc": "gstreamer1.0-plugins-good",
 }
 
 

@@ -1,13 +1,14 @@
 //! RTP packets of cameras into access units, one file a family of payload formats.
 //!
 //! The way back of [`crate::Packetizer`], with what it takes to get along with cameras. [`Rtp`] is one
-//! packet; [`Order`] says whether it is the next one; [`Ticks`] unwraps its time. Then [`Nals`] or
-//! [`Aac`] take its payload and give whole access units: each byte is copied once, out of the buffer of
+//! packet; [`Order`] says whether it is the next one; [`Ticks`] unwraps its time. Then [`Nals`],
+//! [`Aac`] or [`Mpa`] take its payload and give whole access units: each byte is copied once, out of the buffer of
 //! the socket into the unit. What is not whole does not come out, and the next unit says that
 //! something was lost. Datagrams are put in order before they come here.
 
 mod aac;
 pub(crate) mod fuzzed;
+mod mpa;
 mod nal;
 mod sets;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 mod turn;
 
 pub use self::aac::{Aac, AacConfig};
+pub use self::mpa::{Mpa, MpaFrame};
 pub use self::nal::{Nals, Picture, Start};
 pub use self::turn::{Disorder, Order, Ticks, Turn};
 

@@ -297,6 +297,10 @@ async fn play(
     }
     let mut session = described?;
     let mut plan = Plan::of(session.streams(), session.sdp(), request.options.sound_alone, &gate.renamed())?;
+    for left in &plan.left {
+        tracing::info!("left out: {left}");
+        sink.note(Note::Fact(format!("left out: {left}")));
+    }
     set_up(&mut session, location, &mut plan).await?;
     sink.note(Note::Fact(format!("RTP comes by {}", if gate.is_udp() { "UDP" } else { "TCP" })));
     let options = PlayOptions::default()

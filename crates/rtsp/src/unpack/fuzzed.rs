@@ -2,7 +2,7 @@
 
 use media::nal::{START_CODE, Syntax};
 
-use super::{Aac, AacConfig, Nals, Order, Rtp, Ticks, Turn};
+use super::{Aac, AacConfig, Mpa, Nals, Order, Rtp, Ticks, Turn};
 use crate::{SenderClock, is_bye};
 
 /// Bytes of a picture that may come, and what is written beside it: parameter sets.
@@ -16,6 +16,7 @@ pub(crate) fn unpack(choice: u8, input: &[u8]) {
     let mut nals = Nals::new(syntax, &[], choice & 2 != 0, MOST);
     let mut aac =
         Aac::new(AacConfig { bits: [[13, 3, 3], [6, 2, 2], [0, 0, 0]][usize::from(choice >> 2) % 3], samples: 1024 });
+    let mut mpa = Mpa::default();
     let (mut order, mut ticks) = (Order::default(), Ticks::default());
     let (mut rest, mut came, mut lost, mut pictures) = (input, 0, false, 0);
     while let [length, tail @ ..] = rest {
@@ -47,5 +48,11 @@ pub(crate) fn unpack(choice: u8, input: &[u8]) {
         let mut given = 0;
         let _ = aac.handle(&rtp, is_lossy, |frame, _, _| given += frame.len());
         assert!(given <= came);
+        given = 0;
+        let _ = mpa.handle(&rtp, is_lossy, |frame, said, _, _| {
+            assert_eq!(frame.len(), said.size);
+            given += frame.len();
+        });
+        assert!(given <= came && mpa.kept() <= came.min(4 << 10));
     }
 }

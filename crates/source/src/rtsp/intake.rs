@@ -286,6 +286,13 @@ impl Intake {
         Ok(())
     }
 
+    /// Declares a sound that has said only now what it is. Readers begin anew where tracks change, so this is
+    /// for where a picture is to begin with.
+    fn declare_sound(&mut self) -> Result<(), End> {
+        let tracks = self.plan.with_sound(&self.tracks);
+        if tracks.len() > self.tracks.len() { self.declare(tracks) } else { Ok(()) }
+    }
+
     /// A picture of H.264 or H.265, with the parameter sets if they are others than before.
     fn picture(&mut self, place: usize, picture: Picture, parameters: Option<Bytes>, now: Instant) -> Result<(), End> {
         let lost = picture.lost | std::mem::take(&mut self.lost);
@@ -298,6 +305,9 @@ impl Intake {
             }
         } else if picture.start == Start::Key {
             self.changes = 0;
+        }
+        if picture.start != Start::No {
+            self.declare_sound()?;
         }
         if self.makes_no_sense {
             return self.bad(place, "its parameter sets make no sense", now);
@@ -322,6 +332,7 @@ impl Intake {
             let tracks = self.plan.with_jpeg(info.size);
             self.declare(tracks)?;
         }
+        self.declare_sound()?;
         let discontinuity = lost | std::mem::take(&mut self.lost);
         self.show(place, timestamp, now, Unit { discontinuity, ..unit(data) });
         Ok(())
@@ -349,11 +360,15 @@ impl Intake {
         self.tell_numbers();
         let Some(stream) = self.streams.get_mut(place) else { return };
         let Way::Sound(sound) = &mut stream.way else { return };
+        let is_declared = self.tracks.len() > 1;
         let at = self.clocks.stamp(place, rtp.timestamp);
         let (pts, captured) = (self.clocks.place(place, at, now), self.clocks.captured(place, at));
         let (sink, rate) = (&self.sink, sound.clock_rate);
         let since_zero = |ticks: u32| Timestamp::from_ticks(ticks.into(), 1, rate).saturating_since(Timestamp::ZERO);
         let taken = sound.take(rtp, is_lossy, |frame, behind, duration, discontinuity| {
+            if !is_declared {
+                return;
+            }
             let behind = since_zero(behind);
             sink.publish(Unit {
                 track: media::TrackId(1),
@@ -366,6 +381,13 @@ impl Intake {
         });
         if let Err(complaint) = taken {
             tracing::debug!(complaint, "bad packet of sound");
+        }
+        if !is_declared && let Some(track) = sound.track() {
+            self.plan.hear(track);
+            if !self.progress.pictures.load(Relaxed) {
+                let done = self.declare_sound();
+                self.settle(done);
+            }
         }
     }
 

@@ -7,6 +7,8 @@
 use bytes::Bytes;
 use media::Codec;
 
+use super::intake::Payload;
+
 /// Samples of 8 bits without a header (RFC 3551 section 4.5.17 but for the name).
 const AS_IT_IS: &str = "u8";
 /// Who made a description is nobody's business, but has to be there.
@@ -22,21 +24,35 @@ const SAMPLES: u32 = 1024;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Sound {
     pub(super) payload_type: u8,
-    /// As RFC 7587, RFC 6416 and ITU-T I.366.2 call it, in small letters.
+    /// As RFC 7587, RFC 2250, RFC 6416 and ITU-T I.366.2 call it, in small letters.
     pub(super) name: &'static str,
     /// What `fmtp` says.
     parameters: String,
 }
 
-const NAMES: &[&str] = &["opus", "mp4a-latm", "aal2-g726-16", "aal2-g726-24", "aal2-g726-32", "aal2-g726-40"];
+/// The payload type of MPEG audio, which needs no name (RFC 3551 table 4), and its clock.
+const MPEG: u8 = 14;
+const MPEG_CLOCK: u32 = 90_000;
+
+const NAMES: &[&str] = &["opus", "mpa", "mp4a-latm", "aal2-g726-16", "aal2-g726-24", "aal2-g726-32", "aal2-g726-40"];
 
 /// Renames in a session description what `retina` does not know.
 pub(super) fn rename(description: &[u8]) -> (Vec<u8>, Vec<Sound>) {
     let mut sounds: Vec<Sound> = Vec::new();
     let mut renamed = Vec::with_capacity(description.len());
     let mut has_origin = false;
+    let all = String::from_utf8_lossy(description);
+    let is_mpeg_named = all.lines().any(|line| line.starts_with("a=rtpmap:14 "));
     for line in description.split_inclusive(|byte| *byte == b'\n') {
         let text = String::from_utf8_lossy(line);
+        if !is_mpeg_named && is_mpeg(&text) {
+            renamed.extend_from_slice(text.trim_end().as_bytes());
+            renamed.extend_from_slice(format!("\r\na=rtpmap:{MPEG} {AS_IT_IS}/{MPEG_CLOCK}\r\n").as_bytes());
+            if !sounds.iter().any(|sound| sound.payload_type == MPEG) {
+                sounds.push(Sound { payload_type: MPEG, name: "mpa", parameters: String::new() });
+            }
+            continue;
+        }
         match mapping(&text) {
             Some((payload_type, name, rest)) if !sounds.iter().any(|sound| sound.payload_type == payload_type) => {
                 renamed.extend_from_slice(format!("a=rtpmap:{payload_type} {AS_IT_IS}/{rest}").as_bytes());
@@ -54,12 +70,18 @@ pub(super) fn rename(description: &[u8]) -> (Vec<u8>, Vec<Sound>) {
         }
     }
     // They may stand before their names.
-    for (payload_type, parameters) in String::from_utf8_lossy(description).lines().filter_map(fmtp) {
+    for (payload_type, parameters) in all.lines().filter_map(fmtp) {
         if let Some(sound) = sounds.iter_mut().find(|sound| sound.payload_type == payload_type) {
             sound.parameters = parameters.to_owned();
         }
     }
     (renamed, sounds)
+}
+
+/// Whether a line is of MPEG audio that needs no name.
+fn is_mpeg(line: &str) -> bool {
+    let mut words = line.strip_prefix("m=audio ").unwrap_or_default().split_ascii_whitespace();
+    words.nth(2).is_some_and(|word| word.parse() == Ok(MPEG))
 }
 
 /// An `fmtp` line without what is no parameter, such as the nothing behind a semicolon at its end, for which
@@ -101,7 +123,7 @@ pub(super) struct Form {
 }
 
 impl Sound {
-    /// Nothing where its parameters say too little. `channels` is what the description tells.
+    /// Nothing where its parameters say too little, or its frames say it themselves. `channels` is what the description tells.
     pub(super) fn form(&self, channels: u16) -> Option<Form> {
         let form = |codec, extradata, channels, bits_per_sample| Form {
             codec: Codec::from_name(codec),
@@ -115,6 +137,7 @@ impl Sound {
                 let channels = if self.parameter("sprop-stereo") == Some("1") { 2 } else { 1 };
                 form("opus", opus_head(channels), channels.into(), 0)
             }
+            "mpa" => return None,
             "mp4a-latm" => {
                 let (configuration, channels) = self.configuration()?;
                 form("aac", configuration.into(), channels, 0)
@@ -126,9 +149,29 @@ impl Sound {
         })
     }
 
-    /// Whether its payloads are LATM.
-    pub(super) fn is_latm(&self) -> bool {
-        self.name == "mp4a-latm"
+    /// What its packets are, where it is taken.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) fn payload(&self) -> Result<Payload, &'static str> {
+        match self.name {
+            "mpa" => Ok(Payload::Mpa),
+            "mp4a-latm" if self.has_configuration_inside() => {
+                Err("its configuration comes with its frames (cpresent=1), which is not read")
+            }
+            _ if self.form(1).is_none() => Err("its parameters say too little of it"),
+            "mp4a-latm" => Ok(Payload::Latm),
+            // Of what goes under another name nobody knows how long it is.
+            _ => Ok(Payload::Plain { bits: 0 }),
+        }
+    }
+
+    /// RFC 6416 section 7.3: so it is where nothing is said.
+    fn has_configuration_inside(&self) -> bool {
+        match self.parameter("cpresent") {
+            Some(present) => present != "0",
+            None => self.parameter("config").is_none(),
+        }
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {
@@ -141,7 +184,7 @@ impl Sound {
     /// The AudioSpecificConfig in the StreamMuxConfig of a description (ISO/IEC 14496-3 1.7.3), and its
     /// channels. Nothing where the configuration comes with the frames, or there are several programs.
     fn configuration(&self) -> Option<(Vec<u8>, u16)> {
-        if self.parameter("cpresent").is_some_and(|present| present != "0") {
+        if self.has_configuration_inside() {
             return None;
         }
         let digits = self.parameter("config")?;
@@ -245,6 +288,39 @@ mod tests {
             b"a=rtpmap:97 opus",
         ] {
             assert_eq!(rename(odd), (odd.to_vec(), Vec::new()));
+        }
+    }
+
+    #[test]
+    fn mpeg_audio_needs_no_name() {
+        let mpeg = Sound { payload_type: 14, name: "mpa", parameters: String::new() };
+        let expected = "m=audio 0 RTP/AVP 14\r\na=rtpmap:14 u8/90000\r\n";
+        for description in
+            ["m=audio 0 RTP/AVP 14\r\n", "m=audio 0 RTP/AVP 14", "m=audio 0 RTP/AVP 14\na=rtpmap:14 MPA/90000\r\n"]
+        {
+            let (renamed, sounds) = rename(description.as_bytes());
+            let renamed = String::from_utf8(renamed).unwrap();
+            assert_eq!((renamed.replace("14\na", "14\r\na"), sounds), (expected.into(), vec![mpeg.clone()]));
+        }
+        for other in ["m=audio 0 RTP/AVP 8\r\n", "m=video 0 RTP/AVP 14\r\n", "m=audio 0\r\n", "m=audio 0 x 140\n"] {
+            assert_eq!(rename(other.as_bytes()), (other.into(), Vec::new()));
+        }
+        assert_eq!((mpeg.form(1), mpeg.payload().is_ok()), (None, true));
+    }
+
+    #[test]
+    fn what_is_not_taken_says_why() {
+        for (parameters, expected) in [
+            ("cpresent=0;config=40002B10", None),
+            ("", Some("cpresent=1")),
+            ("cpresent=1;config=40002B10", Some("cpresent=1")),
+            ("cpresent=0;config=40", Some("say too little")),
+        ] {
+            let why = sound("mp4a-latm", parameters).payload().err();
+            assert!(
+                why.is_some() == expected.is_some() && why.unwrap_or("").contains(expected.unwrap_or("")),
+                "{why:?}"
+            );
         }
     }
 

@@ -30,6 +30,10 @@ const AUDIO: &[(&str, Codec)] = &[
 /// The first sample in the lowest bits (RFC 3551 section 4.5.4).
 const G726: Codec = Codec::from_name("adpcm_g726le");
 
+/// Tracks that are told of where they are not taken, and letters of what one is called.
+const MOST_LEFT: usize = 8;
+const MOST_NAME: usize = 64;
+
 /// ASF packets in RTP ([MS-RTSP] 2.2.1).
 const WINDOWS_MEDIA: &str = "x-asf-pf";
 
@@ -40,6 +44,8 @@ pub(super) struct Plan {
     pub(super) audio: Option<usize>,
     /// What the packets of both are.
     pub(super) forms: Vec<Form>,
+    /// What is not taken, and why.
+    pub(super) left: Vec<String>,
     /// The tracks, where they are known beforehand.
     pub(super) declared: Option<Vec<Track>>,
     sound: Option<Track>,
@@ -78,14 +84,26 @@ impl Plan {
                 None => End::Failed(no_video(streams, renamed)),
             });
         };
-        let is_ours = |stream: &Stream| {
-            let known = match renamed_as(stream, renamed) {
-                Some(sound) => sound.form(1).is_some(),
-                None => codec_of(AUDIO, stream).is_some(),
-            };
-            stream.media() == "audio" && known && stream.parameters().is_some()
+        let why_not = |stream: &Stream| match renamed_as(stream, renamed).map(Sound::payload) {
+            _ if stream.media() != "audio" => Some("it is no sound"),
+            Some(payload) => payload.err(),
+            None if codec_of(AUDIO, stream).is_none() => Some("its encoding is not known here"),
+            None if stream.parameters().is_none() => Some("its parameters say too little of it"),
+            None => None,
         };
-        let audio = streams.iter().position(is_ours);
+        let audio = streams.iter().position(|stream| why_not(stream).is_none());
+        let left = streams.iter().enumerate().filter(|(place, _)| *place != video && Some(*place) != audio);
+        let left = left.map(|(_, stream)| {
+            let why = match (stream.media(), why_not(stream)) {
+                ("audio", Some(why)) => why,
+                ("audio", None) => "one sound is taken",
+                ("video" | "image", _) => "one track of pictures is taken",
+                _ => "neither picture nor sound",
+            };
+            let name = format!("{} {}", stream.media(), name_of(stream, renamed));
+            format!("{}: {why}", name.chars().take(MOST_NAME).flat_map(char::escape_debug).collect::<String>())
+        });
+        let left = left.take(MOST_LEFT).collect();
         let renamed = audio.and_then(|place| renamed_as(&streams[place], renamed));
         let thousandths = streams[video].framerate().map_or(0.0, |rate| f64::from(rate) * 1000.0).round() as u32;
         let mut plan = Self {
@@ -93,6 +111,7 @@ impl Plan {
             codec,
             audio,
             forms: Vec::new(),
+            left,
             declared: None,
             sound: None,
             frame_rate: Rational::new(thousandths, 1000),
@@ -109,6 +128,16 @@ impl Plan {
     pub(super) fn without_sound(&mut self) {
         (self.audio, self.sound) = (None, None);
         self.forms.truncate(1);
+    }
+
+    /// The sound is this one, as its frames say.
+    pub(super) fn hear(&mut self, sound: Track) {
+        self.sound = Some(sound);
+    }
+
+    /// These tracks, which begin with the pictures, with the sound as it is known now.
+    pub(super) fn with_sound(&self, tracks: &[Track]) -> Vec<Track> {
+        tracks.first().cloned().map_or_else(Vec::new, |video| self.tracks(video))
     }
 
     /// The tracks with what the description tells; nothing where it tells too little of the pictures.
@@ -162,7 +191,7 @@ impl Plan {
     /// Pictures of a form, and no sound.
     pub(super) fn of_pictures(codec: Codec, payload: Payload) -> Self {
         let forms = vec![Form { clock_rate: 90_000, payload }];
-        Self { video: 0, codec, audio: None, forms, declared: None, sound: None, frame_rate: None }
+        Self { video: 0, codec, audio: None, forms, left: Vec::new(), declared: None, sound: None, frame_rate: None }
     }
 }
 
@@ -195,9 +224,8 @@ fn sound_form(stream: &Stream, renamed: Option<&Sound>) -> Form {
     };
     let channels = stream.channels().map_or(1, |channels| u32::from(channels.get()));
     let payload = match (renamed, stream.encoding_name()) {
-        (Some(sound), _) if sound.is_latm() => Payload::Latm,
-        // Of what goes under another name nobody knows.
-        (Some(_), _) => Payload::Plain { bits: 0 },
+        // What is not taken does not come here.
+        (Some(sound), _) => sound.payload().unwrap_or(Payload::Plain { bits: 0 }),
         (None, "mpeg4-generic") => Payload::Aac { samples },
         (None, "l16") => Payload::Plain { bits: 16 * channels },
         (None, name) => Payload::Plain { bits: bits_of_g726(name).unwrap_or(8) * channels },

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod beside;
 mod captured;
 #[path = "../capture/support.rs"]
 #[allow(dead_code, reason = "not all of it is wanted here")]

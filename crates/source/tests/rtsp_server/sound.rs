@@ -78,3 +78,9 @@ async fn aac_comes_beside_the_picture_as_mpeg_4_generic_and_as_latm() {
 async fn opus_comes_beside_the_picture() {
     tone_comes("opus", "opus", 2).await;
 }
+
+#[tokio::test]
+async fn mpeg_audio_comes_beside_the_picture_under_its_number_and_under_its_name() {
+    tone_comes("mp3", "mp3", 2).await;
+    tone_comes("mp2", "mp2", 1).await;
+}

@@ -1,6 +1,7 @@
 //! How the packets of a track become units, by its payload format.
 
-use rtsp::unpack::{Aac, AacConfig, Nals, Rtp};
+use media::{Audio, Codec, Kind, Track, TrackId};
+use rtsp::unpack::{Aac, AacConfig, Mpa, MpaFrame, Nals, Rtp};
 
 use crate::rtsp::jpeg::Assembler;
 use crate::rtsp::sounds::Latm;
@@ -27,6 +28,8 @@ pub(in crate::rtsp) enum Payload {
         samples: u32,
     },
     Latm,
+    /// MPEG audio.
+    Mpa,
     /// Frames as they are, of samples of so many bits; 0 where they do not tell how long they are.
     Plain {
         bits: u32,
@@ -49,6 +52,7 @@ pub(in crate::rtsp) struct Sound {
 enum Parts {
     Aac { aac: Aac, samples: u32 },
     Latm(Latm),
+    Mpa { mpa: Mpa, said: Option<Said> },
     Plain { bits: u32 },
 }
 
@@ -65,6 +69,7 @@ impl Way {
                 Self::Jpeg(assembler)
             }
             Payload::Aac { samples } => sound(Parts::Aac { aac: Aac::new(AacConfig::high_rate(samples)), samples }),
+            Payload::Mpa => sound(Parts::Mpa { mpa: Mpa::default(), said: None }),
             Payload::Latm => sound(Parts::Latm(Latm::default())),
             Payload::Plain { bits } => sound(Parts::Plain { bits }),
         }
@@ -89,11 +94,53 @@ impl Sound {
                 latm.take(rtp.payload, is_lossy, |frame, behind| give(frame, behind, None, std::mem::take(&mut lost)));
                 Ok(())
             }
+            Parts::Mpa { mpa, said } => {
+                let rate = self.clock_rate;
+                mpa.handle(rtp, is_lossy, |data, frame, behind, lost| {
+                    let ticks =
+                        |samples: u32| (u64::from(samples) * u64::from(rate) / u64::from(frame.sample_rate)) as u32;
+                    *said = Some(Said::of(frame));
+                    give(data, ticks(behind), Some(ticks(frame.samples)), lost);
+                })
+            }
             Parts::Plain { bits } => {
                 let samples = (8 * rtp.payload.len() as u32).checked_div(*bits);
                 give(rtp.payload, 0, samples, is_lossy);
                 Ok(())
             }
         }
+    }
+}
+
+/// What frames say of their track.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Said {
+    codec: &'static str,
+    sample_rate: u32,
+    channels: u16,
+}
+
+impl Said {
+    fn of(frame: MpaFrame) -> Self {
+        let codec = ["mp1", "mp2", "mp3"][usize::from(frame.layer.clamp(1, 3)) - 1];
+        Self { codec, sample_rate: frame.sample_rate, channels: frame.channels }
+    }
+}
+
+impl Sound {
+    /// The track, where its frames say what it is, and have come.
+    pub(super) fn track(&self) -> Option<Track> {
+        let Parts::Mpa { said: Some(Said { codec, sample_rate, channels }), .. } = self.parts else { return None };
+        let audio = Audio { sample_rate, channels, block_align: 0 };
+        let (codec, extradata) = (Codec::from_name(codec), bytes::Bytes::new());
+        Some(Track {
+            id: TrackId(0),
+            codec,
+            tag: 0,
+            extradata,
+            bits_per_sample: 0,
+            bit_rate: 0,
+            kind: Kind::Audio(audio),
+        })
     }
 }
