@@ -64,6 +64,8 @@ pub struct Source {
     pub record_segment: Option<Duration>,
     /// What is kept of them: an age, a size, or both.
     pub record_keep: Option<String>,
+    /// Where the camera is moved by ONVIF; the URL may hold a password.
+    pub ptz: Option<String>,
 }
 
 impl fmt::Debug for Source {

@@ -1,6 +1,6 @@
-//! `POST /NAME/ptz`: moves a camera that was given as `onvif://`.
+//! `POST /NAME/ptz`: moves a camera that was given as `onvif://`, or with such an address to be moved by.
 //!
-//! Off unless the relay was told otherwise ([`crate::Config::ptz`]): whoever may see a camera is
+//! Off unless the relay was told otherwise ([`crate::Config::ptz`], [`source::Options::ptz`]): whoever may see a camera is
 //! not for that reason to turn it. Nor can a page of another site, by a browser of this network
 //! (`server::site`).
 
@@ -37,8 +37,9 @@ enum Wish {
 /// Carries the order of `query` out.
 pub(crate) async fn answer(source: &Supervisor, query: &str) -> Result<Response, Refusal> {
     let wish = wish(query)?;
-    if !source.url().starts_with("onvif") {
-        return Err(Refusal::bad_request(format!("{}: only what is given as onvif:// can be moved", source.name())));
+    if source.ptz().is_none() && !source.url().starts_with("onvif") {
+        let what = "only what is given as onvif:// can be moved, or has ptz = \"onvif://…\" in headwater.toml";
+        return Err(Refusal::bad_request(format!("{}: {what}", source.name())));
     }
     let Ok(_place) = PLACES.try_acquire() else {
         return Err(Refusal::over("too many cameras are being moved; try again"));

@@ -216,6 +216,10 @@ fn options(source: &::config::Source) -> Result<source::Options, Vec<Problem>> {
         libav: source.ffmpeg.clone(),
         record: crate::paths::record(source.file.clone(), source.file_max_size, false),
         files: noted(Said::from(source).files().map_err(|error| of_source(source, &error)), &mut problems).flatten(),
+        ptz: source.ptz.as_ref().and_then(|url| {
+            let read = url.parse().map_err(|error: source::Error| of_source(source, &format!("ptz: {error}")));
+            noted(read, &mut problems)
+        }),
         sound_alone: true,
         ..usual
     };
@@ -283,6 +287,7 @@ mod tests {
         for (change, part) in [
             ((|said| said.headers = vec!["Content-Length: 5".into()]) as fn(&mut ::config::Source), "front: headers: "),
             (|said| said.tls_pin = Some("abc".into()), "front: tls_pin: "),
+            (|said| said.ptz = Some("rtsp://user:secret@10.0.0.5/x".into()), "front: ptz: "),
             (|said| said.proxy = Some("ftp://user:secret@x".into()), "front: proxy: "),
         ] {
             let told = of(change).unwrap_err();

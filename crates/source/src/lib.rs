@@ -141,6 +141,9 @@ pub struct Options {
     pub files: Option<record::Options>,
     /// Keep what is said on its connections, for `replay:`.
     pub capture: Option<Capture>,
+    /// Where it is moved, where that is not where its pictures come from; whoever reaches the relay may
+    /// then move it.
+    pub ptz: Option<onvif::Address>,
 }
 
 impl Default for Options {
@@ -168,6 +171,7 @@ impl Default for Options {
             truncate: false,
             files: None,
             capture: None,
+            ptz: None,
         }
     }
 }

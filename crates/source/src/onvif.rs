@@ -37,6 +37,34 @@ pub(crate) static SCHEME: Scheme = Scheme {
     connect,
 };
 
+/// Where a camera is asked by ONVIF whose pictures come by another protocol. `Debug` shows no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    /// The URL, with its password.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Address {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::BadUrl`] for what is no URL of an ONVIF camera.
+    fn from_str(url: &str) -> Result<Self, Error> {
+        camera::location(url).map(|_| Self(url.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Address").field(&media::Redacted(&self.0).to_string()).finish()
+    }
+}
+
 fn connect(request: Request, sink: Sink) -> Connection {
     Box::pin(async move {
         let url = match find(&request, &sink).await {

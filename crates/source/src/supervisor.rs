@@ -188,7 +188,14 @@ impl Supervisor {
     /// # Errors
     /// As [`crate::onvif::Camera::open`].
     pub async fn camera(&self) -> Result<crate::onvif::Camera, Error> {
-        crate::onvif::Camera::open(self.url(), &self.0.request.options).await
+        let url = self.ptz().map_or(self.url(), crate::onvif::Address::as_str);
+        crate::onvif::Camera::open(url, &self.0.request.options).await
+    }
+
+    /// Where it is moved, if its options say so.
+    #[must_use]
+    pub fn ptz(&self) -> Option<&crate::onvif::Address> {
+        self.0.request.options.ptz.as_ref()
     }
 
     /// The packets as the source sends them. A cursor on it makes the source open.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::onvif::{Manner, Onvif, Probed};
 use crate::harness::server::headwater;
-use crate::harness::tools::Output;
+use crate::harness::tools::{Output, folder};
 use crate::harness::{Camera, Server, camera, run};
 
 fn discover(args: &[&str]) -> (Output, Value) {
@@ -160,6 +160,17 @@ fn a_relay_moves_a_camera_only_where_it_is_let() {
         assert_eq!(status, expected, "{path}: {answer}");
     }
     assert_eq!(server.get("/front/ptz?order=left").status, 405);
+    // One whose pictures come from elsewhere is moved where its key says, and no other one.
+    let file = folder("ptz-key").join("headwater.toml");
+    let url = onvif.url("admin:pw@", "");
+    let text = format!(
+        "[[source]]\nname = \"gate\"\nurl = \"pattern:\"\nptz = \"{url}\"\n[[source]]\nname = \"well\"\nurl = \"{url}\"\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let keyed = Server::start(["--file", file.to_str().unwrap()]);
+    assert_eq!(post(&keyed, "/gate/ptz?order=down&ms=50", "").0, 204, "{}", keyed.log());
+    assert_eq!(onvif.last("ContinuousMove").at(&["Velocity", "PanTilt"]).unwrap().attribute("y"), Some("-0.5"));
+    assert_eq!(post(&keyed, "/well/ptz?order=down", "").0, 403);
     let closed = Server::start([&front]);
     assert_eq!(post(&closed, "/front/ptz?order=left", "").0, 403);
 }

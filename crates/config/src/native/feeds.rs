@@ -129,6 +129,10 @@ pub(super) static SOURCE: &[Key] = keys! { Source on Source;
         "Options for FFmpeg's demuxer or protocol.",
         |source, given| { source.ffmpeg = given.pairs()?; Ok(()) },
         |source| pairs(&source.ffmpeg);
+    "ptz" / "": Kind::Text, "onvif://USER:PASSWORD@HOST", r#"ptz = "onvif://user:password@10.0.0.5""#,
+        "Let whoever reaches the relay move the camera by POST /NAME/ptz, and ask it there, by whatever protocol its pictures come. Default: it is not moved.",
+        |source, given| { source.ptz = Some(given.owned()?); Ok(()) },
+        |source| source.ptz.as_deref().map(Into::into);
     "file" / "": Kind::Text, "a path", r#"file = "/var/lib/headwater/front""#,
         "Keep what comes in in a ring on disk, for time shift, over restarts too. Default: none.",
         |source, given| { source.file = Some(given.path()?); Ok(()) },

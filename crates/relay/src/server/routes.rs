@@ -107,10 +107,14 @@ async fn stream(State(relay): Shared, request: Request) -> Result<Response, Refu
         return by_webrtc(&relay, path, request).await;
     }
     if let Some(source) = file.strip_suffix("/ptz").and_then(|name| relay.source(name)) {
-        return match (relay.ptz.get(), request.method() == Method::POST) {
-            (Some(true), true) => ptz::answer(&source, request.uri().query().unwrap_or("")).await,
-            (Some(true), false) => Err(Refusal::method("POST")),
-            _ => Err(Refusal::new(StatusCode::FORBIDDEN, "cameras may not be moved here; serve --ptz allows it")),
+        let may = relay.ptz.get() == Some(&true) || source.ptz().is_some();
+        return match (may, request.method() == Method::POST) {
+            (true, true) => ptz::answer(&source, request.uri().query().unwrap_or("")).await,
+            (true, false) => Err(Refusal::method("POST")),
+            _ => Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "cameras may not be moved here; serve --ptz, or ptz of the source in headwater.toml, allows it",
+            )),
         };
     }
     if file.ends_with(".ffm") && feeds::at(&relay, file).is_some() {

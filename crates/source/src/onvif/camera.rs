@@ -33,6 +33,19 @@ pub struct Camera {
     version: Version,
 }
 
+/// What a URL of an ONVIF camera says.
+///
+/// # Errors
+/// [`Error::BadUrl`] for others.
+pub(super) fn location(url: &str) -> Result<Location, Error> {
+    let location = Location::parse(url)?;
+    if !super::SCHEME.names.contains(&&*location.scheme) {
+        let hint = format!("cameras are moved by ONVIF, as in onvif://USER:PASSWORD@{}", location.host);
+        return Err(Error::BadUrl { what: format!("{location} is no URL of an ONVIF camera"), hint });
+    }
+    Ok(location)
+}
+
 impl Camera {
     /// Reaches the camera at `url` (`onvif://user:password@host`) within
     /// [`Options::open_timeout`]. Needs a tokio runtime.
@@ -40,12 +53,7 @@ impl Camera {
     /// # Errors
     /// As a source of this URL.
     pub async fn open(url: &str, options: &Options) -> Result<Self, Error> {
-        let url = options.access.applied_to(url)?;
-        let location = Location::parse(&url)?;
-        if !super::SCHEME.names.contains(&&*location.scheme) {
-            let hint = format!("cameras are moved by ONVIF, as in onvif://USER:PASSWORD@{}", location.host);
-            return Err(Error::BadUrl { what: format!("{location} is no URL of an ONVIF camera"), hint });
-        }
+        let location = location(&options.access.applied_to(url)?)?;
         let sink = Sink::nowhere();
         let reached = timeout(options.open_timeout, Self::reach(location, options.access.clone(), &sink)).await;
         reached.unwrap_or(Err(Error::Timeout { phase: Phase::Handshake, after: options.open_timeout, tried: None }))
