@@ -21,10 +21,10 @@ use std::time::Duration;
 
 use media::Redacted;
 use retina::client::{
-    Described, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions, Session, SessionGroup,
-    SessionIdPolicy, SessionOptions, SetupOptions, Transport::Tcp, UnknownRtcpSsrcPolicy,
+    Described, InitialTimestampPolicy, PlayOptions, Session, SessionGroup, SessionIdPolicy, SessionOptions,
+    SetupOptions, Transport::Tcp,
 };
-use retina::codec::{FrameFormat, ParameterSetInsertion, aac, h26x};
+use retina::codec::{FrameFormat, aac};
 use tokio::time::timeout;
 use url::Url;
 
@@ -72,12 +72,8 @@ pub(crate) static SECURE: Scheme = Scheme {
     connect,
 };
 
-/// Annex B that a decoder can join at any keyframe; sound as in a file.
-const FORMAT: FrameFormat = FrameFormat {
-    h26x_framing: h26x::Framing::AnnexB,
-    parameter_set_insertion: ParameterSetInsertion::EachKeyFrame,
-    aac_framing: aac::Framing::Raw,
-};
+/// How parameters of a description are told: in Annex B, and of AAC as in a file.
+const FORMAT: FrameFormat = FrameFormat { aac_framing: aac::Framing::Raw, ..FrameFormat::SIMPLE };
 
 /// Why a session ended.
 enum End {
@@ -303,11 +299,8 @@ async fn play(
     }
     set_up(&mut session, location, &mut plan).await?;
     sink.note(Note::Fact(format!("RTP comes by {}", if gate.is_udp() { "UDP" } else { "TCP" })));
-    let options = PlayOptions::default()
-        // Cameras tell wrong ones, and what was before the first packet is none of our business.
-        .initial_seq(InitialSequenceNumberPolicy::Ignore)
-        .initial_timestamp(InitialTimestampPolicy::Permissive)
-        .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::ProcessPackets);
+    // `Clocks` knows what to make of times that are missing.
+    let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Ignore);
     plan.declared = plan.described(session.streams());
     let player = Player::new(location, plan, session.tool().map(|tool| tool.to_string()), sink, gate);
     let session = session.play(options).await.map_err(|error| failure::of_request(&error, location))?;
