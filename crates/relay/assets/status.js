@@ -21,8 +21,17 @@ async function update() {
 function replaceBodies(fresh) {
   for (const part of ["tbody", "footer", ".count"]) {
     const now = document.querySelectorAll(part);
-    fresh.querySelectorAll(part).forEach((body, place) => now[place]?.replaceWith(body));
+    fresh.querySelectorAll(part).forEach((body, place) => now[place] && replace(now[place], body));
   }
+}
+
+/** Whoever reads with the keyboard stays where he is, and what is being copied stays marked. */
+function replace(now, body) {
+  const selection = getSelection();
+  if (!selection.isCollapsed && selection.containsNode(now, true)) return;
+  const held = now.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  now.replaceWith(body);
+  if (held) [...body.querySelectorAll("a")].find((link) => link.getAttribute("href") === held)?.focus({ preventScroll: true });
 }
 
 setTimeout(update, INTERVAL_MS);

@@ -368,6 +368,9 @@ pub(crate) fn page(snapshot: &Snapshot) -> String {
     let rows = |html: &mut String, class: &str, heads: &[&str], rows: Vec<Vec<String>>| {
         let head: String = heads.iter().map(|head| format!("<th>{head}</th>")).collect();
         html.push_str(&format!("<table class=\"rows {class}\"><thead><tr>{head}</tr></thead><tbody>"));
+        if rows.is_empty() {
+            html.push_str(&format!("<tr><td class=\"none\" colspan=\"{}\">There are none.</td></tr>", heads.len()));
+        }
         for row in rows {
             let cells = row.iter().enumerate().map(|(at, cell)| match (class, at, escape(cell)) {
                 ("sources", 0, cell) => format!("<td><a href=\"/#{cell}\">{cell}</a></td>"),
