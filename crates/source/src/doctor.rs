@@ -11,6 +11,7 @@ mod json;
 mod steps;
 mod verdict;
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use media::{Redacted, SizeWish, Variant};
@@ -112,14 +113,15 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
     let (mut found, mut decoded) = (None, None);
     if is_live {
         decoded = Some(picture(&source).await);
-        let over = status.wait_for(|status| !matches!(status.state, State::Live));
+        let mut over = pin!(status.wait_for(|status| !matches!(status.state, State::Live)));
         let began = Instant::now();
         let (whole, stop) = look_through(url, for_file);
         tokio::select! {
             // What has come counts, even if it is over already.
             biased;
-            () = health.run() => {}
-            _ = timeout(watch, over) => {}
+            // The feed is closed a moment before its source says that it is over.
+            () = health.run() => drop(timeout(watch, over).await),
+            _ = timeout(watch, &mut over) => {}
         }
         let lost = source.status().borrow().clone();
         // A file that was read to its end, or a stream that broke off while it was looked at.
