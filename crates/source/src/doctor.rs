@@ -113,14 +113,14 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
     let (mut found, mut decoded) = (None, None);
     if is_live {
         decoded = Some(picture(&source).await);
-        let mut over = pin!(status.wait_for(|status| !matches!(status.state, State::Live)));
+        let mut over = pin!(async { drop(status.wait_for(|status| !matches!(status.state, State::Live)).await) });
         let began = Instant::now();
         let (whole, stop) = look_through(url, for_file);
         tokio::select! {
             // What has come counts, even if it is over already.
             biased;
             // The feed is closed a moment before its source says that it is over.
-            () = health.run() => drop(timeout(watch, over).await),
+            () = health.run() => timeout(watch, over).await.unwrap_or_default(),
             _ = timeout(watch, &mut over) => {}
         }
         let lost = source.status().borrow().clone();
