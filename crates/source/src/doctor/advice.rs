@@ -72,7 +72,17 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
             "The port is not an encrypted one: write {}, or give the port that is.",
             written(if is_rtsp { "rtsp" } else { "http" })
         ),
+        "other-protocol" if location.scheme.starts_with("rtmp") => {
+            "Another service has that port. That of RTMP is mostly 1935.".into()
+        }
         "other-protocol" => other_protocol(&location, error)?,
+        "name-not-served" if location.scheme.starts_with("http") => {
+            let there = Location { user: None, path_and_query: "/NAME.mjpeg".into(), ..location.clone() };
+            format!(
+                "It is another Headwater, and has no source of that name. Take one of those that it names, as in {}.",
+                plain(&there)
+            )
+        }
         "mute" if matches!(error, Error::Timeout { phase: Phase::Tls, .. }) => format!(
             "It says nothing to encryption; perhaps the port is not an encrypted one: {}.",
             written(if is_rtsp { "rtsp" } else { "http" })
@@ -223,6 +233,8 @@ mod tests {
             ("mute", "rtmp://a:hunter2@cam/live/x", "", "is its name, the last part of the URL"),
             ("camera-refuses", "rtmp://cam/live/x", "", "for those who watch"),
             ("mute", "rtsp://cam:8080/x", "", "try http://cam:8080/x"),
+            ("other-protocol", "rtmp://cam:80/live/x", "", "mostly 1935"),
+            ("name-not-served", "http://a:hunter2@cam:80/x.mjpeg", "", "as in http://cam:80/NAME.mjpeg."),
             ("redirects-inside", "http://cam/x", "redirects to a network at home", "--redirects-inside"),
             ("not-onvif", "onvif://cam:81", "", "onvif://USER:PASSWORD@cam:PORT"),
         ] {

@@ -125,6 +125,7 @@ fn code_of(error: &Error, text: &str, has_url: bool) -> &'static str {
         Error::NotVideo { .. } | Error::Broken { .. } if has(&["nothing was captured", "this is no capture"]) => {
             "file-no-video"
         }
+        Error::NotVideo { .. } if has(&["rtmp handshake"]) => "other-protocol",
         Error::NotVideo { .. } if has(&["no video, or of a kind"]) => "garbage",
         Error::NotVideo { page: true, .. } if has(&["text,"]) => "is-a-text",
         Error::NotVideo { .. } if has(&["to log in at"]) => "is-a-login-page",
