@@ -6,24 +6,27 @@
 //! bound is looked at before (`rtmp::dialogue`).
 
 mod dialogue;
+mod door;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use source::push::{Ending, Feeder, Hint};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub(crate) use self::dialogue::check as fuzzed;
 use self::dialogue::{Deed, Dialogue};
+use self::door::{Door, Waiting};
 use crate::server::{Failures, Place, Shared, listen, stopped};
 use crate::{Relay, feeds};
 
-/// How long a client may take to say what it wants to send, and the kernel to take an answer.
+/// How long a client may take in all to say what it wants to send, and the kernel to take an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes read at a time.
 const READ: usize = 64 << 10;
@@ -43,15 +46,24 @@ impl Listener {
     /// Takes whoever comes.
     pub(crate) async fn run(self, relay: Arc<Relay>, shared: Arc<Shared>) {
         let mut failures = Failures::default();
+        let (door, held) = (Arc::<Door>::default(), Arc::<AtomicU64>::default());
         loop {
             match self.0.accept().await {
                 Ok((socket, peer)) => {
+                    let waiting = match door.come(peer.ip()) {
+                        Ok(waiting) => waiting,
+                        Err(why) => {
+                            relay.refusals.tell("RTMP", peer, None, &why);
+                            continue;
+                        }
+                    };
                     let Some(place) = shared.steady_place() else {
                         relay.refusals.tell("RTMP", peer, None, "there are too many connections");
                         continue;
                     };
                     let relay = Arc::clone(&relay);
-                    tokio::spawn(async move { serve(socket, peer, place, &relay).await });
+                    let dialogue = Dialogue::new(Arc::clone(&held));
+                    tokio::spawn(async move { serve(socket, peer, (place, waiting), dialogue, &relay).await });
                 }
                 Err(error) => failures.tell_and_wait(&error).await,
             }
@@ -66,8 +78,14 @@ struct Sending {
 }
 
 /// Serves one connection to its end, and tells what came of it.
-async fn serve(mut socket: TcpStream, peer: SocketAddr, mut place: Place, relay: &Relay) {
-    let mut dialogue = Dialogue::new();
+async fn serve(
+    mut socket: TcpStream,
+    peer: SocketAddr,
+    (mut place, waiting): (Place, Waiting),
+    mut dialogue: Dialogue,
+    relay: &Relay,
+) {
+    let (mut waiting, due) = (Some(waiting), Instant::now() + PATIENCE);
     let mut sending: Option<Sending> = None;
     let mut asked = None;
     let mut buffer = BytesMut::new();
@@ -78,11 +96,14 @@ async fn serve(mut socket: TcpStream, peer: SocketAddr, mut place: Place, relay:
             Ok(false) => break Ok(()),
             Err(why) => break Err(why),
         }
+        if sending.is_some() {
+            waiting.take();
+        }
         buffer.reserve(READ);
         let unwanted = async {
             match &sending {
                 Some(sending) => sending.feeder.unwanted().await,
-                None => tokio::time::sleep(PATIENCE).await,
+                None => tokio::time::sleep_until(due).await,
             }
         };
         let read = tokio::select! {

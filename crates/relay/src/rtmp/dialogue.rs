@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
@@ -15,6 +17,13 @@ use rml_rtmp::sessions::{ServerSession, ServerSessionConfig, ServerSessionEvent,
 
 /// Bytes that may come without a whole message in them: the largest has 16 MiB.
 const MOST_WAITING: usize = 24 << 20;
+/// The same of all connections that have been let in together.
+const MOST_OF_ALL: u64 = 256 << 20;
+/// What one holds who goes on where all hold more, as whose pictures are small does.
+const LITTLE: usize = 1 << 20;
+/// Bytes that may come before it is let in: an encoder has said what it wants within a few KiB, and some do
+/// not wait for the answer.
+pub(super) const MOST_BEFORE: usize = 128 << 10;
 /// The longest command.
 const MOST_COMMAND: usize = 16 << 10;
 /// Marks of values that hold others, in a command; an upper bound of their depth.
@@ -59,15 +68,53 @@ struct Talking {
     again: ChunkSerializer,
     session: ServerSession,
     commands: u32,
-    waiting: usize,
+    held: Held,
     /// The header of FLV is sent.
     is_begun: bool,
+}
+
+/// What came without a whole message in it.
+struct Held {
+    waiting: usize,
+    /// The same of all.
+    of_all: Arc<AtomicU64>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Held {
+    fn clear(&mut self) {
+        self.of_all.fetch_sub(std::mem::take(&mut self.waiting) as u64, Relaxed);
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.waiting += bytes;
+        self.of_all.fetch_add(bytes as u64, Relaxed);
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.waiting > MOST_WAITING {
+            return Err(format!("{} bytes came without a whole message in them", self.waiting));
+        }
+        // Who holds next to nothing does not pay for others.
+        if self.waiting > LITTLE && self.of_all.load(Relaxed) > MOST_OF_ALL {
+            return Err("too much is held of messages that have not ended, of all senders together".into());
+        }
+        Ok(())
+    }
 }
 
 /// One connection.
 pub(super) struct Dialogue {
     stage: Stage,
     pub(super) deeds: VecDeque<Deed>,
+    /// Bytes that came before it was let in; nothing from then on.
+    before: Option<usize>,
+    of_all: Arc<AtomicU64>,
 }
 
 fn wrong(error: &impl std::fmt::Display) -> String {
@@ -81,8 +128,10 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 }
 
 impl Dialogue {
-    pub(super) fn new() -> Self {
-        Self { stage: Stage::Greeting(Box::new(Handshake::new(PeerType::Server))), deeds: VecDeque::new() }
+    /// One that counts what it holds in `of_all`, as all do.
+    pub(super) fn new(of_all: Arc<AtomicU64>) -> Self {
+        let stage = Stage::Greeting(Box::new(Handshake::new(PeerType::Server)));
+        Self { stage, deeds: VecDeque::new(), before: Some(0), of_all }
     }
 
     /// Takes what came, in any slices.
@@ -90,6 +139,12 @@ impl Dialogue {
     /// # Errors
     /// When the connection cannot go on.
     pub(super) fn handle(&mut self, bytes: &[u8]) -> Result<(), String> {
+        if let Some(before) = &mut self.before {
+            *before += bytes.len();
+            if *before > MOST_BEFORE {
+                return Err("it says more than an encoder has to".into());
+            }
+        }
         let rest = match &mut self.stage {
             Stage::Talking(talking) => return talking.handle(bytes, &mut self.deeds),
             Stage::Greeting(handshake) => match handshake.process_bytes(bytes).map_err(|error| wrong(&error))? {
@@ -109,7 +164,7 @@ impl Dialogue {
             again: ChunkSerializer::new(),
             session,
             commands: 0,
-            waiting: 0,
+            held: Held { waiting: 0, of_all: Arc::clone(&self.of_all) },
             is_begun: false,
         };
         talking.take(results, &mut self.deeds)?;
@@ -125,6 +180,7 @@ impl Dialogue {
     pub(super) fn accept(&mut self, request: u32) -> Result<(), String> {
         let Stage::Talking(talking) = &mut self.stage else { return Ok(()) };
         let results = talking.session.accept_request(request).map_err(|error| wrong(&error))?;
+        self.before = None;
         talking.take(results, &mut self.deeds)
     }
 
@@ -141,20 +197,17 @@ impl Dialogue {
 
 impl Talking {
     fn handle(&mut self, bytes: &[u8], deeds: &mut VecDeque<Deed>) -> Result<(), String> {
-        self.waiting += bytes.len();
+        self.held.add(bytes.len());
         let mut bytes = bytes;
         loop {
             let chunks = &mut self.chunks;
             let message = guarded(|| chunks.get_next_message(bytes).map_err(|error| wrong(&error)))?;
             let Some(message) = message else { break };
             bytes = &[];
-            self.waiting = 0;
+            self.held.clear();
             self.message(message, deeds)?;
         }
-        match self.waiting > MOST_WAITING {
-            true => Err(format!("{} bytes came without a whole message in them", self.waiting)),
-            false => Ok(()),
-        }
+        self.held.check()
     }
 
     fn message(&mut self, message: MessagePayload, deeds: &mut VecDeque<Deed>) -> Result<(), String> {
@@ -240,7 +293,7 @@ impl Talking {
 /// For the fuzzer: what comes of `said` in slices, and whether it was taken.
 pub(crate) fn check(said: &[u8], size: usize) {
     let run = |size: usize| {
-        let mut dialogue = Dialogue::new();
+        let mut dialogue = Dialogue::new(Arc::default());
         let mut data = Vec::new();
         for slice in said.chunks(size) {
             let handled = dialogue.handle(slice);
@@ -282,10 +335,14 @@ fn tag(message: &MessagePayload) -> Bytes {
 mod tests {
     use super::*;
 
+    fn held() -> Held {
+        Held { waiting: 0, of_all: Arc::default() }
+    }
+
     fn talking() -> (Talking, VecDeque<Deed>) {
         let (session, _) = ServerSession::new(ServerSessionConfig::new()).unwrap();
         let (chunks, again) = (ChunkDeserializer::new(), ChunkSerializer::new());
-        (Talking { chunks, again, session, commands: 0, waiting: 0, is_begun: false }, VecDeque::new())
+        (Talking { chunks, again, session, commands: 0, held: held(), is_begun: false }, VecDeque::new())
     }
 
     fn message(type_id: u8, data: &[u8]) -> MessagePayload {
@@ -332,9 +389,77 @@ mod tests {
         assert!(talking.message(message(1, &[0x80, 0, 0, 0]), &mut deeds).is_err());
     }
 
+    /// Shakes hands.
+    fn greeted(of_all: &Arc<AtomicU64>) -> Dialogue {
+        let mut dialogue = Dialogue::new(Arc::clone(of_all));
+        let mut client = Handshake::new(PeerType::Client);
+        dialogue.handle(&client.generate_outbound_p0_and_p1().unwrap()).unwrap();
+        let answers: Vec<u8> = dialogue
+            .deeds
+            .drain(..)
+            .flat_map(|deed| match deed {
+                Deed::Answer(bytes) => bytes,
+                deed => panic!("{deed:?}"),
+            })
+            .collect();
+        let (HandshakeProcessResult::Completed { response_bytes, .. }
+        | HandshakeProcessResult::InProgress { response_bytes }) = client.process_bytes(&answers).unwrap();
+        dialogue.handle(&response_bytes).unwrap();
+        assert!(matches!(dialogue.stage, Stage::Talking(_)));
+        dialogue
+    }
+
+    /// The begin of a message of 16 MiB of pictures in one chunk.
+    fn endless() -> Vec<u8> {
+        [
+            &[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff][..],
+            &[6, 0, 0, 0, 0xff, 0xff, 0xff, 9, 1, 0, 0, 0],
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn who_is_not_let_in_says_no_more_than_a_little() {
+        let of_all = Arc::default();
+        let mut dialogue = greeted(&of_all);
+        dialogue.handle(&endless()).unwrap();
+        let slices = (1..).take_while(|_| dialogue.handle(&[7; 1024]).is_ok()).count();
+        assert!(slices <= MOST_BEFORE / 1024, "{slices} KiB");
+        drop(dialogue);
+        // Heads of chunks of ever other streams are kept by the library.
+        let mut dialogue = greeted(&of_all);
+        let heads = (64..).take_while(|id: &u16| {
+            let [high, low] = (id - 64).to_be_bytes();
+            dialogue.handle(&[1, low, high, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0]).is_ok()
+        });
+        assert!(heads.count() < MOST_BEFORE / 14);
+        drop(dialogue);
+        assert_eq!(of_all.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn all_who_are_let_in_hold_no_more_than_so_much_and_small_pictures_pass() {
+        let of_all = Arc::default();
+        let mut crowd: Vec<Dialogue> = (0..40).map(|_| greeted(&of_all)).collect();
+        let mut small = greeted(&of_all);
+        crowd.iter_mut().chain([&mut small]).for_each(|dialogue| dialogue.before = None);
+        crowd.iter_mut().for_each(|dialogue| dialogue.handle(&endless()).unwrap());
+        let mut refused = 0;
+        for _ in 0..12 {
+            refused += crowd.extract_if(.., |dialogue| dialogue.handle(&vec![7; 1 << 20]).is_err()).count();
+            assert!(of_all.load(Relaxed) <= MOST_OF_ALL + (1 << 20) + 4096);
+        }
+        assert!(refused > 15 && !crowd.is_empty(), "{refused} of 40");
+        let picture = ChunkSerializer::new().serialize(&message(9, &[0x17; 128]), true, false).unwrap();
+        small.handle(&picture.bytes).unwrap();
+        assert!(small.deeds.iter().any(|deed| matches!(deed, Deed::Data(_))));
+        drop((crowd, small));
+        assert_eq!(of_all.load(Relaxed), 0);
+    }
+
     #[test]
     fn a_stranger_is_told_by_its_first_bytes() {
-        let mut dialogue = Dialogue::new();
+        let mut dialogue = Dialogue::new(Arc::default());
         assert!(dialogue.handle(b"GET / HTTP/1.1\r\n\r\n").is_err());
     }
 }
