@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::consent::{CONSENT, Consent, MOST_ADDRESSES, MOST_ASKED};
 use crate::offer::Codecs;
-use crate::{h264, negotiate, opus, stun, vp8};
+use crate::{dtls, h264, negotiate, opus, stun, vp8};
 
 /// What peers send that is looked at here: names in STUN, answers that let media go somewhere,
 /// parameter sets, heads of pictures.
@@ -21,7 +21,7 @@ pub fn webrtc_parts(data: &[u8]) {
     let codecs = Codecs::of(&String::from_utf8_lossy(data));
     assert!(codecs.h264().is_none_or(|form| form.number < 128 && codecs.has("H264")));
     let _ = negotiate::media(&String::from_utf8_lossy(data));
-    let _ = (vp8::size(data), opus::duration(data));
+    let _ = (vp8::size(data), opus::duration(data), dtls::refusal(data));
 }
 
 /// Of an address, as a peer that trusts nobody would keep it.

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod consent;
+mod dtls;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;

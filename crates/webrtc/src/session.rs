@@ -16,7 +16,7 @@ use str0m::{Event as Happened, IceConnectionState, Input, Output as Polled, Rtc,
 use crate::consent::Consent;
 use crate::intake::Intake;
 use crate::negotiate::{self, named};
-use crate::{Error, h264, opus, stun};
+use crate::{Error, dtls, h264, opus, stun};
 
 /// Datagrams of DTLS from an address that has not answered yet: they may overtake its answer.
 const MOST_EARLY: usize = 4;
@@ -111,6 +111,8 @@ pub struct Session {
     events: VecDeque<Event>,
     is_gone: bool,
     consent: Consent,
+    /// Why the peer does not go on with the handshake, if it has said so.
+    refusal: Option<dtls::Refusal>,
     /// What came too early, from where, at which of our addresses.
     early: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     /// The time, as far as it was told.
@@ -142,6 +144,7 @@ impl Session {
             events: VecDeque::new(),
             is_gone: false,
             consent: Consent::default(),
+            refusal: None,
             early: Vec::new(),
             now,
         };
@@ -199,7 +202,21 @@ impl Session {
         if self.role == Role::Publisher && !(data[0] >= 128 && matches!(data.get(1), Some(192..=223))) {
             self.intake.received(data.len())?;
         }
-        self.rtc.handle_input(input).map_err(failed)
+        if !self.rtc.is_connected() {
+            self.refusal = self.refusal.or(dtls::refusal(data));
+        }
+        self.rtc.handle_input(input).map_err(|error| self.ended(error))
+    }
+
+    /// What the peer has said itself of a handshake that failed goes before what the library says.
+    fn ended(&self, error: RtcError) -> Error {
+        match (&error, self.refusal) {
+            (RtcError::Dtls(_), Some(dtls::Refusal::NoCertificate)) => Error::PeerCertificate,
+            (RtcError::Dtls(_), Some(dtls::Refusal::Alert(alert))) => {
+                Error::Refused { alert, name: dtls::named(alert) }
+            }
+            _ => failed(error),
+        }
     }
 
     /// Whether the peer has shown that it is at `address`, and lately.
@@ -217,7 +234,7 @@ impl Session {
         if self.consent.ends().is_some_and(|ends| ends <= now) {
             self.go();
         }
-        self.rtc.handle_input(Input::Timeout(now)).map_err(failed)
+        self.rtc.handle_input(Input::Timeout(now)).map_err(|error| self.ended(error))
     }
 
     /// Says farewell; what is to be sent for it comes by polling.
@@ -237,7 +254,7 @@ impl Session {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Output::Event(event));
             }
-            match self.rtc.poll_output().map_err(failed)? {
+            match self.rtc.poll_output().map_err(|error| self.ended(error))? {
                 Polled::Timeout(at) => {
                     let ends = self.consent.ends().filter(|_| !self.is_gone);
                     return Ok(Output::Wait(ends.map_or(at, |ends| ends.min(at))));

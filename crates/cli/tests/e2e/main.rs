@@ -56,6 +56,7 @@ mod translation;
 mod variants;
 mod webcam;
 mod webrtc;
+mod webrtc_certificate;
 mod webrtc_peers;
 mod window;
 mod windows_media;

@@ -186,7 +186,13 @@ pub(super) async fn run(mut peer: Peer, mut supply: Supply, listed: Entered) {
         }
     };
     peer.leave().await;
-    tracing::debug!(source = listed.source, peer = %listed.peer, %over, "viewer of WebRTC gone");
+    let (source, by) = (&listed.source, listed.peer);
+    // Whoever sees no picture asks why, and the page does not know.
+    if matches!(over, Over::Failed(_)) || (!peer.is_connected && matches!(over, Over::Lost(_))) {
+        tracing::info!(source, peer = %by, %over, "a viewer of WebRTC did not get on");
+    } else {
+        tracing::debug!(source, peer = %by, %over, "viewer of WebRTC gone");
+    }
 }
 
 fn send(peer: &mut Peer, clock: &mut Clock, entry: &Entry, listed: &Entered) -> Result<(), Over> {
