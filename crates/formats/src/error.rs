@@ -59,6 +59,12 @@ pub enum Error {
         /// What is wrong there.
         what: String,
     },
+    /// A manifest of DASH that is none, or leads where it does not say.
+    #[error("the manifest: {what}")]
+    Manifest {
+        /// What is wrong with it.
+        what: String,
+    },
     /// A piece of HLS that cannot be decrypted (RFC 8216 section 5.2).
     #[error("it cannot be decrypted: {what}")]
     Encrypted {

@@ -1,11 +1,14 @@
 //! Bodies of the fuzz targets in `fuzz/`; a test replays their corpus.
 
-use crate::capture;
 use crate::hls::{Follower, MOST_PIECES, Next, Playlist};
 use crate::http::websocket::{Deframer, Frame, MAX_CONTROL, pong};
 use crate::http::{Dechunker, HeadParser};
 use crate::jpeg::{self, Scanner};
 use crate::multipart::{Part, Reader};
+use crate::{capture, dash, hls};
+
+/// Where lists are led.
+const LEAD: &str = "http://127.0.0.1:1/w/x";
 
 /// The first byte says in which slices the rest comes.
 fn sliced(input: &[u8]) -> Option<(usize, &[u8])> {
@@ -188,6 +191,10 @@ pub fn hls_playlist(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let mut follower = Follower::new();
     for list in text.split("---\n") {
+        if let Ok(led) = hls::with_uris(list, |_| LEAD.into()) {
+            let away = hls::with_uris(&led, |uri| if uri == LEAD { String::new() } else { panic!("{uri} of {led}") });
+            assert!(away.is_ok(), "{led}");
+        }
         let Ok(Playlist::Media(media)) = Playlist::parse(list) else { continue };
         follower.handle(media);
         let mut pieces = 0;
@@ -196,4 +203,22 @@ pub fn hls_playlist(input: &[u8]) {
         }
         assert!(pieces <= MOST_PIECES, "{pieces}");
     }
+}
+
+/// What has been written anew is read again, and leads nowhere but where it was led.
+///
+/// # Panics
+/// When that is not so.
+pub fn dash_manifest(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    assert!(dash::begins(input) || !dash::is_manifest(input));
+    let Ok(led) = dash::with_addresses(text, |_| LEAD.into()) else { return };
+    let mut count = 0;
+    let again = dash::with_addresses(&led, |address| {
+        assert_eq!(address, LEAD, "{led}");
+        count += 1;
+        LEAD.into()
+    });
+    assert_eq!(again.as_deref(), Ok(&*led));
+    assert_eq!(led.matches(LEAD).count(), count, "{led}");
 }

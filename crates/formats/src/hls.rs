@@ -6,9 +6,11 @@
 mod decrypt;
 mod follow;
 mod lines;
+mod uris;
 
 pub use decrypt::{BLOCK, Decrypter, Key};
 pub use follow::{Fetch, Follower, Next};
+pub use uris::with_uris;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +112,12 @@ pub struct Piece {
     pub range: Option<(u64, u64)>,
     /// How it is encrypted, as a whole; nothing where it is not.
     pub key: Option<Key>,
+}
+
+/// Whether a body begins as a list does.
+#[must_use]
+pub fn begins(first: &[u8]) -> bool {
+    first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first).starts_with(b"#EXTM3U")
 }
 
 impl Playlist {

@@ -1,8 +1,9 @@
-//! Byte formats without I/O: JPEG, multipart, playlists, text in pictures, captures of cameras.
+//! Byte formats without I/O: JPEG, multipart, playlists, manifests, text in pictures, captures of cameras.
 
 #![forbid(unsafe_code)]
 
 pub mod capture;
+pub mod dash;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;

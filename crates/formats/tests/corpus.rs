@@ -35,6 +35,11 @@ fn capture_secrets() {
 }
 
 #[test]
+fn dash_manifest() {
+    replay("dash_manifest", formats::fuzz::dash_manifest);
+}
+
+#[test]
 fn hls_playlist() {
     replay("hls_playlist", formats::fuzz::hls_playlist);
 }

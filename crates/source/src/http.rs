@@ -10,6 +10,7 @@ mod ask;
 mod auth;
 mod body;
 mod connect;
+mod courier;
 mod hls;
 mod other;
 pub(crate) mod page;
@@ -19,6 +20,7 @@ mod session;
 pub(crate) mod sniff;
 
 use formats::multipart::Reader;
+use formats::{dash, hls as lists};
 
 use crate::location::Location;
 use crate::scheme::{Connection, Request, Scheme, scheme_of, with_host};
@@ -111,6 +113,8 @@ enum Elsewhere {
     Here(Box<Other>),
     /// The list of HLS that has begun.
     List(Box<Other>),
+    /// A manifest of DASH, or what may be one, for libavformat to fetch by way of us.
+    Manifest(Box<Session>),
 }
 
 fn connect(request: Request, sink: Sink) -> Connection {
@@ -121,8 +125,12 @@ fn connect(request: Request, sink: Sink) -> Connection {
                 let Other { session, answer, first } = *list;
                 match hls::run(session, answer, first, &request, sink).await {
                     hls::Outcome::Over(error) => error,
-                    hls::Outcome::NotOurs(location, sink) => elsewhere(location, request, sink).await,
+                    hls::Outcome::NotOurs(session, start, sink) => courier::play(*session, start, &request, sink).await,
                 }
+            }
+            Ok(Elsewhere::Manifest(session)) => {
+                let start = session.location().clone();
+                courier::play(*session, start, &request, sink).await
             }
             Ok(Elsewhere::Here(other)) => other.run(&request, sink).await,
             Err(error) => error,
@@ -156,7 +164,7 @@ async fn run(request: &Request, sink: &Sink) -> Result<Elsewhere, Error> {
     // has one.
     let is_ours =
         answer.head.status == 101 || request.options.libav.is_empty() && Other::is_one(&answer, reader.buffer());
-    let is_list = request.options.libav.is_empty() && hls_begins(reader.buffer()) && answer.head.status != 101;
+    let is_list = request.options.libav.is_empty() && lists::begins(reader.buffer()) && answer.head.status != 101;
     // Where others go on, our own socket is closed first: some cameras serve only one client.
     match verdict {
         Verdict::Mjpeg => Err(pictures::run(session, answer, reader, request, sink).await),
@@ -165,16 +173,16 @@ async fn run(request: &Request, sink: &Sink) -> Result<Elsewhere, Error> {
         Verdict::Other if is_list => {
             Ok(Elsewhere::List(Box::new(Other { session, answer, first: reader.buffer().split() })))
         }
+        Verdict::Other
+            if request.options.libav.is_empty() && answer.head.status != 101 && dash::begins(reader.buffer()) =>
+        {
+            Ok(Elsewhere::Manifest(Box::new(session)))
+        }
         Verdict::Other if is_ours => {
             Ok(Elsewhere::Here(Box::new(Other { session, answer, first: reader.buffer().split() })))
         }
         Verdict::Other => Ok(Elsewhere::At(session.location().clone())),
     }
-}
-
-/// Whether a body begins as a list of HLS does.
-fn hls_begins(first: &[u8]) -> bool {
-    first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first).starts_with(b"#EXTM3U")
 }
 
 #[cfg(test)]

@@ -364,6 +364,11 @@ async fn encrypted(key: &'static [u8]) -> (String, Arc<Mutex<Vec<String>>>, temp
         match path {
             _ if !let_in => (NOT_LET_IN, Vec::new()),
             "live.m3u8" => (LIST, playlist(&parts, lists.fetch_add(1, Relaxed), usize::MAX, KEYS)),
+            "ended.m3u8" => {
+                let mut list = playlist(&parts, parts.len(), usize::MAX, KEYS);
+                list.extend_from_slice(b"#EXT-X-ENDLIST\n");
+                (LIST, list)
+            }
             "secret/key" => ("200 OK", key.to_vec()),
             file => ("200 OK", std::fs::read(parts[0].with_file_name(file)).unwrap()),
         }
@@ -402,4 +407,17 @@ async fn a_key_that_is_none_or_another_one_is_told() {
         let told = failed.error.as_ref().unwrap().to_string();
         assert!(told.contains(part), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_recording_that_is_encrypted_is_fetched_for_ffmpeg_with_our_password_and_headers() {
+    let (url, asked, _folder) = encrypted(&KEY).await;
+    let options = Options { repeat_files: false, ..with_key() };
+    let (source, numbers) = numbers_with_gaps(&url.replace("live", "ended"), options, PICTURES - 1).await;
+    assert_eq!(numbers, (0..PICTURES).collect::<Vec<_>>());
+    let asked = asked.lock().unwrap().clone();
+    // One of each connection is not logged in.
+    let keys: Vec<_> = asked.iter().filter(|path| path.starts_with("secret/key")).collect();
+    assert_eq!(keys.last().map(|path| &***path), Some("secret/key true"), "{asked:#?}");
+    assert_eq!((source.status().borrow().reconnects, &*source.status().borrow().about.container), (0, "hls"));
 }

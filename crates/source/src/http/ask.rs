@@ -6,7 +6,7 @@ use base64::Engine as _;
 
 use super::body::Answer;
 use super::connect::Way;
-use super::session::Session;
+use super::session::{Session, TO_END};
 use super::usual_port;
 
 /// What we call ourselves.
@@ -77,7 +77,10 @@ impl Session {
         }
         // RFC 9110 section 14.1.2.
         let range = self.range.filter(|(_, length)| *length > 0);
-        let range = range.map(|(from, length)| format!("bytes={from}-{}", from.saturating_add(length - 1)));
+        let range = range.map(|(from, length)| match length {
+            TO_END => format!("bytes={from}-"),
+            length => format!("bytes={from}-{}", from.saturating_add(length - 1)),
+        });
         add("Range", range.as_deref());
         add("If-None-Match", known.and_then(|known| known.etag.as_deref()));
         add("If-Modified-Since", known.and_then(|known| known.modified.as_deref()));

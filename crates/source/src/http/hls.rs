@@ -1,10 +1,9 @@
 //! HLS that goes on: the list is read again and again, each piece is fetched once, and their
 //! bytes go to libavformat's demuxers one behind the other.
 //!
-//! libavformat's own client knows no parts, so it is segments behind, and asks for pieces without
-//! our headers, password, proxy and trust. It still opens what is no broadcast (a list that has
-//! ended is a recording, in which it can go to places), what is encrypted in another way than as a
-//! whole, and what has its sound in a list of its own.
+//! libavformat's own client knows no parts, so it is segments behind. It still opens what is no broadcast
+//! (a list that has ended is a recording, in which it can go to places), what is encrypted in another way
+//! than as a whole, and what has its sound in a list of its own, [by way of us](super::courier).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +30,6 @@ const MOST_BYTES: usize = 4 << 20;
 const MOST_MISSING: u32 = 3;
 /// How much longer than a segment an answer may take that the server was asked to wait with.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Most hosts of the keys of a list that FFmpeg opens.
-const MOST_KEY_HOSTS: usize = 16;
 /// Most bytes of what has to be read before a segment.
 const MOST_HEAD: usize = 4 << 20;
 /// What is read of a piece at once, in bytes.
@@ -42,8 +39,8 @@ const READ: usize = 64 << 10;
 pub(super) enum Outcome {
     /// It was played until this happened.
     Over(Error),
-    /// It is for libavformat; the sink goes back.
-    NotOurs(Location, Sink),
+    /// It is for libavformat; the sink goes back, with where the list is.
+    NotOurs(Box<Session>, Location, Sink),
 }
 
 /// Plays the list that `answer` brings, of which `first` has come.
@@ -56,7 +53,7 @@ pub(super) async fn run(
 ) -> Outcome {
     let asked = Instant::now();
     let start = session.location().clone();
-    let list = match read(&mut answer, first).await.and_then(|text| parse(&text, &start)) {
+    let list = match read_list(&mut answer, first).await.and_then(|text| parse(&text, &start)) {
         Ok(list) => list,
         Err(error) => return Outcome::Over(error),
     };
@@ -69,25 +66,24 @@ pub(super) async fn run(
                 return Outcome::Over(Error::NotVideo { what, page: false });
             };
             if best.separate_sound {
-                return Outcome::NotOurs(start, sink);
+                return Outcome::NotOurs(session.into(), start, sink);
             }
             sink.note(Note::Fact(format!("HLS: of {} variants the one of {} bit/s", variants.len(), best.bandwidth)));
             if let Err(error) = go_to(&mut session, &start, &best.uri) {
                 return Outcome::Over(error);
             }
             match load(&mut session, &sink).await {
-                Ok(Playlist::Media(media)) => media,
-                Ok(Playlist::Main(_)) => return Outcome::NotOurs(start, sink),
+                Ok(Playlist::Media(media)) => {
+                    session.is_the_list();
+                    media
+                }
+                Ok(Playlist::Main(_)) => return Outcome::NotOurs(session.into(), start, sink),
                 Err(error) => return Outcome::Over(error),
             }
         }
     };
     if media.ended || media.encrypted || media.pictures_only {
-        // FFmpeg asks for keys as for anything else, whoever may have named them.
-        if let Err(error) = may_be_asked(&session, &media, &sink).await {
-            return Outcome::Over(error);
-        }
-        return Outcome::NotOurs(start, sink);
+        return Outcome::NotOurs(session.into(), start, sink);
     }
     session.patience = media.target + PATIENCE;
     let list = session.location().clone();
@@ -351,25 +347,6 @@ impl<'a> Player<'a> {
     }
 }
 
-/// Whether all hosts of the keys that a list names may be asked.
-async fn may_be_asked(session: &Session, media: &Media, sink: &Sink) -> Result<(), Error> {
-    let list = session.location();
-    let mut hosts = Vec::new();
-    for uri in &media.keys {
-        let Ok(there) = list.join(uri) else { continue };
-        // Of other protocols FFmpeg takes none from a list that came by HTTP but such as name no host.
-        if !matches!(&*there.scheme, "http" | "https") || hosts.contains(&there.host) {
-            continue;
-        }
-        if hosts.len() >= MOST_KEY_HOSTS {
-            return Err(Error::Broken { what: format!("{list} has keys at more than {MOST_KEY_HOSTS} hosts") });
-        }
-        session.looked_up(&there, sink).await?;
-        hosts.push(there.host);
-    }
-    Ok(())
-}
-
 /// Goes to where `uri` is, seen from the list.
 fn go_to(session: &mut Session, list: &Location, uri: &str) -> Result<(), Error> {
     let wrong = |what: String| Error::Server { status: 0, what };
@@ -394,17 +371,18 @@ fn answered(fetched: Fetched) -> Result<Answer, Error> {
 /// The list where `session` is.
 async fn load(session: &mut Session, sink: &Sink) -> Result<Playlist, Error> {
     let mut answer = answered(session.get(sink, Some(&Known::default())).await?)?;
-    let text = read(&mut answer, BytesMut::new()).await?;
+    let text = read_list(&mut answer, BytesMut::new()).await?;
     session.keep(answer);
     parse(&text, session.location())
 }
 
-async fn read(answer: &mut Answer, mut text: BytesMut) -> Result<BytesMut, Error> {
+/// The whole of a list, of which `text` has come.
+pub(super) async fn read_list(answer: &mut Answer, mut text: BytesMut) -> Result<BytesMut, Error> {
     loop {
         match answer.read(&mut text).await {
             Ok(0) => return Ok(text),
             Ok(_) if text.len() <= MOST_BYTES => {}
-            Ok(_) => return Err(Error::Broken { what: format!("a list of HLS of more than {MOST_BYTES} bytes") }),
+            Ok(_) => return Err(Error::Broken { what: format!("a list of more than {MOST_BYTES} bytes") }),
             Err(error) => return Err(Error::Ended { what: Some(error.to_string()) }),
         }
     }

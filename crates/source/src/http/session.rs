@@ -19,6 +19,8 @@ use crate::{Access, Error, Sink, tls};
 
 /// How often a server may send us on.
 pub(super) const MAX_REDIRECTS: usize = 5;
+/// The length of a range that ends where the whole of it does.
+pub(super) const TO_END: u64 = u64::MAX;
 /// How often an answer to its challenge may be stale.
 pub(super) const MAX_STALE: usize = 2;
 /// What is read of a head at once, in bytes.
@@ -178,6 +180,26 @@ impl Session {
         self.reach = *self.base.get_or_insert(self.reach);
         self.move_to(there);
         self.idle = idle.filter(|_| same);
+    }
+
+    /// One that asks for what the same list names, or another that was found by way of it.
+    pub(super) fn anew(&self) -> Self {
+        let mut anew = Self::new(self.location.clone(), self.access.clone());
+        anew.host.clone_from(&self.host);
+        anew.is_from(self);
+        anew
+    }
+
+    /// What it asks for from now on is named by a list that `of` has fetched; one that was fetched from farther
+    /// away than those before it may name no more than that.
+    pub(super) fn is_from(&mut self, of: &Self) {
+        let reach = self.base.unwrap_or_default().max(of.base.unwrap_or_default()).max(of.reach);
+        (self.base, self.reach) = (Some(reach), reach);
+    }
+
+    /// What was fetched last names what is asked for from now on.
+    pub(super) fn is_the_list(&mut self) {
+        self.base = Some(self.reach.max(self.base.unwrap_or_default()));
     }
 
     /// Closes the connection that is kept.

@@ -343,6 +343,10 @@ async fn lists_and_recordings_go_to_libavformat_with_a_url_by_the_book() {
         let (sink, _cut) = Sink::new(Arc::new(publisher), timeline, Arc::new(Progress::new()), &Options::default());
         match run(&request, &sink).await.unwrap() {
             Elsewhere::At(location) => assert_eq!(location.to_url(), format!("http://u:p%40ss@{address}/x")),
+            Elsewhere::Manifest(session) if answer.contains("MPD") => {
+                assert_eq!(session.location().to_url(), format!("http://u:p%40ss@{address}/x"));
+            }
+            Elsewhere::Manifest(_) => panic!("{answer:?} is no manifest"),
             Elsewhere::Here(_) | Elsewhere::List(_) => panic!("{answer:?} is read here"),
         }
     }
