@@ -14,6 +14,7 @@ mod feeds;
 pub mod fuzz;
 mod head;
 mod health;
+mod inbox;
 mod launch;
 mod metrics;
 mod mms;

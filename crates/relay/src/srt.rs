@@ -25,10 +25,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
 
 use self::caller::Caller;
 use crate::Relay;
+use crate::inbox::{Hall, Lost, Outbox};
 use crate::server::Shared;
 
 /// Longest datagram.
@@ -77,7 +77,7 @@ impl Listener {
     /// Takes whoever comes.
     pub(crate) async fn run(self, relay: Arc<Relay>, shared: Arc<Shared>) {
         let cookies = Cookies { secret: RandomState::new(), began: Instant::now() };
-        let mut sessions: HashMap<SocketAddr, Session> = HashMap::new();
+        let (hall, mut sessions) = (Hall::default(), HashMap::<SocketAddr, Session>::new());
         let mut buffer = vec![0; DATAGRAM];
         loop {
             let (length, peer) = match self.socket.recv_from(&mut buffer).await {
@@ -91,13 +91,13 @@ impl Listener {
             };
             let datagram = &buffer[..length];
             if let Some(session) = sessions.get(&peer) {
-                match session.handing.try_send(Bytes::copy_from_slice(datagram)) {
+                match session.handing.try_send(length, Bytes::copy_from_slice(datagram)) {
                     Ok(()) => continue,
-                    Err(mpsc::error::TrySendError::Full(_)) => {
+                    Err(Lost::Full) => {
                         session.lost.fetch_add(1, Relaxed);
                         continue;
                     }
-                    Err(mpsc::error::TrySendError::Closed(_)) => _ = sessions.remove(&peer),
+                    Err(Lost::Closed) => _ = sessions.remove(&peer),
                 }
             }
             let Some(heard) = handshake::read(datagram) else { continue };
@@ -116,7 +116,7 @@ impl Listener {
                         relay.refusals.tell("SRT", peer, heard.stream.as_deref(), "there are too many connections");
                         continue;
                     };
-                    let (handing, handed) = mpsc::channel(WAITING);
+                    let (handing, handed) = hall.channel(WAITING);
                     let lost = Arc::<AtomicU64>::default();
                     sessions.insert(peer, Session { handing, lost: Arc::clone(&lost) });
                     let caller = Caller {
@@ -144,7 +144,7 @@ impl Listener {
 
 /// A way to who serves a caller.
 struct Session {
-    handing: mpsc::Sender<Bytes>,
+    handing: Outbox<Bytes>,
     /// Datagrams for which there was no room.
     lost: Arc<AtomicU64>,
 }

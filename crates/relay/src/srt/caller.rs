@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout};
 use super::handshake::{self, Reason};
 use super::inner::{Port, Unheard, listen};
 use super::{DATAGRAM, SrtPassphrase};
+use crate::inbox::Inbox;
 use crate::server::{Place, stopped};
 use crate::{Relay, feeds};
 
@@ -71,7 +72,7 @@ enum Over {
 
 impl Caller {
     /// Serves it to its end, and tells what came of it.
-    pub(super) async fn serve(self, mut handed: mpsc::Receiver<Bytes>, mut place: Place, relay: &Relay) {
+    pub(super) async fn serve(self, mut handed: Inbox<Bytes>, mut place: Place, relay: &Relay) {
         let (feed, name) = match self.feed(relay).await {
             Ok(found) => found,
             Err((reason, why)) => {
@@ -115,7 +116,7 @@ impl Caller {
         &self,
         feed: &Supervisor,
         feeder: &mut Option<Feeder>,
-        handed: &mut mpsc::Receiver<Bytes>,
+        handed: &mut Inbox<Bytes>,
         parted: &Parting,
     ) -> Result<(), Over> {
         let port = Arc::new(Port::find().map_err(|error| Over::Us(format!("no port for it: {error}")))?);
@@ -171,7 +172,7 @@ impl Caller {
     }
 
     /// Hands datagrams to and fro between the caller and FFmpeg's listener at `port`, for ever.
-    async fn hand_on(&self, port: u16, handed: &mut mpsc::Receiver<Bytes>, parted: &Parting) -> io::Error {
+    async fn hand_on(&self, port: u16, handed: &mut Inbox<Bytes>, parted: &Parting) -> io::Error {
         match self.work(port, handed, parted).await {
             Err(error) => error,
             Ok(never) => match never {},
@@ -181,7 +182,7 @@ impl Caller {
     async fn work(
         &self,
         port: u16,
-        handed: &mut mpsc::Receiver<Bytes>,
+        handed: &mut Inbox<Bytes>,
         parted: &Parting,
     ) -> io::Result<std::convert::Infallible> {
         let inner = UdpSocket::bind("127.0.0.1:0").await?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::webrtc::{Error, Event, Output, Session};
-use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::CONNECTING;
 use super::lines::Lines;
 use super::table::{Came, Seat};
+use crate::inbox::Inbox;
 use crate::server::{Place, stopped};
 
 /// Datagrams that are sent in one go; then others have their turn, and the way has a rest.
@@ -22,7 +22,7 @@ const REST: Duration = Duration::from_millis(1);
 pub(super) struct Peer {
     pub(super) session: Session,
     pub(super) seat: Seat,
-    inbox: mpsc::Receiver<Came>,
+    inbox: Inbox<Came>,
     lines: Arc<Lines>,
     /// Held for as long as it lasts.
     place: Place,
@@ -65,12 +65,7 @@ impl std::fmt::Display for Over {
 }
 
 impl Peer {
-    pub(super) fn new(
-        session: Session,
-        (seat, inbox): (Seat, mpsc::Receiver<Came>),
-        lines: Arc<Lines>,
-        place: Place,
-    ) -> Self {
+    pub(super) fn new(session: Session, (seat, inbox): (Seat, Inbox<Came>), lines: Arc<Lines>, place: Place) -> Self {
         let now = Instant::now();
         Self { session, seat, inbox, lines, place, last: None, is_connected: false, began: now, due: now }
     }

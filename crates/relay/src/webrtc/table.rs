@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ::webrtc::{Role, stun};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 use super::claims::Claim;
+use crate::inbox::{Hall, Inbox, Outbox};
 use crate::shelf::lock;
 
 /// Datagrams that wait for a session; further ones are lost, as on any other way.
@@ -32,12 +33,15 @@ pub(super) struct Came {
 
 /// All sessions.
 #[derive(Default)]
-pub(super) struct Table(Mutex<Sessions>);
+pub(super) struct Table {
+    sessions: Mutex<Sessions>,
+    hall: Hall,
+}
 
 #[derive(Default)]
 struct Sessions {
     /// By what peers call them in checks.
-    by_name: HashMap<String, mpsc::Sender<Came>>,
+    by_name: HashMap<String, Outbox<Came>>,
     /// By who sends, with the name.
     by_peer: HashMap<SocketAddr, Known>,
     /// By the last part of their URL.
@@ -47,7 +51,7 @@ struct Sessions {
 /// Whose an address is.
 struct Known {
     name: String,
-    sender: mpsc::Sender<Came>,
+    sender: Outbox<Came>,
     /// It has answered.
     is_shown: bool,
 }
@@ -69,17 +73,11 @@ pub(super) struct Seat {
 impl Table {
     /// Enters a session that is called `name` by its peer, and is what `/PATH/whip/ID`, or `whep`,
     /// leads to.
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        role: Role,
-        path: &str,
-        name: &str,
-        claim: Claim,
-    ) -> (Seat, mpsc::Receiver<Came>) {
-        let (sender, inbox) = mpsc::channel(MOST_WAITING);
+    pub(super) fn enter(self: &Arc<Self>, role: Role, path: &str, name: &str, claim: Claim) -> (Seat, Inbox<Came>) {
+        let (sender, inbox) = self.hall.channel(MOST_WAITING);
         let id: String = crate::session::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
         let deleted = Arc::new(Notify::new());
-        let mut sessions = lock(&self.0);
+        let mut sessions = lock(&self.sessions);
         sessions.by_name.insert(name.into(), sender);
         sessions.by_id.insert(id.clone(), (role, path.into(), Arc::clone(&deleted)));
         drop(sessions);
@@ -89,7 +87,7 @@ impl Table {
 
     /// Ends the session behind a URL; `false` where there is none.
     pub(super) fn delete(&self, role: Role, path: &str, id: &str) -> bool {
-        let sessions = lock(&self.0);
+        let sessions = lock(&self.sessions);
         let found = sessions.by_id.get(id).filter(|(its, of, _)| *its == role && of == path);
         if let Some((_, _, deleted)) = found {
             deleted.notify_one();
@@ -100,7 +98,7 @@ impl Table {
     /// Gives a datagram to its session, if there is one and it has room.
     pub(super) fn deliver(&self, data: &[u8], came: impl FnOnce() -> Came) {
         let name = stun::local_name(data);
-        let sessions = lock(&self.0);
+        let sessions = lock(&self.sessions);
         let sender = match name {
             Some(name) => sessions.by_name.get(name),
             None => None,
@@ -114,7 +112,7 @@ impl Table {
             }
         };
         drop(sessions);
-        let _ = sender.try_send(came);
+        let _ = sender.try_send(came.data.len(), came);
     }
 }
 
@@ -125,7 +123,7 @@ impl Seat {
         if !is_new || self.addresses.len() >= MOST_ADDRESSES {
             return;
         }
-        let mut sessions = lock(&self.table.0);
+        let mut sessions = lock(&self.table.sessions);
         // Another session's until that one is over, if it has shown that it is.
         let is_free = sessions.by_peer.get(&peer).is_none_or(|known| is_shown && !known.is_shown);
         if let Some(sender) = sessions.by_name.get(&self.name).cloned()
@@ -139,7 +137,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut sessions = lock(&self.table.0);
+        let mut sessions = lock(&self.table.sessions);
         sessions.by_name.remove(&self.name);
         sessions.by_id.remove(&self.id);
         for (address, _) in &self.addresses {
@@ -183,7 +181,7 @@ mod tests {
         assert_eq!(of_one.try_recv().unwrap().from, here);
         // Nobody's yet.
         send(&[22, 1], here);
-        assert!(of_one.try_recv().is_err());
+        assert!(of_one.try_recv().is_none());
         one.know(here, false);
         // Who is known already is not another's.
         two.know(here, false);
@@ -197,7 +195,7 @@ mod tests {
         drop(one);
         send(&[22, 1], here);
         send(&check("one"), here);
-        assert!(of_one.try_recv().is_err());
+        assert!(of_one.try_recv().is_none());
     }
 
     #[test]
@@ -211,10 +209,10 @@ mod tests {
         two.know(here, true);
         one.know(here, true);
         send();
-        assert!(of_one.try_recv().is_err() && of_two.try_recv().is_ok());
+        assert!(of_one.try_recv().is_none() && of_two.try_recv().is_some());
         drop(one);
         send();
-        assert!(of_two.try_recv().is_ok());
+        assert!(of_two.try_recv().is_some());
     }
 
     #[test]
@@ -226,6 +224,6 @@ mod tests {
             let data = check("one");
             table.deliver(&data, || Came { to: peer, from: peer, at: Instant::now(), data: data.clone().into() });
         }
-        assert_eq!(std::iter::from_fn(|| inbox.try_recv().ok()).count(), MOST_WAITING);
+        assert_eq!(std::iter::from_fn(|| inbox.try_recv()).count(), MOST_WAITING);
     }
 }
