@@ -352,6 +352,9 @@ impl Pass {
                     }
                     Event::Datagrams => self.shared.heard.store(true, Relaxed),
                     Event::HungUp => {
+                        if let Some(refusal) = self.line.up.as_mut().and_then(Post::take_refusal) {
+                            return Err(Verdict::Failed(refusal));
+                        }
                         if self.line.up.as_ref().is_some_and(Post::is_unheard) {
                             self.talk.ask_again();
                         }

@@ -205,6 +205,28 @@ async fn both_requests_of_http_show_the_password() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_refused_by_the_post_alone_is_shown_it_once_and_told() {
+    for (url, logins) in [("rtsph://admin:wrong@", 1), ("rtsph://", 0)] {
+        for status in ["401 No\r\nWWW-Authenticate: Digest realm=\"cam\", nonce=\"n\"", "403 No"] {
+            let fake = Fake::start(move |request| match method(request) {
+                "GET" => Reply::Raw(b"HTTP/1.0 200 OK\r\n\r\n".to_vec()),
+                _ => Reply::Last(format!("HTTP/1.0 {status}\r\n\r\n").into_bytes()),
+            })
+            .await;
+            let (source, _cursor) = open(&format!("{url}{}/cam", fake.address), Options::default());
+            let error = failure(&source).await;
+            assert!(
+                matches!(&error, Error::Unauthorized { what, .. } if what.contains("when asked for RTSP in HTTP")),
+                "{error}"
+            );
+            let shown = fake.requests.lock().unwrap().iter().filter(|it| it.contains("Authorization: ")).count();
+            let expected = if status.starts_with("401") { logins } else { 0 };
+            assert_eq!(shown, expected, "{status} {:?}", fake.requests.lock().unwrap());
+        }
+    }
+}
+
+#[tokio::test]
 async fn rtsp_comes_in_http_over_tls_too() {
     let camera = Tunnel::start(false).await;
     let (address, ..) = crate::secure::in_front_of(camera.address).await;

@@ -52,6 +52,7 @@ pub(super) async fn open(
         sent_by: sent_by.cloned(),
         sink: sink.clone(),
         auth: Auth::default(),
+        shows_login: false,
         cookie: format!("{:08x}{:08x}", random(), random()),
     };
     let mut stale = 0;
@@ -86,14 +87,27 @@ pub(super) struct Post {
     unheard: bool,
     /// Further ones since the last answer.
     in_vain: u32,
+    /// Something was answered in this session.
+    has_answered: bool,
     /// It has answered a sign of life.
     answers_signs: bool,
+    /// Who asks is refused, and another POST would be, too.
+    refusal: Option<Error>,
 }
 
 impl Post {
     fn of(ask: Ask, wire: Wire) -> Self {
-        let heard = BytesMut::new();
-        Self { ask, wire: Some(wire), said: 0, heard, unheard: false, in_vain: 0, answers_signs: false }
+        Self {
+            ask,
+            wire: Some(wire),
+            said: 0,
+            heard: BytesMut::new(),
+            unheard: false,
+            in_vain: 0,
+            has_answered: false,
+            answers_signs: false,
+            refusal: None,
+        }
     }
 
     /// Says something, by another POST where the last one was hung up; a report waits for that until there is
@@ -134,10 +148,7 @@ impl Post {
             let refusal = answer.filter(|head| head.status >= 400);
             if let Some(head) = &refusal {
                 self.ask.sink.note(Note::Answered(without_secrets(&String::from_utf8_lossy(&self.heard))));
-                if head.status == 401 {
-                    // Hours after the last one, its question for a password is another one.
-                    self.ask.auth.challenge(head);
-                }
+                self.refusal = self.refused(head);
             }
             if !is_open || refusal.is_some() {
                 self.unheard = refusal.is_some() || self.is_beyond();
@@ -146,6 +157,27 @@ impl Post {
             }
         }
         std::future::pending().await
+    }
+
+    /// What a refusal means, where asking once more would be of no use: every login that is refused brings
+    /// the camera nearer to locking its account.
+    fn refused(&mut self, head: &Head) -> Option<Error> {
+        let (shown, user) = (self.ask.shows_login, self.ask.there.user.is_some());
+        let may_help = match head.status {
+            401 => match self.ask.auth.challenge(head) {
+                // Hours after the last one, its question for a password is another one.
+                Some(is_stale) => user && (is_stale || !shown || self.has_answered),
+                None => self.has_answered,
+            },
+            403 => self.has_answered,
+            _ => return None,
+        };
+        (!may_help || self.in_vain >= MOST_IN_VAIN).then(|| self.ask.refused(head))
+    }
+
+    /// Why there is no use in another POST, once that is known.
+    pub(super) fn take_refusal(&mut self) -> Option<Error> {
+        self.refusal.take()
     }
 
     /// Whether the end of what was said to who has hung up may not have been heard.
@@ -168,7 +200,7 @@ impl Post {
 
     /// Something was answered; whether it was a sign of life.
     pub(super) fn answered(&mut self, is_sign: bool) {
-        self.in_vain = 0;
+        (self.in_vain, self.has_answered) = (0, true);
         self.answers_signs |= is_sign;
     }
 }
@@ -183,6 +215,8 @@ struct Ask {
     sent_by: Option<Sender>,
     sink: Sink,
     auth: Auth,
+    /// The last request had the password in it.
+    shows_login: bool,
     cookie: String,
 }
 
@@ -202,6 +236,7 @@ impl Ask {
     }
 
     async fn send(&mut self, wire: &mut Wire, method: &str, more: &str) -> Result<(), Error> {
+        self.shows_login = false;
         let target = self.at.target();
         let mut request = format!(
             "{method} {target} HTTP/1.0\r\nHost: {}\r\nUser-Agent: {AGENT}\r\nx-sessioncookie: {}\r\n{more}\
@@ -213,6 +248,7 @@ impl Ask {
             let password = self.there.password.as_deref().unwrap_or_default();
             if let Some(answer) = self.auth.header(user, password, method, target, b"") {
                 request += &format!("Authorization: {answer}\r\n");
+                self.shows_login = true;
             }
         }
         request += "\r\n";
