@@ -12,6 +12,7 @@ use media::{Codec, Kind, Redacted, Timestamp, Track, TrackId, Tracks, Unit};
 use self::ahead::Ahead;
 use self::ending::Ending;
 use self::repeats::Repeats;
+use self::steps::Steps;
 use crate::location::Location;
 use crate::pace::{Clock, wait_until};
 use crate::picture::with_tables;
@@ -50,6 +51,7 @@ pub(crate) static SCREEN: Scheme = Scheme {
 mod ahead;
 pub(crate) mod ending;
 mod repeats;
+mod steps;
 mod tell;
 
 /// How much of a live source is looked at to find out what its tracks are.
@@ -403,6 +405,7 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
     let mut broken = way.broken;
     let mut read_any = false;
     let is_dash = about.live && about.container == "dash";
+    let mut steps = (about.live && PLAYLISTS.contains(&about.container.as_str())).then(Steps::default);
     let mut repeats = is_dash.then(Repeats::default);
     let out = sink.clone();
     let give = move |unit| {
@@ -427,6 +430,9 @@ fn pump(mut input: Input, way: &Way, protocol: String, options: &Options, sink: 
                 }
                 if jpegs.contains(&unit.track) {
                     unit.data = with_tables(unit.data);
+                }
+                if Some(unit.track) == lead {
+                    broken |= steps.as_mut().is_some_and(|steps| steps.skips(&unit));
                 }
                 if broken && unit.key && Some(unit.track) == lead {
                     (unit.discontinuity, broken) = (true, false);
