@@ -418,6 +418,12 @@ impl Progress {
         });
     }
 
+    /// Packets that were published.
+    pub(crate) fn packets(&self) -> u64 {
+        self.packets.load(Relaxed)
+    }
+
+    /// All of them as they are now.
     pub(crate) fn counters(&self, now: Instant) -> Counters {
         let recent = self.recent();
         Counters {

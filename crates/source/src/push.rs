@@ -21,6 +21,7 @@ mod demux;
 mod lead;
 mod pipe;
 mod sniff;
+mod swallowed;
 mod units;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use feed::Publisher;
 use media::Codec;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::deadlines::overdue;
@@ -41,6 +42,7 @@ use crate::timeline::Timeline;
 use crate::{Error, Options, on_thread};
 
 pub use pipe::Ending;
+use swallowed::Swallowed;
 pub use units::UnitFeeder;
 
 /// For the fuzzer: looks at the first bytes that were sent.
@@ -259,13 +261,19 @@ impl Push {
         let (span, bytes) = self.enter(&hint);
         let (sink, cut) = self.open();
         let job = demux::Job { protocol: "push", hint, options: Arc::clone(&self.options) };
+        let (excess, exceeded) = oneshot::channel();
         let work = async move {
-            let result = on_thread("feed", move |stop| demux::run(reader, &job, &sink, &stop)).await;
-            result.unwrap_or_else(|| Err(crate::libav::died()))
+            tokio::select! {
+                result = on_thread("feed", move |stop| demux::run(reader, &job, &sink, &stop)) => {
+                    result.unwrap_or_else(|| Err(crate::libav::died()))
+                }
+                Ok(what) = exceeded => Err(Error::Broken { what: String::from(what) }),
+            }
         };
         let attempt = Arc::clone(self).attempt(work, (cut, writer.valve()), done, place);
         tokio::spawn(tracing::Instrument::instrument(attempt, span));
-        Feeder { push: Arc::clone(self), writer, outcome, bytes, before }
+        let swallowed = Swallowed::new(before.packets);
+        Feeder { push: Arc::clone(self), writer, outcome, bytes, before, swallowed, excess: Mutex::new(Some(excess)) }
     }
 
     /// Says who is feeding from now on; gives the count of bytes that come.
@@ -328,6 +336,9 @@ pub struct Feeder {
     outcome: watch::Receiver<Option<Result<(), Error>>>,
     bytes: Arc<AtomicU64>,
     before: Counters,
+    swallowed: Swallowed,
+    /// Ends it where too much came of which nothing comes out.
+    excess: Mutex<Option<oneshot::Sender<&'static str>>>,
 }
 
 impl Feeder {
@@ -339,6 +350,13 @@ impl Feeder {
         let written = self.writer.write(bytes).await;
         if written {
             self.bytes.fetch_add(count, Relaxed);
+            let progress = &self.push.progress;
+            if let Err(what) = self.swallowed.add(count as usize, || progress.packets()) {
+                let excess = self.excess.lock().unwrap_or_else(PoisonError::into_inner).take();
+                // Nobody listens where it is over already.
+                let _ = excess.map(|excess| excess.send(what));
+                return false;
+            }
         }
         written
     }

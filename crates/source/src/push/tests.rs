@@ -168,3 +168,20 @@ async fn a_feeder_of_a_feed_that_is_dropped_is_told() {
     let taken = timeout(PATIENCE, feeder.finish(Ending::Whole)).await.unwrap();
     assert_eq!(taken.error.unwrap().to_string(), "the stream ended: the feed is served no more");
 }
+
+#[tokio::test]
+async fn what_never_becomes_a_picture_is_ended_at_its_bound() {
+    let feed = pushed(Options::default());
+    let feeder = feed.feeder(hint("me")).await.unwrap();
+    assert!(feeder.write(part(SMALL)).await);
+    let (mut sent, piece) = (0, Bytes::from(vec![0; 1 << 20]));
+    while feeder.write(piece.clone()).await {
+        sent += 1;
+    }
+    assert!((60..=70).contains(&sent), "{sent} MiB");
+    let taken = timeout(PATIENCE, feeder.finish(Ending::Whole)).await.unwrap();
+    let error = taken.error.unwrap().to_string();
+    assert!(error.contains("64 MiB came without a picture or a sound in them"), "{error}");
+    // The next one is let in.
+    assert!(feed.feeder(hint("me again")).await.unwrap().write(part(GREY)).await);
+}
