@@ -113,7 +113,7 @@ enum Elsewhere {
     Here(Box<Other>),
     /// The list of HLS that has begun.
     List(Box<Other>),
-    /// A manifest of DASH, or what may be one, for libavformat to fetch by way of us.
+    /// A list of HLS or a manifest of DASH, for libavformat to fetch by way of us.
     Manifest(Box<Session>),
 }
 
@@ -165,6 +165,7 @@ async fn run(request: &Request, sink: &Sink) -> Result<Elsewhere, Error> {
     let is_ours =
         answer.head.status == 101 || request.options.libav.is_empty() && Other::is_one(&answer, reader.buffer());
     let is_list = request.options.libav.is_empty() && lists::begins(reader.buffer()) && answer.head.status != 101;
+    let names_others = dash::begins(reader.buffer()) || lists::begins(reader.buffer());
     // Where others go on, our own socket is closed first: some cameras serve only one client.
     match verdict {
         Verdict::Mjpeg => Err(pictures::run(session, answer, reader, request, sink).await),
@@ -173,9 +174,8 @@ async fn run(request: &Request, sink: &Sink) -> Result<Elsewhere, Error> {
         Verdict::Other if is_list => {
             Ok(Elsewhere::List(Box::new(Other { session, answer, first: reader.buffer().split() })))
         }
-        Verdict::Other
-            if request.options.libav.is_empty() && answer.head.status != 101 && dash::begins(reader.buffer()) =>
-        {
+        // Options of demuxers hold there as well.
+        Verdict::Other if names_others && answer.head.status != 101 && !courier::is_told(&request.options.libav) => {
             Ok(Elsewhere::Manifest(Box::new(session)))
         }
         Verdict::Other if is_ours => {

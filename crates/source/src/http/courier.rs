@@ -41,6 +41,46 @@ const BEGIN: usize = 16;
 /// The only protocols that FFmpeg may speak itself.
 const PROTOCOLS: &str = "http,tcp,crypto,data";
 
+/// FFmpeg's options that say how a server is asked, but for those of TLS.
+const OF_LINES: &[&str] = &[
+    "auth_type",
+    "chunked_post",
+    "cookies",
+    "end_offset",
+    "headers",
+    "http_proxy",
+    "icy",
+    "icy_metadata",
+    "location",
+    "max_redirects",
+    "method",
+    "multiple_requests",
+    "offset",
+    "post_data",
+    "protocol_blacklist",
+    "protocol_whitelist",
+    "referer",
+    "rw_timeout",
+    "seekable",
+    "send_expect_100",
+    "timeout",
+    "user_agent",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "verify",
+    "verifyhost",
+];
+/// How the names of others begin: those of TLS, and when to try again.
+const OF_LINES_BEGIN: &[&str] = &["tls_", "reconnect", "tcp_"];
+
+/// Whether `options` say how FFmpeg is to ask a server, so that it has to do so itself.
+pub(super) fn is_told(options: &[(String, String)]) -> bool {
+    let is_of_lines =
+        |name: &str| OF_LINES.contains(&name) || OF_LINES_BEGIN.iter().any(|begin| name.starts_with(begin));
+    options.iter().any(|(name, _)| is_of_lines(name))
+}
+
 /// What all its requests share.
 struct Desk {
     /// `http://127.0.0.1:PORT/WORD/`.

@@ -184,4 +184,15 @@ async fn no_list_from_outside_has_ffmpeg_ask_this_machine_or_a_file() {
         assert!(matches!(cursor.try_next(), Ok(None) | Err(_)), "{list}");
         assert_eq!(connections.load(SeqCst), 0, "{list}: {error}");
     }
+    // Nor with options of its demuxer.
+    for (kind, list) in [(HLS, hls("", "moved.ts")), (DASH, manifest("", "1", &format!("{here}/piece.ts")))] {
+        let outside = Outside { kind, list: list.clone(), inside: format!("{here}/piece.ts"), piece: piece.clone() };
+        let mut options = brief(PATIENCE);
+        options.access.proxy = outside.proxy().await;
+        options.libav.push(("allowed_extensions".into(), "ALL".into()));
+        let (source, _cursor) = open("http://camera.invalid/list", options);
+        let error = failure(&source).await.to_string();
+        assert!(error.contains(near), "{list}: {error}");
+        assert_eq!(connections.load(SeqCst), 0, "{list}: {error}");
+    }
 }
