@@ -48,6 +48,10 @@ pub fn with_addresses(text: &str, mut lead: impl FnMut(&str) -> String) -> Resul
         let event = reader.read_event().map_err(|error| wrong(error.to_string()))?;
         match event {
             Event::Start(start) => {
+                // Clients would read its text as the address's own.
+                if open.last().is_some_and(|name| ELEMENTS.contains(&&*local(name))) {
+                    return Err(wrong("an element within an address".into()));
+                }
                 out.push_str(&escaped(said.trim()));
                 said.clear();
                 if open.len() >= MOST_DEPTH {
@@ -103,6 +107,9 @@ pub fn with_addresses(text: &str, mut lead: impl FnMut(&str) -> String) -> Resul
 /// Where an address leads now.
 fn led(address: &str, lead: &mut impl FnMut(&str) -> String) -> Result<String, Error> {
     let address = address.trim();
+    if address.chars().any(char::is_control) {
+        return Err(wrong("an address with what is no letter in it".into()));
+    }
     // A scheme, or a host or a root in front: it does not begin at the manifest.
     let first = address.split(['/', '?', '#']).next().unwrap_or_default();
     if address.starts_with('/') || first.contains(':') {
@@ -120,7 +127,11 @@ fn led(address: &str, lead: &mut impl FnMut(&str) -> String) -> Result<String, E
 
 /// What is put into templates: nothing that makes an address of what it is put into.
 fn part(value: &str) -> Result<String, Error> {
-    if value.starts_with('/') || value.contains([':', '\\']) || value.contains("//") {
+    if value.starts_with('/')
+        || value.chars().any(char::is_control)
+        || value.contains([':', '\\'])
+        || value.contains("//")
+    {
         return Err(wrong(format!("the name {:?}, which may lead anywhere", shortened(value))));
     }
     Ok(value.to_owned())
@@ -183,6 +194,8 @@ mod tests {
             "<BaseURL>/</BaseURL>",
             "<BaseURL>x//127.0.0.1/</BaseURL>",
             "<BaseURL>\\\\127.0.0.1/</BaseURL>",
+            "<BaseURL>\u{1}/x</BaseURL>",
+            "<BaseURL>//127.0.0.1<x/>/y</BaseURL>",
             "<Representation id=\"http:\"/>",
             "<Representation id=\"//127.0.0.1/x\"/>",
             "<Representation bandwidth=\"/127.0.0.1\"/>",
