@@ -52,7 +52,7 @@ pub fn with_addresses(text: &str, mut lead: impl FnMut(&str) -> String) -> Resul
                 if open.last().is_some_and(|name| ELEMENTS.contains(&&*local(name))) {
                     return Err(wrong("an element within an address".into()));
                 }
-                out.push_str(&escaped(said.trim()));
+                out.push_str(&escaped(cleaned(&said).trim()));
                 said.clear();
                 if open.len() >= MOST_DEPTH {
                     return Err(wrong(format!("more than {MOST_DEPTH} elements within one another")));
@@ -85,7 +85,7 @@ pub fn with_addresses(text: &str, mut lead: impl FnMut(&str) -> String) -> Resul
                 let Some(name) = open.pop() else { return Err(wrong("an end without a begin".into())) };
                 let text = std::mem::take(&mut said);
                 let is_address = ELEMENTS.contains(&&*local(&name)) && !text.trim().is_empty();
-                let text = if is_address { led(text.trim(), &mut lead)? } else { text.trim().to_owned() };
+                let text = if is_address { led(text.trim(), &mut lead)? } else { cleaned(&text).trim().to_owned() };
                 out.push_str(&format!("{}</{name}>", escaped(&text)));
                 if open.is_empty() {
                     return Ok(out);
@@ -155,9 +155,13 @@ fn shortened(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
+/// Without what cannot stand in XML.
+fn cleaned(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r')).collect()
+}
+
 fn escaped(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r')).collect();
-    quick_xml::escape::escape(&text).into_owned()
+    quick_xml::escape::escape(&cleaned(text)).into_owned()
 }
 
 fn wrong(what: String) -> Error {
