@@ -161,7 +161,7 @@ fn cleaned(text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    quick_xml::escape::escape(&cleaned(text)).into_owned()
+    quick_xml::escape::escape(cleaned(text)).into_owned()
 }
 
 fn wrong(what: String) -> Error {
