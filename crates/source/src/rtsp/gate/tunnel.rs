@@ -83,6 +83,8 @@ pub(super) struct Post {
     said: u64,
     /// What was answered to it.
     heard: BytesMut,
+    /// Not all of what was said could be sent.
+    is_torn: bool,
     /// It was hung up, and perhaps before its end.
     unheard: bool,
     /// Further ones since the last answer.
@@ -102,6 +104,7 @@ impl Post {
             wire: Some(wire),
             said: 0,
             heard: BytesMut::new(),
+            is_torn: false,
             unheard: false,
             in_vain: 0,
             has_answered: false,
@@ -114,7 +117,7 @@ impl Post {
     /// something to ask.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// When there can be no other POST.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let is_report = bytes.first() == Some(&b'$');
         let wire = match &mut self.wire {
@@ -126,15 +129,23 @@ impl Post {
             None => {
                 tracing::info!("the camera has hung up on what is said to it in HTTP; going on by another POST");
                 let wire = self.ask.post().await.map_err(|error| io::Error::other(error.what()))?;
-                (self.said, self.unheard, self.in_vain) = (0, false, self.in_vain + 1);
+                (self.said, self.is_torn, self.unheard, self.in_vain) = (0, false, false, self.in_vain + 1);
                 self.heard.clear();
                 self.wire.insert(wire)
             }
         };
         let code = STANDARD.encode(bytes);
         self.said += code.len() as u64;
-        wire.write_all(code.as_bytes()).await?;
-        wire.flush().await
+        let sent = async {
+            wire.write_all(code.as_bytes()).await?;
+            wire.flush().await
+        };
+        if let Err(error) = sent.await {
+            // Who hangs up in the midst of it is met so, too; `hung_up` finds out.
+            tracing::debug!(%error, "what is said to the camera in HTTP is cut off");
+            self.is_torn = true;
+        }
+        Ok(())
     }
 
     /// Waits until the camera has hung up, or refuses the POST. Cancel-safe.
@@ -151,7 +162,7 @@ impl Post {
                 self.refusal = self.refused(head);
             }
             if !is_open || refusal.is_some() {
-                self.unheard = refusal.is_some() || self.is_beyond();
+                self.unheard = refusal.is_some() || self.is_torn || self.is_beyond();
                 self.wire = None;
                 return;
             }
