@@ -51,6 +51,8 @@ enum End {
     Asked,
     /// The feed is closed, or it cannot be recorded.
     Over,
+    /// There can be no file where the first one is to be.
+    Placeless(String),
     /// The source gave nothing.
     Failed(source::Error),
 }
@@ -73,7 +75,7 @@ async fn record(args: &Record) -> anyhow::Result<()> {
 
     let mut status = source.status();
     let mut ticks = tokio::time::interval(TICK);
-    let mut ends_at = None;
+    let (mut ends_at, mut begun) = (None, false);
     let mut refused = None;
     let mut signals = std::pin::pin!(crate::signals::ended());
     let end = loop {
@@ -109,7 +111,14 @@ async fn record(args: &Record) -> anyhow::Result<()> {
             () = recorder.ended() => break End::Over,
             error = never_came => break End::Failed(error),
             Some(event) = events.recv() => {
-                if matches!(event, Event::Opened(_)) && ends_at.is_none() {
+                begun |= matches!(event, Event::Opened(_));
+                match &event {
+                    // Files of an hour ago show that it is possible; of the first one nothing does.
+                    Event::Failed(error) if !begun && error.is_of_place() => break End::Placeless(error.told()),
+                    _ => {}
+                }
+                // The time runs also while nothing can be written.
+                if matches!(event, Event::Opened(_) | Event::Failed(_)) && ends_at.is_none() {
                     ends_at = args.duration.map(|duration| Instant::now() + duration);
                 }
                 refused = told_of(event, args.quiet).or(refused);
@@ -119,6 +128,10 @@ async fn record(args: &Record) -> anyhow::Result<()> {
     };
     let last = recorder.finish().await;
     spinner.clear();
+    if let End::Placeless(what) = end {
+        let what = format!("{what}; with -o, name files in a folder that is there or can be made, and written to");
+        return Err(Failure::Usage(what).into());
+    }
     while let Ok(event) = events.try_recv() {
         refused = told_of(event, args.quiet).or(refused);
     }

@@ -47,6 +47,17 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// There can be no file there, or no folder for it, as far as this system can tell: waiting
+    /// alone mends nothing, somebody has to.
+    #[error("{}: {what}", .path.display())]
+    Unmakeable {
+        /// The file, or the folder.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system refused.
     #[error("{}: {what}", .path.display())]
     Io {
@@ -65,6 +76,19 @@ impl Error {
         move |source| Self::Io { path: path.to_owned(), what, source }
     }
 
+    /// What the system said when the file or folder at `path` was to be made.
+    pub(crate) fn made(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        use io::ErrorKind::{
+            AlreadyExists, InvalidFilename, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+        };
+        move |source| match source.kind() {
+            NotADirectory | PermissionDenied | ReadOnlyFilesystem | NotFound | AlreadyExists | InvalidFilename => {
+                Self::Unmakeable { path: path.to_owned(), what, source }
+            }
+            _ => Self::io(what, path)(source),
+        }
+    }
+
     /// What the system said when the file at `path` was written.
     pub(crate) fn written(path: &Path, source: io::Error) -> Self {
         match source.kind() {
@@ -77,6 +101,13 @@ impl Error {
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::NoPlace { .. } | Self::Name { .. })
+    }
+
+    /// Waiting alone does not mend it: there can be no such file where it is to be. A disk may be
+    /// mounted there later, so a recorder goes on trying; who asked for the recording may not want to.
+    #[must_use]
+    pub fn is_of_place(&self) -> bool {
+        matches!(self, Self::Unmakeable { .. })
     }
 
     /// The sentence with what the system said.

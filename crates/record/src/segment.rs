@@ -236,14 +236,18 @@ fn body(tracks: &Tracks, choice: &Choice, title: &str) -> Result<Body, Error> {
 fn create(pattern: &Pattern, at: SystemTime, extension: &str) -> Result<(PathBuf, File), Error> {
     let first = pattern.path(at, 0, extension)?;
     if let Some(folder) = first.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(Error::io("the folder cannot be made", folder))?;
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::made("it is no folder", folder)(error),
+            _ => Error::made("the folder cannot be made", folder)(error),
+        })?;
     }
     for number in 0..=MOST_OF_A_NAME {
         let path = pattern.path(at, number, extension)?;
         match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(Error::io("cannot be made", &path)(error)),
+            Err(error) => return Err(Error::made("cannot be made", &path)(error)),
         }
     }
     Err(Error::Taken { path: first })

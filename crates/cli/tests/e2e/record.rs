@@ -223,6 +223,43 @@ fn what_cannot_be_recorded_is_refused_with_what_can() {
 }
 
 #[test]
+fn where_no_file_can_be_it_is_told_at_once_and_it_ends() {
+    let folder = folder("record-nowhere");
+    let file = folder.join("empty.mp4");
+    std::fs::write(&file, "").unwrap();
+    for (output, part) in [
+        (file.join("x-%H.mkv"), "empty.mp4: it is no folder: "),
+        (file.join("deeper/x.mkv"), "deeper: the folder cannot be made: Not a directory"),
+        ("/proc/x.mkv".into(), "/proc/x.mkv: cannot be made: No such file"),
+        ("/dev/null/x.mkv".into(), "/dev/null: it is no folder: "),
+    ] {
+        for options in [&[][..], &["--duration", "1h"]] {
+            let mut child = record("pattern:?size=320x240&fps=10", &output, options);
+            let status = wait(&mut child, Duration::from_secs(60)).expect("an end");
+            let told = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+            assert_eq!(status.code(), Some(2), "{told}");
+            assert!(told.contains(part) && told.contains("with -o, name files in a folder"), "{told}");
+            assert_eq!(told.lines().count(), 1, "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_time_runs_out_also_while_nothing_can_be_written() {
+    // All names are taken: that could change.
+    let folder = folder("record-taken");
+    std::fs::write(folder.join("x.mkv"), "no film").unwrap();
+    for number in 1..=9999 {
+        std::fs::write(folder.join(format!("x-{number}.mkv")), "no film").unwrap();
+    }
+    let mut child = record("pattern:?size=320x240&fps=10", &folder.join("x.mkv"), &["--duration", "1s"]);
+    let status = wait(&mut child, Duration::from_secs(60)).expect("an end");
+    let told = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert!(told.contains("not recorded: ") && told.contains("there are "), "{told}");
+}
+
+#[test]
 fn it_ends_by_itself_after_a_while_and_old_files_go() {
     let folder = folder("record-while");
     let camera = Camera::start(Manner::Pictures { fps: 20 });
