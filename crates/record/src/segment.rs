@@ -156,7 +156,8 @@ impl Segment {
             if let Err(error) = self.file.set_len(self.len) {
                 tracing::debug!(%error, path = %self.path.display(), "a torn piece stays");
             }
-            self.bare |= !self.holds_packets();
+            // A header that had no room may have it later, and nothing was lost so far.
+            self.bare |= self.begun && !self.holds_packets();
             return Err(Error::written(&self.path, error));
         }
         self.len = self.len.max(at + bytes.len() as u64);
