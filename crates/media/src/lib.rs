@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod authority;
 mod coding;
 mod escapes;
 mod facts;

@@ -1,12 +1,16 @@
 //! URLs for logs.
 
 use std::fmt;
+use std::ops::Range;
+
+use crate::authority;
 
 /// Shows a URL, or any text with one in it, without its password.
 ///
 /// Every `//user:password@` becomes `//user:***@`, whatever characters the password is
 /// made of: an unescaped `@` or `/` in it is what users type, so everything up to the
-/// last `@` before a blank counts, unless the part behind the colon is a plain port.
+/// last `@` before a blank counts, unless the part behind the colon is a plain port. Host and
+/// port that are opened ([`authority::as_meant`]) are shown even so: `//user:***@host/***@x`.
 /// Values under a name that sounds like a secret are hidden too, in the query and in the
 /// path, where some makers put them (`/user=admin&password=b&channel=1`).
 #[derive(Clone, Copy)]
@@ -85,15 +89,37 @@ fn write_word(f: &mut fmt::Formatter<'_>, word: &str) -> fmt::Result {
     };
     f.write_str(&word[..scheme_end])?;
     let rest = &word[scheme_end..];
-    let Some(at) = userinfo_end(rest) else {
+    let opened = opened(rest);
+    // Of what is opened with a password, that ends no sooner than its host begins.
+    let password = opened.as_ref().map(|host| host.start).filter(|start| rest[..*start].contains(':'));
+    let Some(at) = userinfo_end(rest).max(password.map(|start| start - 1)) else {
         return write_query(f, rest);
     };
-    let user = rest[..at].split(':').next().unwrap_or("");
-    match rest[..at].contains(':') {
-        true => write!(f, "{user}:***")?,
-        false => f.write_str(user)?,
+    let Some(colon) = rest[..at].find(':') else {
+        f.write_str(&rest[..at])?;
+        return write_query(f, &rest[at..]);
+    };
+    match opened.filter(|host| host.end < at) {
+        Some(host) => {
+            match colon < host.start {
+                true => write!(f, "{}:***@{}", &rest[..colon], &rest[host.clone()])?,
+                false => f.write_str(&rest[..host.end])?,
+            }
+            // One of `/`, `?` and `#`. A password may go on behind it, if the host was a part of it.
+            write!(f, "{}***", &rest[host.end..=host.end])?;
+        }
+        None => write!(f, "{}:***", &rest[..colon])?,
     }
     write_query(f, &rest[at..])
+}
+
+/// Where in `rest`, which follows the `://`, host and port stand that are opened.
+fn opened(rest: &str) -> Option<Range<usize>> {
+    let (userinfo, behind) = authority::as_meant(rest).ok()?;
+    let start = userinfo.map_or(0, |userinfo| userinfo.len() + 1);
+    let end = authority::end(behind);
+    authority::host_and_port(&behind[..end]).ok()?;
+    Some(start..start + end)
 }
 
 /// Where the user and password end: the last `@` that can end them.
@@ -197,6 +223,24 @@ mod tests {
             ("rtmp://h/live/x playpath=a pwd=b", "rtmp://h/live/x playpath=a pwd=***"),
         ] {
             assert_eq!(shown(url), expected);
+        }
+    }
+
+    #[test]
+    fn the_host_that_is_opened_is_shown_whatever_follows_it() {
+        for (url, expected) in [
+            ("http://ad@m:x@127.0.0.1:27001/snap?mail=a@b.c", "http://ad@m:***@127.0.0.1:27001/***@b.c"),
+            ("http://127.0.0.1:27001/a@b/snap", "http://127.0.0.1:27001/***@b/snap"),
+            ("http://adm:pw@127.0.0.1/x@y", "http://adm:***@127.0.0.1/***@y"),
+            ("http://adm@127.0.0.1:81/x@y", "http://adm@127.0.0.1:81/***@y"),
+            ("http://u:p@camera.lan/mail/a@b.c?pwd=1", "http://u:***@camera.lan/***@b.c?pwd=***"),
+            ("rtsp://u:p@[fd00::7]:554?a@b", "rtsp://u:***@[fd00::7]:554?***@b"),
+            // Of these none is opened.
+            ("rtsp://admin:se@cret/word@cam/x", "rtsp://admin:***@cam/x"),
+            ("rtsp://us@er:p/w@cam/x@y", "rtsp://us@er:***@y"),
+        ] {
+            assert_eq!(shown(url), expected);
+            assert_eq!(shown(expected), expected, "shown twice");
         }
     }
 

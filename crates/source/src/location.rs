@@ -1,12 +1,14 @@
 //! The parts of a URL with a host, as users type it.
 //!
-//! Passwords are typed as they are: `rtsp://admin:p@ss/w0rd#1@10.0.0.7/h264` ([`split`]).
+//! Passwords are typed as they are: `rtsp://admin:p@ss/w0rd#1@10.0.0.7/h264` ([`media::authority`]).
 
-mod split;
+#[cfg(test)]
+mod meant;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
+use media::authority::{self, NO_NAME, host_and_port};
 use media::{Redacted, unescaped};
 
 use crate::Error;
@@ -36,15 +38,15 @@ impl Location {
     /// [`Error::BadUrl`] when there is no host in it, or it may be one of several, or no port where
     /// one should be.
     pub(crate) fn parse(url: &str) -> Result<Self, Error> {
-        Self::read(url, split::as_meant)
+        Self::read(url, authority::as_meant)
     }
 
     /// The same of what a server wrote, which writes by the book.
     fn by_the_book(url: &str) -> Result<Self, Error> {
-        Self::read(url, |rest| Ok(split::by_the_book(rest)))
+        Self::read(url, |rest| Ok(authority::by_the_book(rest)))
     }
 
-    fn read<'a>(url: &'a str, split: impl Fn(&'a str) -> Result<split::Parts<'a>, String>) -> Result<Self, Error> {
+    fn read<'a>(url: &'a str, split: impl Fn(&'a str) -> Result<authority::Parts<'a>, String>) -> Result<Self, Error> {
         // Whoever redirects may have put anything into it.
         let shown = || Redacted(url).to_string().replace(char::is_control, "");
         let bad = |what: &str, hint: &str| Error::BadUrl {
@@ -75,9 +77,15 @@ impl Location {
         let end = host_and_path.find(['/', '?', '#']).unwrap_or(host_and_path.len());
         let (authority, path) = host_and_path.split_at(end);
         if let Some((address, port)) = bare_address_and_port(authority) {
-            let hint =
-                format!("write an IPv6 address in brackets: [{address}]:{port}, or without a port [{authority}]");
-            return Err(bad("whether its end is a port is not clear", &hint));
+            let brackets = format!("write an IPv6 address in brackets: [{address}]:{port}");
+            // What has five digits is no part of an address.
+            return Err(match authority.parse::<Ipv6Addr>() {
+                Ok(_) => bad(
+                    "whether its end is a port is not clear",
+                    &format!("{brackets}, or without a port [{authority}]"),
+                ),
+                Err(_) => bad("an IPv6 address and a port without brackets", &brackets),
+            });
         }
         let (host, port) = host_and_port(authority).map_err(|what| {
             let hint = match rest.contains('@') {
@@ -108,7 +116,7 @@ impl Location {
     /// The host of a URL in whose password stands what ends it by the book (RFC 3986 section
     /// 3.2), so that it is worth telling how it was understood.
     pub(crate) fn guessed(url: &str) -> Option<String> {
-        let (userinfo, _) = split::as_meant(url.trim().split_once("://")?.1).ok()?;
+        let (userinfo, _) = authority::as_meant(url.trim().split_once("://")?.1).ok()?;
         userinfo.filter(|text| text.contains(['@', '/', '?', '#']))?;
         Self::parse(url).ok().map(|location| location.host)
     }
@@ -215,49 +223,10 @@ fn without_dots(path_and_query: &str) -> String {
     format!("/{}{query}", steps.join("/"))
 }
 
-/// An IPv6 address without its brackets whose end may be a port, or a part of it.
+/// An IPv6 address without its brackets whose end is a port, or may be one or a part of it.
 fn bare_address_and_port(authority: &str) -> Option<(Ipv6Addr, u16)> {
     let (address, port) = authority.rsplit_once(':')?;
-    authority.parse::<Ipv6Addr>().ok()?;
     Some((address.parse().ok()?, port.parse().ok().filter(|port| *port > 0)?))
-}
-
-const NO_NAME: &str = "not a host name";
-
-fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str> {
-    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-        let (host, port) = rest.split_once(']').ok_or("no ] after the IPv6 address")?;
-        let (address, zone) = host.split_once("%25").or_else(|| host.split_once('%')).unwrap_or((host, ""));
-        address.parse::<Ipv6Addr>().map_err(|_| "no IPv6 address between [ and ]")?;
-        // The name of an interface (RFC 6874 section 2).
-        if !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte)) {
-            return Err("no interface behind the % of the IPv6 address");
-        }
-        let host = if zone.is_empty() { address.to_owned() } else { format!("{address}%{zone}") };
-        (host, port)
-    } else {
-        if let Ok(address @ IpAddr::V6(_)) = authority.parse() {
-            return Ok((address.to_string(), None));
-        }
-        let end = authority.find(':').unwrap_or(authority.len());
-        let (host, port) = authority.split_at(end);
-        if host.is_empty() {
-            return Err("no host");
-        }
-        if !host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')) {
-            return Err(NO_NAME);
-        }
-        (host.to_owned(), port)
-    };
-    let port = match port.strip_prefix(':') {
-        None if port.is_empty() => None,
-        Some("") => None,
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-            Some(digits.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?)
-        }
-        _ => return Err("a port is a number"),
-    };
-    Ok((host, port))
 }
 
 /// Escapes everything that is not unreserved (RFC 3986 section 2.3).
@@ -366,6 +335,11 @@ mod tests {
                 "rtsp://fe80::1:554/x",
                 "rtsp://fe80::1:554/x: whether its end is a port is not clear; \
                  write an IPv6 address in brackets: [fe80::1]:554, or without a port [fe80::1:554]",
+            ),
+            (
+                "http://::1:27001/x",
+                "http://::1:27001/x: an IPv6 address and a port without brackets; \
+                 write an IPv6 address in brackets: [::1]:27001",
             ),
             ("http:///x", "http:///x: no host; expected something like http://host:8080/path"),
             (

@@ -5,9 +5,7 @@
 //! reading that makes sense is taken if it is the only one, or plainly the likelier one. What can as
 //! well be meant otherwise is refused, since a guess would send the password to a stranger.
 
-use std::net::Ipv4Addr;
-
-use super::host_and_port;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Ports that nobody's password begins with.
 const USUAL: &[u16] = &[80, 81, 88, 443, 554, 1935, 7447, 8000, 8080, 8081, 8090, 8443, 8554, 10554];
@@ -16,10 +14,11 @@ const USUAL: &[u16] = &[80, 81, 88, 443, 554, 1935, 7447, 8000, 8080, 8081, 8090
 const MOST: usize = 64;
 
 /// User and password, and what follows the `@` behind them.
-pub(super) type Parts<'a> = (Option<&'a str>, &'a str);
+pub type Parts<'a> = (Option<&'a str>, &'a str);
 
-/// By the book, whatever the host is then.
-pub(super) fn by_the_book(rest: &str) -> Parts<'_> {
+/// By the book, whatever the host is then. `rest` is what follows the `://`.
+#[must_use]
+pub fn by_the_book(rest: &str) -> Parts<'_> {
     parts(rest, rest[..end(rest)].rfind('@'))
 }
 
@@ -27,7 +26,7 @@ pub(super) fn by_the_book(rest: &str) -> Parts<'_> {
 ///
 /// # Errors
 /// The last host that it may be, where it may be several.
-pub(super) fn as_meant(rest: &str) -> Result<Parts<'_>, String> {
+pub fn as_meant(rest: &str) -> Result<Parts<'_>, String> {
     if rest.bytes().filter(|byte| *byte == b'@').count() > MOST {
         return Ok(by_the_book(rest));
     }
@@ -73,7 +72,7 @@ fn is_address(text: &str, host: &str) -> bool {
 }
 
 /// Where host and port end.
-fn end(rest: &str) -> usize {
+pub(crate) fn end(rest: &str) -> usize {
     rest.find(['/', '?', '#']).unwrap_or(rest.len())
 }
 
@@ -84,67 +83,45 @@ fn parts(rest: &str, at: Option<usize>) -> Parts<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::{Location, encode};
+/// What [`host_and_port`] says of a name that is none.
+pub const NO_NAME: &str = "not a host name";
 
-    /// Numbers that look random (Knuth's MMIX).
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, most: usize) -> usize {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (self.0 >> 33) as usize % most
+/// A host, IPv6 without its brackets, and its port if there is one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, port) = rest.split_once(']').ok_or("no ] after the IPv6 address")?;
+        let (address, zone) = host.split_once("%25").or_else(|| host.split_once('%')).unwrap_or((host, ""));
+        address.parse::<Ipv6Addr>().map_err(|_| "no IPv6 address between [ and ]")?;
+        // The name of an interface (RFC 6874 section 2).
+        if !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte)) {
+            return Err("no interface behind the % of the IPv6 address");
         }
-    }
-
-    #[test]
-    fn every_url_is_understood_as_it_was_meant_or_refused_with_how_to_write_it() {
-        let letters = ['@', '#', '/', '?', ':', '%', 'a', 'x', '1', '7'];
-        let hosts = ["cam", "10.0.0.7", "cam.local", "[fd00::7]", "localhost"];
-        let (mut dice, mut understood, mut refused) = (Dice(7), 0, 0);
-        for _ in 0..40_000 {
-            let length = 1 + dice.below(8);
-            let password: String = (0..length).map(|_| letters[dice.below(letters.len())]).collect();
-            // By the book that is an escape.
-            if password.split('%').skip(1).any(|part| part.len() > 1 && u8::from_str_radix(&part[..2], 16).is_ok()) {
-                continue;
-            }
-            let (host, port) = (hosts[dice.below(hosts.len())], ["", ":554", ":4000"][dice.below(3)]);
-            let path = ["", "/", "/h264?a=b", "/x@y=1"][dice.below(4)];
-            let url = format!("rtsp://admin:{password}@{host}{port}{path}");
-            let bare = host.trim_matches(['[', ']']);
-            match Location::parse(&url) {
-                Ok(found) => {
-                    assert_eq!((found.host.as_str(), found.password.as_deref()), (bare, Some(&*password)), "{url}");
-                    understood += 1;
-                }
-                Err(error) => {
-                    let told = error.to_string();
-                    assert!(told.contains("%40") && told.contains("%2f"), "{url}: {told}");
-                    refused += 1;
-                }
-            }
-            // How it is told to write it is understood.
-            let url = format!("rtsp://admin:{}@{host}{port}{path}", encode(&password));
-            let found = Location::parse(&url).unwrap();
-            assert_eq!((found.host.as_str(), found.password.as_deref()), (bare, Some(&*password)), "{url}");
+        let host = if zone.is_empty() { address.to_owned() } else { format!("{address}%{zone}") };
+        (host, port)
+    } else {
+        if let Ok(address @ IpAddr::V6(_)) = authority.parse() {
+            return Ok((address.to_string(), None));
         }
-        assert!(understood > refused, "{understood} understood, {refused} refused");
-    }
-
-    #[test]
-    fn two_hosts_are_refused_without_a_letter_of_the_password() {
-        for (url, host) in [
-            ("rtsp://us@er:p/w@cam/x@y", "y"),
-            ("rtsp://admin:se@cret/word@cam/x", "cam"),
-            ("rtsp://admin:1/cret@cam/x", "cam"),
-            ("rtsp://admin:a/b@cret/c@cam/x", "cam"),
-        ] {
-            let told = Location::parse(url).unwrap_err().to_string();
-            assert!(told.contains(&format!("@{host}")) && !told.contains("cret"), "{url}: {told}");
+        let end = authority.find(':').unwrap_or(authority.len());
+        let (host, port) = authority.split_at(end);
+        if host.is_empty() {
+            return Err("no host");
         }
-        assert_eq!(Location::parse("rtsp://admin:p/w@10.0.0.5/live@main").unwrap().host, "10.0.0.5");
-        assert_eq!(Location::parse("rtsp://10.0.0.5:4000/user=a_password=b@c").unwrap().host, "10.0.0.5");
-    }
+        if !host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+            return Err(NO_NAME);
+        }
+        (host.to_owned(), port)
+    };
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => None,
+        Some("") => None,
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(digits.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?)
+        }
+        _ => return Err("a port is a number"),
+    };
+    Ok((host, port))
 }
