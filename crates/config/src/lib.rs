@@ -148,6 +148,12 @@ impl Config {
     pub fn feed(&self, name: &str) -> Option<&Feed> {
         self.feeds.iter().find(|feed| feed.name == name)
     }
+
+    /// The source called `name`.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.name == name)
+    }
 }
 
 impl Default for Config {

@@ -237,7 +237,8 @@ impl Relay {
         recordings::check(config)?;
         let sources = Sources::configured(&config.sources)?;
         paths::prepare(config).await;
-        Ok(Arc::new(Self::with(sources, Some(paths::Paths::new(config)?))))
+        let paths = paths::Paths::new(config, &sources)?;
+        Ok(Arc::new(Self::with(sources, Some(paths))))
     }
 
     fn with(sources: Sources, paths: Option<paths::Paths>) -> Self {
@@ -269,8 +270,10 @@ impl Relay {
         recordings::check(config)?;
         let renewal = self.sources.renewal(&config.sources)?;
         paths::prepare(config).await;
-        paths.reload(config)?;
-        renewal.apply(&self.sources)?;
+        paths.reload(config, &self.sources)?;
+        let renewed = renewal.apply(&self.sources);
+        paths.follow_groups();
+        renewed?;
         // Whoever reloads has mended something: what waits is tried now, what was given up again.
         self.sources().iter().for_each(Supervisor::poke);
         paths.table().feeds().for_each(Supervisor::poke);

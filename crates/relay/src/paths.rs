@@ -44,6 +44,7 @@ use self::meter::Meter;
 use self::programs::Programs;
 use self::table::{Table, What};
 use crate::session::Sessions;
+use crate::sources::Sources;
 
 /// Everything that a configuration says, and what is counted by it.
 pub(crate) struct Paths {
@@ -58,14 +59,15 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// The paths of `config`, whose names are looked up ([`prepare`]). Needs a tokio runtime.
+    /// The paths of `config`, whose names are looked up ([`prepare`]), and some of them made of `sources`. Needs
+    /// a tokio runtime.
     ///
     /// # Errors
     /// What of it cannot be served, all of it.
-    pub(crate) fn new(config: &Config) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn new(config: &Config, sources: &Sources) -> Result<Self, Vec<Problem>> {
         let log = Log::open(config).map_err(|problem| vec![problem])?;
         Ok(Self {
-            table: RwLock::new(Arc::new(Table::build(config, None)?)),
+            table: RwLock::new(Arc::new(Table::build(config, sources, None)?)),
             log: Mutex::new(Arc::new(log)),
             meter: Meter::default(),
             programs: Programs::default(),
@@ -75,21 +77,25 @@ impl Paths {
     }
 
     /// Goes over to `config`. Viewers and feeders of what did not change stay; the others are let
-    /// go.
+    /// go. When `sources` are what it says, too, groups [follow](Self::follow_groups).
     ///
     /// # Errors
     /// What of it cannot be served; then everything stays as it was.
-    pub(crate) fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
+    pub(crate) fn reload(&self, config: &Config, sources: &Sources) -> Result<(), Vec<Problem>> {
         let log = Log::open(config).map_err(|problem| vec![problem])?;
         let before = self.table();
-        let table = Arc::new(Table::build(config, Some(&before))?);
+        let table = Arc::new(Table::build(config, sources, Some(&before))?);
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&table);
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(log);
         before.retire(&table);
         table.record_as_said(&before);
-        self.reloaded.notify_one();
         self.follow_programs();
         Ok(())
+    }
+
+    /// Sends to groups what the table says now.
+    pub(crate) fn follow_groups(&self) {
+        self.reloaded.notify_one();
     }
 
     /// The present table.

@@ -17,8 +17,9 @@ struct Table {
     said: BTreeMap<String, ::config::Source>,
 }
 
-/// All sources of a relay.
-pub(crate) struct Sources(RwLock<Arc<Table>>);
+/// All sources of a relay. Clones see the same.
+#[derive(Clone)]
+pub(crate) struct Sources(Arc<RwLock<Arc<Table>>>);
 
 /// What a new configuration makes of them: each of its sources, and how it is opened.
 pub(crate) struct Renewal<'a>(Vec<(&'a ::config::Source, source::Options)>);
@@ -26,7 +27,7 @@ pub(crate) struct Renewal<'a>(Vec<(&'a ::config::Source, source::Options)>);
 impl Sources {
     /// Those that are given, for good.
     pub(crate) fn given(by_name: BTreeMap<String, Supervisor>) -> Self {
-        Self(RwLock::new(Arc::new(Table { by_name, said: BTreeMap::new() })))
+        Self(Arc::new(RwLock::new(Arc::new(Table { by_name, said: BTreeMap::new() }))))
     }
 
     /// Those of a configuration.
@@ -139,8 +140,9 @@ fn plain(source: &::config::Source) -> ::config::Source {
     ::config::Source { line: 0, ..source.clone() }
 }
 
-/// What is said but for its recording in files, which can be exchanged while it runs.
-fn unrecorded(source: &::config::Source) -> ::config::Source {
+/// What is said but for its recording in files, which can be exchanged while it runs: where that is the
+/// same, a reload leaves the source as it is.
+pub(crate) fn unrecorded(source: &::config::Source) -> ::config::Source {
     ::config::Source { record: None, record_segment: None, record_keep: None, ..plain(source) }
 }
 

@@ -30,6 +30,7 @@ mod ffserver;
 mod ffserver_bounds;
 mod golden;
 mod launch;
+mod made_of_sources;
 mod muxers;
 mod numbers;
 mod onvif;

@@ -11,7 +11,7 @@ use axum::http::{header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use media::{Codec, Kind};
 use serde::Serialize;
-use source::{Fate, State, Supervisor};
+use source::{Fate, Supervisor};
 
 use super::Paths;
 use super::serve::{json, wants_json};
@@ -183,9 +183,6 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
             let visit = session.visit.as_ref()?;
             let entry = visit.entry()?;
             let What::Stream(out) = &entry.what else { return None };
-            let live = out.feed_name().is_none_or(|name| {
-                table.feeds().any(|feed| feed.name() == name && matches!(feed.status().borrow().state, State::Live))
-            });
             Some(ClientRow {
                 id: Some(session.id),
                 path: entry.name.clone(),
@@ -197,7 +194,7 @@ fn report(relay: &Arc<Relay>, paths: &Paths, table: &Table) -> Report {
                     "whep" => "WebRTC",
                     _ => "HTTP/1.1",
                 },
-                state: if live { "SEND_DATA" } else { "WAIT_FEED" },
+                state: if out.is_live() { "SEND_DATA" } else { "WAIT_FEED" },
                 target_bits: bits(&out.stream),
                 actual_bits: paths.meter.session(session.id).unwrap_or(0.0) as u64,
                 bytes: session.counts.bytes.load(Relaxed),

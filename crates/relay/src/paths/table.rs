@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 
 use ::config::{Acl, Config, Feed, Origin, Problem, Severity, Stream};
 use media::Encoding;
-use source::Supervisor;
+use source::{State, Supervisor};
 use tokio::sync::watch;
 
 use super::access::Access;
@@ -17,6 +17,7 @@ use super::resolver;
 use super::served::{Served, served};
 use crate::output::Format;
 use crate::recordings::Said;
+use crate::sources::{self, Sources};
 
 /// Everything that has a path.
 pub(crate) struct Table {
@@ -69,31 +70,48 @@ pub(crate) struct Out {
 
 enum From {
     Feed(Supervisor),
+    /// A source of the configuration, by its name: it is exchanged after the table is.
+    Source(String, Sources),
     /// A file, opened for each viewer, and the demuxer for it.
     File(String, Option<String>),
 }
 
 impl Out {
-    /// The name of its feed, if it has one.
+    /// The name of its feed or source, if it has one.
     pub(super) fn feed_name(&self) -> Option<&str> {
         match &self.from {
             From::Feed(feed) => Some(feed.name()),
+            From::Source(name, _) => Some(name),
             From::File(..) => None,
         }
     }
 
     /// What its feed brings, as far as is known; nothing of a file.
     pub(super) fn tracks(&self) -> media::Tracks {
-        match &self.from {
-            From::Feed(feed) => feed.status().borrow().tracks.clone(),
-            From::File(..) => media::Tracks::default(),
+        self.source().map(|source| source.status().borrow().tracks.clone()).unwrap_or_default()
+    }
+
+    /// Whether there is something to see; of a file, always.
+    pub(super) fn is_live(&self) -> bool {
+        match (&self.from, self.source()) {
+            (From::File(..), _) => true,
+            (_, source) => source.is_some_and(|source| matches!(source.status().borrow().state, State::Live)),
         }
     }
 
-    /// What a viewer reads: the feed, or the file from its beginning. Needs a tokio runtime.
+    /// What all its viewers share; nothing of a file.
+    fn source(&self) -> Option<Supervisor> {
+        match &self.from {
+            From::Feed(feed) => Some(feed.clone()),
+            From::Source(name, sources) => sources.named(name),
+            From::File(..) => None,
+        }
+    }
+
+    /// What a viewer reads: the feed or source, or the file from its beginning. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When the file cannot be one.
+    /// When the file cannot be one, or the source is not there, as in the midst of a reload.
     pub(crate) fn open(&self) -> Result<Supervisor, source::Error> {
         self.open_file(false)
     }
@@ -101,6 +119,9 @@ impl Out {
     fn open_file(&self, repeat_files: bool) -> Result<Supervisor, source::Error> {
         match &self.from {
             From::Feed(feed) => Ok(feed.clone()),
+            From::Source(name, sources) => sources
+                .named(name)
+                .ok_or_else(|| source::Error::NotFound { status: 0, what: format!("no source is called {name}") }),
             From::File(path, demuxer) => {
                 let options = source::Options {
                     repeat_files,
@@ -123,7 +144,12 @@ impl Out {
 
     /// Whether it is there for viewers who come before there is anything to see.
     pub(crate) fn is_patient(&self) -> bool {
-        matches!(self.from, From::Feed(_))
+        match &self.from {
+            From::Feed(_) => true,
+            // A camera that cannot be opened is told of, as at the paths of its source.
+            From::Source(..) => self.source().is_some_and(|source| source.is_pushed()),
+            From::File(..) => false,
+        }
     }
 }
 
@@ -184,9 +210,9 @@ fn supervisor(feed: &Feed) -> Result<Supervisor, Problem> {
 }
 
 impl Table {
-    /// The table of `config`; what is the same in `old` is taken from there. Needs a tokio
-    /// runtime.
-    pub(super) fn build(config: &Config, old: Option<&Self>) -> Result<Self, Vec<Problem>> {
+    /// The table of `config`, and what of it is made of `sources`; what is the same in `old` is taken from there.
+    /// Needs a tokio runtime.
+    pub(super) fn build(config: &Config, sources: &Sources, old: Option<&Self>) -> Result<Self, Vec<Problem>> {
         let config = &presets::filled(config)?;
         let mut problems = Vec::new();
         let (mut feeds, mut kept) = (BTreeMap::new(), HashSet::new());
@@ -206,6 +232,11 @@ impl Table {
                 Err(problem) => problems.push(problem),
             }
         }
+        // Who watches a source by a stream goes with it when it is exchanged.
+        kept.extend(config.sources.iter().map(|source| source.name.as_str()).filter(|name| {
+            let said = |config: &Config| config.source(name).map(sources::unrecorded);
+            old.is_some_and(|old| said(&old.config) == said(config))
+        }));
         let mut entries = Vec::new();
         for feed in &config.feeds {
             let Some(supervisor) = feeds.get(&feed.name) else { continue };
@@ -227,7 +258,7 @@ impl Table {
                 Some(entry) => entry,
                 None => {
                     let acl = resolved(stream.acl.clone(), stream.line, &mut problems);
-                    match what(stream, &feeds) {
+                    match what(stream, config, &feeds, sources) {
                         Ok(what) => Entry::of(&stream.name, (Access::new(acl, stream.dynamic_acl.clone()), what)),
                         Err(problem) => {
                             problems.extend(problem);
@@ -335,7 +366,12 @@ impl Entry {
 }
 
 /// What `stream` leads to; a problem, or none where another one has told it.
-fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, Option<Problem>> {
+fn what(
+    stream: &Stream,
+    config: &Config,
+    feeds: &BTreeMap<String, Supervisor>,
+    sources: &Sources,
+) -> Result<What, Option<Problem>> {
     if stream.is_status() {
         return Ok(What::Status(Box::new(stream.clone())));
     }
@@ -344,6 +380,7 @@ fn what(stream: &Stream, feeds: &BTreeMap<String, Supervisor>) -> Result<What, O
         tracing::warn!("{warning}");
     }
     let from = match &stream.origin {
+        Origin::Feed(name) if config.source(name).is_some() => From::Source(name.clone(), sources.clone()),
         Origin::Feed(feed) => From::Feed(feeds.get(feed).cloned().ok_or(None)?),
         Origin::File { path, input_format } => From::File(path.to_string_lossy().into_owned(), input_format.clone()),
         Origin::Nothing => return Err(None),
