@@ -343,7 +343,7 @@ impl Pass {
                     Event::Camera(end) => {
                         if let (Ok(_), Some(intake)) = (&end, &mut self.intake) {
                             // It has said all that it wanted to.
-                            intake.handle_timeout();
+                            intake.finish();
                         }
                         if matches!(self.talk.waits_for(), Some("GET_PARAMETER" | "SET_PARAMETER")) {
                             shy::remember(&self.place);

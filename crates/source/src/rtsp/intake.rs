@@ -7,6 +7,7 @@
 mod damage;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod ways;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -20,12 +21,14 @@ use rtsp::{SenderClock, is_bye};
 use tokio::sync::oneshot;
 
 use self::damage::Damage;
+use self::wait::{LONGEST_WAIT, Wait};
 use self::ways::Way;
 pub(super) use self::ways::{Form, Payload};
 use super::End;
 use super::clock::Clocks;
 use super::gate::Setup;
 use super::tracks::Plan;
+use crate::journal::Note;
 use crate::location::Location;
 use crate::{About, Error, Sink};
 
@@ -80,6 +83,8 @@ pub(super) struct Intake {
     ended: Option<oneshot::Sender<End>>,
     /// The pictures first; none before the camera plays.
     streams: Vec<Stream>,
+    /// Nothing is declared or taken in yet.
+    wait: Option<Wait>,
     clocks: Clocks,
     /// When the picture came that waits for the packet behind it.
     held: Option<Instant>,
@@ -118,6 +123,7 @@ impl Intake {
             progress: Arc::clone(&progress),
             ended: Some(ended),
             streams: Vec::new(),
+            wait: None,
             clocks: Clocks::default(),
             held: None,
             tracks: Vec::new(),
@@ -140,11 +146,40 @@ impl Intake {
         let forms = std::mem::take(&mut self.plan.forms);
         for (setup, form) in setups.into_iter().zip(forms) {
             self.clocks.add(form.clock_rate, setup.zero.filter(|_| is_timed));
+            if matches!(form.payload, Payload::Mpa)
+                && let Way::Sound(sound) = Way::new(form.clone(), most, described)
+            {
+                self.wait = Some(Wait::new(setup.channels.0, sound));
+            }
             self.streams.push(Stream { setup, order: Order::default(), way: Way::new(form, most, described) });
         }
+        if self.wait.is_none() {
+            self.declare_described();
+        }
+    }
+
+    fn declare_described(&mut self) {
         if let Some(tracks) = self.plan.declared.take() {
-            let end = self.declare(tracks);
+            let end = self.declare(self.plan.with_sound(&tracks));
             self.settle(end);
+        }
+    }
+
+    /// Waits for no sound any more, and takes in what has come meanwhile.
+    fn wait_no_more(&mut self) {
+        let Some(wait) = self.wait.take() else { return };
+        let (sound, kept) = wait.end();
+        match sound {
+            Some(sound) => self.plan.hear(sound),
+            None => {
+                let what = format!("left out: audio mpa: none came with the first pictures (within {LONGEST_WAIT:?})");
+                tracing::info!("{what}");
+                self.sink.note(Note::Fact(what));
+            }
+        }
+        self.declare_described();
+        for kept in kept {
+            self.handle(kept.channel, &kept.packet, kept.at);
         }
     }
 
@@ -160,11 +195,24 @@ impl Intake {
 
     /// When [`Self::handle_timeout`] is due, and the channel on which a packet may come before.
     pub(super) fn poll_timeout(&self) -> Option<(Instant, u8)> {
-        Some((self.held? + LONGEST_HOLD, self.streams.first()?.setup.channels.0))
+        let due = match &self.wait {
+            Some(wait) => wait.due()?,
+            None => self.held? + LONGEST_HOLD,
+        };
+        Some((due, self.streams.first()?.setup.channels.0))
     }
 
-    /// Lets the picture go that waits, since nothing has followed it.
+    /// Takes in what waits: nothing comes any more.
+    pub(super) fn finish(&mut self) {
+        self.wait_no_more();
+        self.handle_timeout();
+    }
+
+    /// Lets the picture go that waits, since nothing has followed it, or those that wait for sound.
     pub(super) fn handle_timeout(&mut self) {
+        if self.wait.is_some() {
+            return self.wait_no_more();
+        }
         if let (Some(arrived), Some(Stream { way: Way::Nals(nals), .. })) = (self.held.take(), self.streams.first_mut())
         {
             nals.release();
@@ -183,7 +231,15 @@ impl Intake {
             channel == rtp || channel == rtcp
         });
         let Some(place) = place else { return };
-        let done = match self.streams[place].setup.channels.0 == channel {
+        let is_rtp = self.streams[place].setup.channels.0 == channel;
+        if let Some(wait) = &mut self.wait {
+            let is_last = place == 0 && !is_rtp && is_bye(packet);
+            if wait.keep(channel, packet, now) || is_last {
+                self.wait_no_more();
+            }
+            return;
+        }
+        let done = match is_rtp {
             true => self.packet(place, packet, now),
             false => self.control(place, packet),
         };
@@ -286,13 +342,6 @@ impl Intake {
         Ok(())
     }
 
-    /// Declares a sound that has said only now what it is. Readers begin anew where tracks change, so this is
-    /// for where a picture is to begin with.
-    fn declare_sound(&mut self) -> Result<(), End> {
-        let tracks = self.plan.with_sound(&self.tracks);
-        if tracks.len() > self.tracks.len() { self.declare(tracks) } else { Ok(()) }
-    }
-
     /// A picture of H.264 or H.265, with the parameter sets if they are others than before.
     fn picture(&mut self, place: usize, picture: Picture, parameters: Option<Bytes>, now: Instant) -> Result<(), End> {
         let lost = picture.lost | std::mem::take(&mut self.lost);
@@ -305,9 +354,6 @@ impl Intake {
             }
         } else if picture.start == Start::Key {
             self.changes = 0;
-        }
-        if picture.start != Start::No {
-            self.declare_sound()?;
         }
         if self.makes_no_sense {
             return self.bad(place, "its parameter sets make no sense", now);
@@ -332,7 +378,6 @@ impl Intake {
             let tracks = self.plan.with_jpeg(info.size);
             self.declare(tracks)?;
         }
-        self.declare_sound()?;
         let discontinuity = lost | std::mem::take(&mut self.lost);
         self.show(place, timestamp, now, Unit { discontinuity, ..unit(data) });
         Ok(())
@@ -381,13 +426,6 @@ impl Intake {
         });
         if let Err(complaint) = taken {
             tracing::debug!(complaint, "bad packet of sound");
-        }
-        if !is_declared && let Some(track) = sound.track() {
-            self.plan.hear(track);
-            if !self.progress.pictures.load(Relaxed) {
-                let done = self.declare_sound();
-                self.settle(done);
-            }
         }
     }
 

@@ -99,3 +99,84 @@ fn the_first_keyframe_is_held_to_the_deadline_and_not_longer() {
         assert_eq!((taken.seen(), taken.intake.poll_timeout()), ((1, false), None));
     }
 }
+
+/// With MPEG audio beside the pictures, on the channels 2 and 3.
+fn with_mpeg() -> Taken {
+    let known = b"\0\0\0\x01\x67\x42\xc0\x1e\xd9\x03\xc5\x68\x40\0\0\x03\0\x40\0\0\x0c\x03\xc5\x8b\x92\0\0\0\x01\x68\xcb\x8c\xb2";
+    let payload = Payload::Nals { syntax: Syntax::H264, known: Bytes::from_static(known), has_order: false };
+    let mut taken = Taken::of(Codec::H264, payload.clone());
+    taken.intake.streams.clear();
+    let form = |payload| Form { clock_rate: 90_000, payload };
+    taken.intake.plan.forms = vec![form(payload), form(Payload::Mpa)];
+    taken.intake.plan.declared = taken.intake.plan.with_parameters(&Bytes::from_static(known));
+    taken.intake.begin(vec![Setup::on((0, 1)), Setup::on((2, 3))], 1 << 20, None);
+    taken
+}
+
+impl Taken {
+    /// A packet of a frame of layer III.
+    fn sounds(&mut self, at_ms: u64, number: u16) {
+        let head = [&[0x80, 0x8e][..], &number.to_be_bytes(), &[0, 0, 0, 0, 0, 0, 0, 9]].concat();
+        let frame = [&[0, 0, 0, 0, 0xff, 0xfb, 0x14, 0xc0][..], &[0; 92]].concat();
+        self.intake.handle(2, &[head, frame].concat(), self.begin + Duration::from_millis(at_ms));
+    }
+}
+
+const KEY: &[u8] = &[0x65, 0x88, 0x84, 0x21];
+const INTER: &[u8] = &[0x41, 0x9a, 0x21, 0x6c];
+
+#[test]
+fn pictures_wait_half_a_second_for_the_first_sound_and_not_longer() {
+    // In time.
+    let mut taken = with_mpeg();
+    taken.comes(0, 0, 0, KEY);
+    taken.comes(40, 1, 3600, INTER);
+    assert_eq!((taken.seen(), taken.intake.tracks.len()), ((0, false), 0));
+    assert_eq!(taken.intake.poll_timeout(), Some((taken.begin + Duration::from_millis(500), 0)));
+    taken.sounds(499, 0);
+    assert_eq!((taken.seen(), taken.intake.tracks.len()), ((3, false), 2));
+    // Too late: it is left out to the end, whatever comes.
+    let mut taken = with_mpeg();
+    taken.comes(0, 0, 0, KEY);
+    taken.comes(40, 1, 3600, INTER);
+    taken.intake.handle_timeout();
+    assert_eq!((taken.seen(), taken.intake.tracks.len()), ((2, false), 1));
+    taken.sounds(501, 0);
+    taken.comes(540, 2, 7200, KEY);
+    taken.sounds(541, 1);
+    assert_eq!((taken.seen(), taken.intake.tracks.len()), ((1, false), 1));
+    // The same where nobody looked at the time.
+    let mut taken = with_mpeg();
+    taken.comes(0, 0, 0, KEY);
+    taken.comes(40, 1, 3600, INTER);
+    taken.sounds(500, 0);
+    assert_eq!((taken.seen(), taken.intake.tracks.len()), ((2, false), 1));
+}
+
+#[test]
+fn what_waits_for_sound_is_bounded_and_comes_at_the_end() {
+    let mut taken = with_mpeg();
+    let most = u16::try_from(wait::MOST_KEPT).unwrap();
+    (0..most - 1).for_each(|number| taken.comes(0, number, 0, &[0x0c, 0xff]));
+    assert!(taken.intake.wait.is_some());
+    taken.comes(0, most - 1, 0, &[0x0c, 0xff]);
+    assert!(taken.intake.wait.is_none());
+    let mut taken = with_mpeg();
+    let large = [KEY, &vec![0x21; 60_000]].concat();
+    let number = (0..200).find(|number| {
+        taken.comes(0, *number, 3600 * u32::from(*number), &large);
+        taken.intake.wait.is_none()
+    });
+    assert_eq!(number.map(usize::from), Some(wait::MOST_KEPT_BYTES / (large.len() + 12)));
+    // A BYE, and the end of the connection.
+    for bye in [true, false] {
+        let mut taken = with_mpeg();
+        taken.comes(0, 0, 0, KEY);
+        if bye {
+            taken.intake.handle(1, &[0x81, 203, 0, 1, 0, 0, 0, 9], taken.begin);
+        } else {
+            taken.intake.finish();
+        }
+        assert_eq!((taken.seen(), taken.intake.is_over()), ((1, false), bye));
+    }
+}
