@@ -16,7 +16,7 @@ use super::visit::{Caller, Visit};
 use super::{Paths, dialogue, pages, report};
 use crate::output::past::{self, Start};
 use crate::output::{Ask, Tags};
-use crate::server::{Refusal, Takeover, unescape};
+use crate::server::{Reason, Refusal, Takeover, unescape};
 use crate::{Relay, feeds};
 use tower::ServiceExt;
 
@@ -49,7 +49,8 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
     };
     let entry = paths.table().find(&path, address).cloned();
     let visit = Visit::new(&relay, &caller, entry.clone());
-    let (response, visit) = match entry {
+    let (method, is_unknown) = (parts.method.clone(), entry.is_none());
+    let (mut response, visit) = match entry {
         Some(entry) => match &entry.what {
             What::Stream(out) => return stream(&relay, paths, &entry, out, visit, parts, takeover).await,
             What::Redirect(url) => (pages::moved(url), visit),
@@ -77,6 +78,12 @@ pub(crate) async fn answer(relay: Arc<Relay>, others: Option<Router>, request: R
             (None, None) => (pages::missing(&path), visit),
         },
     };
+    let is_sent = matches!(method, Method::PUT | Method::POST);
+    let is_feed = |entry: &Arc<Entry>| matches!(&entry.what, What::Feed(feed) if feed.is_pushed());
+    // The log alone tells it: strangers are answered as if there were none.
+    if is_sent && is_unknown && paths.table().named(&path).any(is_feed) {
+        response.extensions_mut().insert(Reason("the rules of the feed (ACL) do not let this address send".into()));
+    }
     told(response, &visit)
 }
 
