@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn what_a_user_calls_things_is_no_finding() {
         let code = |error: Error| of_error(&error, "").code;
-        let what = "http://10.0.0.5:33403/forbidden refuses user admin".to_owned();
+        let what = "http://10.0.0.5:33403/forbidden refuses the user given".to_owned();
         assert_eq!(code(Error::Unauthorized { status: 0, what }), "login-refused");
         let what = "10.0.0.5:40301: it wants to know who you are".to_owned();
         assert_eq!(code(Error::Unauthorized { status: 0, what }), "login-wanted");

@@ -265,7 +265,8 @@ impl Session {
             return sniff::speaks_rtsp(&what, location, server.as_bytes());
         }
         match (status, &location.user) {
-            (401 | 403, Some(user)) => Error::Unauthorized { status, what: format!("{what} to user {user}") },
+            // Pages show it, which name no users.
+            (401 | 403, Some(_)) => Error::Unauthorized { status, what: format!("{what} to the user given") },
             (401 | 403, None) => Error::Unauthorized { status, what },
             (407, _) => Error::Unauthorized { status, what: format!("{what}: so says a proxy in between") },
             (404 | 410, _) => Error::NotFound { status, what },

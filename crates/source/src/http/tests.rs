@@ -135,12 +135,12 @@ async fn refusals_say_who_refused_what() {
         (
             "u:secret@",
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
-            "http://cam/video answered 401 Unauthorized to user u; check user and password, given as in //USER:PASSWORD@host/",
+            "http://cam/video answered 401 Unauthorized to the user given; check user and password, given as in //USER:PASSWORD@host/",
         ),
         (
             "u:secret@",
             "HTTP/1.1 403 Forbidden\r\n\r\n",
-            "http://cam/video answered 403 Forbidden to user u; check user and password, given as in //USER:PASSWORD@host/",
+            "http://cam/video answered 403 Forbidden to the user given; check user and password, given as in //USER:PASSWORD@host/",
         ),
         ("", "HTTP/1.1 404 Not Found\r\n\r\n", "http://cam/video answered 404 Not Found; is the path right?"),
         ("", "HTTP/1.0 503\r\n\r\n", "http://cam/video answered 503"),

@@ -118,10 +118,10 @@ impl Client {
             Failure::Refused(why) => {
                 let what = match (&self.user, self.ahead) {
                     (None, _) => format!("{place} wants to know who you are: {why}"),
-                    (Some(user), Some(_)) => format!("{place} refuses user {user}: {why}"),
-                    (Some(user), None) => {
+                    (Some(_), Some(_)) => format!("{place} refuses the user given: {why}"),
+                    (Some(_), None) => {
                         format!(
-                            "{place} refuses user {user}: {why}; it does not tell its time, by which logins are valid"
+                            "{place} refuses the user given: {why}; it does not tell its time, by which logins are valid"
                         )
                     }
                 };

@@ -50,7 +50,8 @@ fn of_status(status: u16, text: &str, location: &Location) -> End {
         // A good answer that `retina` makes nothing of; a place that it does not go to.
         (200..=399, _) => return End::Elsewhere(first_line(text)),
         (401, _) if text.contains("understand WWW-Authenticate") => return End::Elsewhere(first_line(text)),
-        (401 | 403, Some(user)) => Error::Unauthorized { status, what: format!("{what} from user {user}") },
+        // Pages show it, which name no users.
+        (401 | 403, Some(_)) => Error::Unauthorized { status, what: format!("{what} from the user given") },
         (401 | 403, None) => Error::Unauthorized { status, what },
         (404 | 410, _) => Error::NotFound { status, what },
         _ => Error::Server { status, what },

@@ -59,7 +59,7 @@ async fn refusals_say_who_refused_what() {
         }
     };
     for (request, with, expected) in [
-        ("DESCRIBE", 403, "rtsp://@/cam answered 403 Forbidden to DESCRIBE from user admin"),
+        ("DESCRIBE", 403, "rtsp://@/cam answered 403 Forbidden to DESCRIBE from the user given"),
         ("DESCRIBE", 404, "rtsp://@/cam answered 404 Not Found to DESCRIBE"),
         ("DESCRIBE", 415, "rtsp://@/cam answered 415 Unsupported Media Type to DESCRIBE"),
         ("DESCRIBE", 453, "rtsp://@/cam answered 453 Not Enough Bandwidth to DESCRIBE"),

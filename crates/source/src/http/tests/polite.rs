@@ -92,7 +92,7 @@ async fn stale_answers_are_made_anew_and_the_next_nonce_is_used() {
     let (pictures, error) = open_with(&format!("http://me:pw@{address}/"), Access::default()).run().await;
     // The answer that is not called stale is a refusal, told after one try.
     assert!(
-        matches!(&error, Error::Unauthorized { status: 401, what } if what.ends_with("401 No to user me")),
+        matches!(&error, Error::Unauthorized { status: 401, what } if what.ends_with("401 No to the user given")),
         "{error}"
     );
     assert_eq!(pictures.len(), 2);

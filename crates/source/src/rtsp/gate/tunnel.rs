@@ -304,7 +304,8 @@ impl Ask {
         let (there, status) = (&self.there, head.status);
         let what = format!("{there} answered {status} when asked for RTSP in HTTP");
         match (status, &there.user) {
-            (401 | 403, Some(user)) => Error::Unauthorized { status, what: format!("{what} by user {user}") },
+            // Pages show it, which name no users.
+            (401 | 403, Some(_)) => Error::Unauthorized { status, what: format!("{what} by the user given") },
             (401 | 403, None) => Error::Unauthorized { status, what },
             (404 | 410, _) => Error::NotFound { status, what },
             _ => Error::Server { status, what },
