@@ -71,6 +71,7 @@ function arrange() {
 function direct(card, shown) {
   const visible = !document.hidden && card.inView && shown.includes(card);
   if (!visible) return stop(card);
+  if (!card.source.by_name) return directFeed(card, shown);
   if (alone() && card.byWebRtc) return watchByWebRtc(card);
   if (alone()) return stream(card, `/${card.key}.mjpeg?placeholder=1`);
   // The size decides what to ask a stream for. Until it is known, single pictures do.
@@ -80,6 +81,19 @@ function direct(card, shown) {
   // A camera that is slow to open must not hold one of the few requests.
   poll(card, `/${card.key}.jpg?${width}placeholder=1&timeout=500ms`);
 }
+
+/** A feed of a configuration is seen only where one of its streams is, and as that one comes. */
+function directFeed(card, shown) {
+  const { mjpeg, jpeg, state } = card.source;
+  // A stream of a feed that nobody sends to begins when somebody does, and holds a connection till then.
+  if (state === "unfed") return stop(card);
+  if (mjpeg && (alone() || shown.length <= mostStreams)) return stream(card, escaped(mjpeg));
+  if (jpeg) return poll(card, escaped(jpeg));
+  stop(card);
+}
+
+/** A path of the status as it stands in an address. */
+const escaped = (path) => path.split("/").map(encodeURIComponent).join("/");
 
 function streamQuery(card) {
   if (card.width > WIDTH.stream) return `width=${WIDTH.stream}&fps=${STREAM_FPS}&placeholder=1`;
@@ -97,8 +111,9 @@ function stream(card, address) {
 /** Under an address of its own each time: browsers take a stream that ended for the whole
  * picture and show it again, and let a second window wait for the end of the first one's. */
 function startStream(card) {
-  card.image.src = `${card.stream}&_=${Date.now()}`;
-  card.retry = setTimeout(saveConnections, TIMEOUT_MS);
+  card.image.src = `${card.stream}${card.stream.includes("?") ? "&" : "?"}_=${Date.now()}`;
+  // Streams of feeds have no placeholder, so that their silence says nothing about connections.
+  if (card.source.by_name) card.retry = setTimeout(saveConnections, TIMEOUT_MS);
 }
 
 /** Other windows on this relay may hold all connections with their streams; single
@@ -232,8 +247,6 @@ function makeCard(key, source) {
   part("screen").href = part("full").href = `#${key}`;
   part("screen").ariaLabel = `Live picture of ${source.name}`;
   part("full").ariaLabel = `Full view of ${source.name}`;
-  part("mjpeg").href = `/${key}.mjpeg`;
-  part("jpeg").href = `/${key}.jpg`;
   part("fill").hidden = !document.fullscreenEnabled;
   part("fill").addEventListener("click", () => fillScreen(card));
   part("why").addEventListener("toggle", () => { card.told = null; explain(card); });
@@ -270,8 +283,15 @@ function updateCard(card, source) {
   offerSound(card);
   card.part("badge").className = `badge ${source.shown}`;
   card.part("note").title = source.error ?? "";
+  for (const name of ["mjpeg", "jpeg"]) {
+    card.part(name).hidden = !source[name];
+    if (source[name]) card.part(name).href = escaped(source[name]);
+  }
+  card.part("copy").hidden = !source.mjpeg;
+  card.part("webrtc").hidden = !source.by_name;
   // What says why there is no picture would be in small letters in a small one.
-  const absent = source.state === "live" ? "" : source.error ?? "";
+  const unseen = source.mjpeg || source.jpeg ? "" : "No stream of format mpjpeg or jpeg shows this feed";
+  const absent = source.state === "live" ? unseen : source.error ?? unseen;
   card.part("absent").hidden = absent === "";
   card.part("absent").title = absent;
   say(card.part("absent").firstElementChild, absent);
@@ -287,7 +307,7 @@ async function explain(card) {
   const { source, part } = card;
   const why = part("why");
   // It stays through the next attempts, so that it can be read.
-  if (source.state === "live" || source.error === null) why.hidden = true;
+  if (source.state === "live" || source.error === null || !source.by_name) why.hidden = true;
   else if (hasFailed(source)) why.hidden = false;
   say(part("full"), why.hidden ? "Full view" : "Why?");
   part("full").title = why.hidden ? "" : "What was tried, step by step";
@@ -421,7 +441,7 @@ function fillScreen(card) {
 }
 
 async function copyAddress(card) {
-  const address = new URL(`/${card.key}.mjpeg`, location.href).href;
+  const address = new URL(escaped(card.source.mjpeg), location.href).href;
   const done = await navigator.clipboard?.writeText(address).then(() => true, () => false) || copyBySelection(address, card);
   say(card.part("copy"), done ? "Copied" : "Not copied");
   say(page.said, done ? `Copied ${address}` : `Cannot copy; the address is ${address}`);

@@ -336,7 +336,7 @@ impl Relay {
     /// What everything is doing now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        status::take(self)
+        status::take(self, None)
     }
 }
 

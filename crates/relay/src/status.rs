@@ -1,5 +1,6 @@
 //! One snapshot of everything, for `/status`, `/status.json` and `/metrics` alike.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime};
 
@@ -36,6 +37,13 @@ pub struct SourceStatus {
     pub name: String,
     /// Its URL, without user and password.
     pub url: String,
+    /// Whether it is at `/NAME.EXT`, `/NAME/whep` and so on. A feed of a configuration is not: only its streams are
+    /// there.
+    pub by_name: bool,
+    /// The path of its moving picture, not escaped; nothing where the asker finds none.
+    pub mjpeg: Option<String>,
+    /// The path of its newest picture, likewise.
+    pub jpeg: Option<String>,
     /// `idle`, `opening`, `live`, `waiting` or `ended`.
     pub state: &'static str,
     /// The same for people: `refused` or `failed` of a source that was given up.
@@ -213,7 +221,9 @@ pub struct ClientStatus {
     pub age_ms: f64,
 }
 
-pub(crate) fn take(relay: &Relay) -> Snapshot {
+/// What everything is doing, for who asks from `asker`: where the feeds of a configuration are seen depends on its
+/// rules.
+pub(crate) fn take(relay: &Relay, asker: Option<IpAddr>) -> Snapshot {
     let sessions = relay.sessions.open();
     let clients = sessions.iter().map(|session| ClientStatus {
         id: session.id,
@@ -232,10 +242,15 @@ pub(crate) fn take(relay: &Relay) -> Snapshot {
     });
     let clients: Vec<ClientStatus> = clients.collect();
     let viewers = |name: &str| clients.iter().filter(|client| client.source == name).count();
-    let feeds = relay.paths().into_iter().flat_map(|paths| paths.table().feeds().cloned().collect::<Vec<_>>());
-    let mut sources: Vec<_> = (relay.sources().into_iter().chain(feeds))
-        .map(|source| source_status(&source, viewers(source.name()), relay.desks.count(&source)))
-        .collect();
+    let status = |source: &Supervisor| source_status(source, viewers(source.name()), relay.desks.count(source));
+    let mut sources: Vec<_> = relay.sources().iter().map(|source| by_name(status(source))).collect();
+    if let Some(paths) = relay.paths() {
+        let table = paths.table();
+        sources.extend(table.feeds().map(|feed| {
+            let path = |extension| asker.and_then(|asker| table.seen_at(feed.name(), extension, asker));
+            SourceStatus { mjpeg: path("mjpeg"), jpeg: path("jpg"), ..status(feed) }
+        }));
+    }
     sources.sort_by(|one, two| health::by_numbers(&one.name, &two.name).then_with(|| one.name.cmp(&two.name)));
     Snapshot {
         version: env!("CARGO_PKG_VERSION"),
@@ -251,6 +266,12 @@ fn seconds(time: SystemTime) -> f64 {
     clock::since_epoch(time).as_secs_f64()
 }
 
+/// One that is at paths of its own name.
+fn by_name(found: SourceStatus) -> SourceStatus {
+    let path = |extension| Some(format!("/{}.{extension}", found.name));
+    SourceStatus { by_name: true, mjpeg: path("mjpeg"), jpeg: path("jpg"), ..found }
+}
+
 fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> SourceStatus {
     let status = source.status().borrow().clone();
     let counters = source.counters();
@@ -263,6 +284,9 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
     let mut found = SourceStatus {
         name: source.name().into(),
         url: media::without_users(source.url()),
+        by_name: false,
+        mjpeg: None,
+        jpeg: None,
         state: status.state.name(),
         shown: status.word(),
         phase: match status.state {

@@ -5,10 +5,15 @@ use crate::harness::{Camera, Manner, Server, run, tool};
 
 /// Runs tests/tools/page.mjs, which says what it saw as JSON.
 fn look(server: &Server, name: &str, device: &str) -> serde_json::Value {
+    look_by("page.mjs", server, name, device)
+}
+
+/// Runs a script in tests/tools, which says what it saw as JSON.
+fn look_by(script: &str, server: &Server, name: &str, how: &str) -> serde_json::Value {
     tool("chromium");
     let shots = folder(name);
     let mut node = tool("node");
-    node.arg(root().join("tests/tools/page.mjs")).arg(server.url("/")).arg(shots.join("page.png")).arg(device);
+    node.arg(root().join("tests/tools").join(script)).arg(server.url("/")).arg(shots.join("page.png")).arg(how);
     node.env("NODE_MODULES", node_modules());
     let output = run(&mut node).succeeded();
     println!("see {}", shots.join("page.png").display());
@@ -46,6 +51,51 @@ fn the_page_is_usable_on_a_phone() {
     let seen = look(&server, "page-phone", "phone");
     assert_eq!(seen["moving"], serde_json::json!(["camera", "pattern"]), "{seen:#}");
     assert!(seen["overflow"].as_i64().unwrap() <= 0, "the page is wider than the screen: {seen:#}");
+}
+
+#[test]
+fn cards_of_feeds_show_pictures_by_their_streams_and_have_no_dead_links() {
+    let feed = |name: &str| format!("[[feed]]\nname = \"{name}\"\nsource = \"pattern:?size=320x240&fps=10\"\n");
+    let stream =
+        |name: &str, feed: &str, lines: &str| format!("[[stream]]\nname = \"{name}\"\nfeed = \"{feed}\"\n{lines}\n");
+    let text = [
+        "[[source]]\nname = \"cam\"\nurl = \"pattern:?size=320x240&fps=10\"\n".to_owned(),
+        feed("f.ffm"),
+        stream("locked.mjpeg", "f.ffm", "format = \"mpjpeg\"\nacl = [\"deny 127.0.0.1\"]"),
+        stream("live/f 1.mjpeg", "f.ffm", "format = \"mpjpeg\""),
+        stream("f-now.jpg", "f.ffm", ""),
+        feed("still.ffm"),
+        stream("still.jpg", "still.ffm", ""),
+        feed("bare.ffm"),
+        stream("bare.ts", "bare.ffm", ""),
+        "[[feed]]\nname = \"later.ffm\"\n".to_owned(),
+        stream("later.mjpeg", "later.ffm", "format = \"mpjpeg\""),
+    ];
+    let file = folder("page-feeds-served").join("headwater.toml");
+    std::fs::write(&file, text.concat()).unwrap();
+    let mut command = crate::harness::server::headwater();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--file"]).arg(&file);
+    let server = Server::run(command);
+    let seen = look_by("feeds.mjs", &server, "page-feeds", "3");
+    assert_eq!((&seen["refused"], &seen["errors"]), (&serde_json::json!([]), &serde_json::json!([])), "{seen:#}");
+    assert_eq!(seen["alone"], "/live/f%201.mjpeg", "{seen:#}");
+    let links = [
+        ("cam", true, vec!["/cam.mjpeg", "/cam.jpg"]),
+        ("f.ffm", true, vec!["/live/f%201.mjpeg", "/f-now.jpg"]),
+        ("still.ffm", true, vec!["/still.jpg"]),
+        ("bare.ffm", false, vec![]),
+        ("later.ffm", false, vec!["/later.mjpeg"]),
+    ];
+    for (name, is_seen, links) in links {
+        let card = &seen["cards"][name];
+        assert_eq!(card["links"], serde_json::json!(links), "{name}: {seen:#}");
+        assert_eq!(card["pixels"].as_u64().unwrap() > 0, is_seen, "{name}: {seen:#}");
+        assert_eq!((&card["broken"], &card["webrtc"]), (&false.into(), &(name == "cam").into()), "{name}: {seen:#}");
+        assert_eq!(card["absent"].is_null(), is_seen, "{name}: {seen:#}");
+    }
+    for (name, part) in [("bare.ffm", "mpjpeg or jpeg"), ("later.ffm", "nobody is sending")] {
+        assert!(seen["cards"][name]["absent"].as_str().unwrap().contains(part), "{name}: {seen:#}");
+    }
 }
 
 #[test]

@@ -317,6 +317,19 @@ impl Table {
         self.entries.iter()
     }
 
+    /// The path where `address` sees `feed` in the format with this extension.
+    pub(crate) fn seen_at(&self, feed: &str, extension: &str, address: IpAddr) -> Option<String> {
+        let shows = |entry: &&Arc<Entry>| match &entry.what {
+            What::Stream(out) => {
+                let is_so = out.format.is_some_and(|format| format.extension == extension);
+                is_so && out.feed_name() == Some(feed) && !out.stream.no_video
+            }
+            _ => false,
+        };
+        let is_served = |entry: &&Arc<Entry>| self.find(&entry.name, address).is_some_and(|at| Arc::ptr_eq(at, entry));
+        self.entries.iter().filter(shows).find(is_served).map(|entry| format!("/{}", entry.name))
+    }
+
     /// What comes in.
     pub(crate) fn feeds(&self) -> impl Iterator<Item = &Supervisor> {
         self.feeds.values()

@@ -66,7 +66,7 @@ fn of_sources(relay: Arc<Relay>) -> Router {
     let mut router = Router::new()
         .route("/", get(|| async { page(INDEX) }))
         .route("/status", get(|State(relay): Shared| async move { page(&status::page(&relay.snapshot())) }))
-        .route("/status.json", get(|State(relay): Shared| async move { json(&relay.snapshot()) }))
+        .route("/status.json", get(status_json))
         .route(
             "/health",
             get(|State(relay): Shared, RawQuery(query): RawQuery| async move {
@@ -86,6 +86,12 @@ fn of_sources(relay: Arc<Relay>) -> Router {
         router = router.route(asset.path, get(answer));
     }
     router.method_not_allowed_fallback(|| async { Refusal::method("GET, HEAD") }).fallback(stream).with_state(relay)
+}
+
+/// `/status.json`, for who asks.
+async fn status_json(State(relay): Shared, request: Request) -> Response {
+    let asker = request.extensions().get::<Takeover>().map(|takeover| takeover.peer().ip());
+    json(&status::take(&relay, asker))
 }
 
 /// `/doctor/NAME`: what the newest attempt to open a source did, step by step.
