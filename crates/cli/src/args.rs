@@ -162,7 +162,7 @@ pub struct Serve {
     /// Its usual port is 554, 8554 for those who are not root. May be repeated.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, help_heading = LISTEN)]
     pub rtsp: Vec<SocketAddr>,
-    /// Longest silence of an RTSP client
+    /// Longest silence of RTSP clients
     ///
     /// Of one that gets its packets by UDP or multicast.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time, help_heading = LISTEN)]
