@@ -282,7 +282,7 @@ function updateCard(card, source) {
   if (source.state === "live") card.sound = source.audio_codec;
   offerSound(card);
   card.part("badge").className = `badge ${source.shown}`;
-  card.part("note").title = source.error ?? "";
+  card.part("note").title = source.error ?? unrecorded(source);
   for (const name of ["mjpeg", "jpeg"]) {
     card.part(name).hidden = !source[name];
     if (source[name]) card.part(name).href = escaped(source[name]);
@@ -341,6 +341,9 @@ function stepLine(step) {
   return line;
 }
 
+/** That its recording fails, and why, if it does. */
+const unrecorded = (source) => source.health.trouble.filter((trouble) => trouble.startsWith("not recorded")).join("; ");
+
 /** What there is to read on a card, by the class of its place. */
 function texts(source) {
   const live = source.state === "live";
@@ -355,7 +358,7 @@ function texts(source) {
   return {
     badge: source.shown,
     facts: live ? `${picture} · ${source.fps.toFixed(1)} fps` : spell[source.state] || `no picture for ${since}`,
-    note: live ? state : [source.phase, viewers, retry].filter(Boolean).join(" · "),
+    note: [unrecorded(source), ...(live ? [state] : [source.phase, viewers, retry])].filter(Boolean).join(" · "),
     url: source.url,
     form: [...new Set([picture, source.audio_codec !== source.codec && source.audio_codec, source.container, source.protocol])].filter(Boolean).join(" · ") || "not known yet",
     received: `${size(source.bytes)}, ${source.pictures} pictures, ${source.corrupt} of them damaged`,

@@ -24,6 +24,10 @@ const UNEVEN_MS: f64 = 200.0;
 const OFTEN: usize = 10;
 /// How far off a camera's clock may be without a remark, in seconds.
 const CLOCK_S: f64 = 10.0;
+/// How the troubles of a source begin that has no pictures, or whose recording fails. Our page
+/// looks for the second.
+const DOWN: &str = "no pictures";
+const UNRECORDED: &str = "not recorded";
 
 /// What is wrong with a source, the worst first.
 pub(crate) fn trouble(source: &SourceStatus) -> Vec<String> {
@@ -36,11 +40,16 @@ pub(crate) fn trouble(source: &SourceStatus) -> Vec<String> {
     };
     let is_live = source.state == "live";
     let failed = source.error.as_deref().filter(|_| matches!(source.state, "waiting" | "opening" | "ended" | "unfed"));
-    say(failed.is_some(), &|| format!("no pictures: {}", failed.unwrap_or_default()));
+    say(failed.is_some(), &|| format!("{DOWN}: {}", failed.unwrap_or_default()));
     // Nobody watches, so nobody tries: what the last attempt came to holds until one succeeds.
     let idle = source.error.as_deref().filter(|_| source.state == "idle");
     let as_of = || source.failed.map(|failed| format!(" (as of {})", of_day(failed))).unwrap_or_default();
-    say(idle.is_some(), &|| format!("no pictures: {}{}", idle.unwrap_or_default(), as_of()));
+    say(idle.is_some(), &|| format!("{DOWN}: {}{}", idle.unwrap_or_default(), as_of()));
+    // Whoever looks for the recording later must not be the first to learn.
+    let unwritten = source.files.as_ref().and_then(|files| files.error.as_deref());
+    say(unwritten.is_some(), &|| format!("{UNRECORDED}: {}", unwritten.unwrap_or_default()));
+    let ring = source.recording.as_ref().filter(|ring| !ring.read_only).and_then(|ring| ring.error.as_deref());
+    say(ring.is_some(), &|| format!("{UNRECORDED} for the past: {}", ring.unwrap_or_default()));
     if !is_live {
         return all;
     }
@@ -146,8 +155,12 @@ fn lost(health: &HealthStatus) -> String {
 /// How much a source needs somebody.
 fn need(source: &SourceStatus) -> f64 {
     let health = &source.health;
-    let down = f64::from(u8::from(!health.trouble.is_empty() && source.state != "live"));
-    down * 1000.0 + f64::from(u8::from(health.frozen_s.is_some())) * 100.0 + health.trouble.len() as f64
+    let begins = |with: &str| health.trouble.iter().any(|trouble| trouble.starts_with(with));
+    let weight = |is: bool, weight: f64| if is { weight } else { 0.0 };
+    weight(begins(DOWN), 1000.0)
+        + weight(begins(UNRECORDED), 200.0)
+        + weight(health.frozen_s.is_some(), 100.0)
+        + health.trouble.len() as f64
 }
 
 static COLUMNS: &[Column] = &[
@@ -393,6 +406,35 @@ mod tests {
         let some = page(&city, "sort=jitter&only=trouble").ok().unwrap();
         assert_eq!(names(&some).len(), 1000);
         assert!(some.contains("/health?sort=-jitter&amp;only=trouble"));
+    }
+
+    #[test]
+    fn a_recording_that_fails_is_told_behind_missing_pictures_only() {
+        let full = || Some("/srv/x.mp4: the disk is full".to_owned());
+        let files = |error| crate::status::FilesStatus { error, ..Default::default() };
+        let ring = |error, read_only| crate::status::RecordingStatus { error, read_only, ..Default::default() };
+        let said = "not recorded: /srv/x.mp4: the disk is full";
+        assert_eq!(told(|s| s.files = Some(files(full()))), said);
+        assert_eq!(told(|s| s.files = Some(files(None))), "");
+        let past = "not recorded for the past: /srv/x.mp4: the disk is full";
+        assert_eq!(told(|s| s.recording = Some(ring(full(), false))), past);
+        assert_eq!(told(|s| s.recording = Some(ring(full(), true))), "", "it is only to be read");
+        let down = |s: &mut SourceStatus| {
+            (s.state, s.error) = ("waiting", Some("refused".into()));
+            s.files = Some(files(full()));
+        };
+        assert_eq!(told(down), format!("no pictures: refused; {said}"));
+
+        let mut city = city();
+        for (at, frozen) in [(3, None), (4, Some(60.0))] {
+            let source = &mut city.sources[at];
+            source.files = frozen.is_none().then(|| files(full()));
+            source.health.frozen_s = frozen;
+            source.health.trouble = trouble(source);
+        }
+        let html = page(&city, "").ok().unwrap();
+        assert_eq!(names(&html)[..4], ["cam2500", "cam0003", "cam0004", "cam0000"]);
+        assert!(html.contains(&format!("<td>{said}</td>")));
     }
 
     #[test]

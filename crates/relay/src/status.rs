@@ -138,7 +138,7 @@ pub struct HealthStatus {
 }
 
 /// The recording of a source in a [`SourceStatus`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct RecordingStatus {
     /// The folder it is in.
     pub path: String,
@@ -150,6 +150,8 @@ pub struct RecordingStatus {
     pub oldest: f64,
     /// See `oldest`.
     pub newest: f64,
+    /// It is only to be read (`ReadOnlyFile`): nothing is recorded, as it was asked for.
+    pub read_only: bool,
     /// Packets recorded since the start.
     pub written: u64,
     /// Packets that could not be recorded: the disk was full, failed or was too slow.
@@ -159,7 +161,7 @@ pub struct RecordingStatus {
 }
 
 /// The recording in files of a source in a [`SourceStatus`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct FilesStatus {
     /// The file that is being written.
     pub file: Option<String>,
@@ -359,6 +361,7 @@ fn recording_status(recorded: source::Recorded) -> RecordingStatus {
         bytes: span.map_or(0, |span| span.bytes),
         oldest: span.map_or(0.0, |span| seconds(span.oldest)),
         newest: span.map_or(0.0, |span| seconds(span.newest)),
+        read_only: config.read_only,
         written: status.written,
         dropped: status.dropped,
         error: status.error,

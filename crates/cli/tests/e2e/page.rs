@@ -114,6 +114,23 @@ fn a_long_reason_stays_within_its_card() {
 }
 
 #[test]
+fn the_card_of_a_source_whose_recording_fails_says_so() {
+    let folder = folder("unrecorded");
+    let (blocked, file) = (folder.join("disk"), folder.join("relay.toml"));
+    std::fs::write(&blocked, "").unwrap();
+    let well = "[[source]]\nname = \"well\"\nurl = \"pattern:?size=320x240&fps=10\"\n";
+    let record = format!("record = \"{}/%H%M%S.mkv\"\n", blocked.display());
+    std::fs::write(&file, format!("{well}{}{record}", well.replace("well", "lost"))).unwrap();
+    let server = Server::start(["--file", file.to_str().unwrap()]);
+    server.wait_for("lost", "told of", |source| !source["files"]["error"].is_null());
+    let seen = look(&server, "page-unrecorded", "desktop");
+    let text = seen["text"].as_str().unwrap();
+    assert_eq!(text.matches("not recorded: ").count(), 1, "{text}");
+    assert!(text.contains("1 in trouble") && text.contains("disk: it is no folder"), "{text}");
+    assert_eq!(seen["errors"], serde_json::json!([]), "{seen:#}");
+}
+
+#[test]
 fn the_steps_of_a_source_that_fails_are_told_without_a_further_attempt() {
     let server = Server::start(["down=http://admin:hunter2@127.0.0.1:1/video", "well=pattern:?size=320x240&fps=10"]);
     assert_eq!(server.get("/down.jpg?timeout=2s").status, 502);

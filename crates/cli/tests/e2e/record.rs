@@ -307,6 +307,30 @@ fn a_relay_records_what_its_configuration_says_and_completes_the_last_file_at_it
 }
 
 #[test]
+fn a_relay_goes_on_trying_and_tells_of_it_in_its_health_and_on_the_page_until_it_records() {
+    let folder = folder("record-relay-nowhere");
+    let (blocked, file) = (folder.join("disk"), folder.join("relay.toml"));
+    std::fs::write(&blocked, "").unwrap();
+    let text = format!(
+        "[[source]]\nname = \"cam\"\nurl = \"pattern:?size=320x240&fps=10\"\nrecord = \"{}/%H%M%S.mkv\"\n",
+        blocked.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let server = Server::start(["--file", file.to_str().unwrap()]);
+    let trouble = |source: &serde_json::Value| source["health"]["trouble"][0].as_str().unwrap_or_default().to_owned();
+    server.wait_for("cam", "told of", |source| {
+        let told = trouble(source);
+        told.starts_with("not recorded: ") && told.contains("disk: it is no folder")
+    });
+    let page = server.get("/health").text();
+    assert!(page.contains("1 of 1 need somebody") && page.contains("<td>not recorded: "), "{page}");
+    std::fs::remove_file(&blocked).unwrap();
+    server.wait_for("cam", "recorded", |source| {
+        source["files"]["written"].as_u64() > Some(0) && !trouble(source).starts_with("not recorded")
+    });
+}
+
+#[test]
 fn a_relay_is_told_what_is_wrong_with_its_recordings() {
     let folder = folder("record-relay-wrong");
     for (lines, part) in [
