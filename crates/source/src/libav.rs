@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ffmpeg::{Input, InputOptions, Read};
 use media::{Codec, Kind, Redacted, Timestamp, Track, TrackId, Tracks, Unit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::ahead::Ahead;
 use self::ending::Ending;
@@ -193,7 +194,14 @@ async fn look(there: Option<Location>, sink: &Sink) {
     let Some(there) = there else { return };
     tokio::time::sleep(LOOK).await;
     let Ok(addresses) = dial::resolve(&there.host, there.port.unwrap_or(RTMP_PORT)).await else { return };
-    if dial::connect(&there.host, addresses).await.is_ok() {
+    let Ok(mut stream) = dial::connect(&there.host, addresses).await else { return };
+    // The others begin with TLS, HTTP or a cipher.
+    if there.scheme != "rtmp" {
+        return sink.takes_connections(tell::UNSENT);
+    }
+    sink.takes_connections(tell::MUTE);
+    // Waits no longer than the attempt, with which it ends.
+    if stream.write_all(tell::HANDSHAKE).await.is_ok() && stream.read_u8().await.is_ok() {
         sink.takes_connections(tell::UNSENT);
     }
 }

@@ -103,6 +103,10 @@ pub(super) fn of(code: &str, url: &str, error: &Error) -> Option<String> {
             "It hangs up at once; it may speak TLS there: try {}. If that does not help, close other programs that watch the camera.",
             written("rtsps")
         ),
+        "mute" if location.scheme.starts_with("rtmp") && error.what().contains("handshake of RTMP") => {
+            "Something takes the connection and says nothing: is the port that of the server of RTMP? It is 1935 where the URL has none."
+                .into()
+        }
         "mute" if location.scheme.starts_with("rtmp") => {
             "The server is there, and says nothing of this stream: is its name, the last part of the URL, spelled right, and is somebody sending it? Ask the server's page which streams it has."
                 .into()

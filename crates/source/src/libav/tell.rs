@@ -71,10 +71,21 @@ pub(super) fn untaken(url: &str, waited: Duration) -> Error {
     }
 }
 
-/// What it means that a server of RTMP takes the connection and says nothing: nginx-rtmp and others wait
+/// What it means that a server of RTMP answers the handshake and no more: nginx-rtmp and others wait
 /// for somebody to send what is wanted.
 pub(super) const UNSENT: &str =
     "the server is there and plays nothing of that name; is the name right, and is somebody sending it?";
+
+/// What it means that it does not even answer that.
+pub(super) const MUTE: &str =
+    "something takes the connection and does not answer the handshake of RTMP; is the port that of the server?";
+
+/// The beginning of a handshake, C0 and C1 (RTMP specification, sections 5.2.2 and 5.2.3). Its random bytes are zeros.
+pub(super) const HANDSHAKE: &[u8] = &{
+    let mut hello = [0; 1 + 1536];
+    hello[0] = 3;
+    hello
+};
 
 /// Where FFmpeg tells what a server of RTMP has answered.
 const ANSWERED: &str = "Server error: ";

@@ -125,6 +125,40 @@ async fn rtmp_is_played_to_its_end_and_called_again() {
     assert_eq!(viewer.source.status().borrow().reconnects, 1);
 }
 
+/// A server that says nothing of any stream, or nothing at all.
+async fn silent(greets: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut handshake = Handshake::new(PeerType::Server);
+                let mut buffer = vec![0; 4096];
+                while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                    if let Ok(HandshakeProcessResult::InProgress { response_bytes }) =
+                        handshake.process_bytes(&buffer[..count])
+                        && greets
+                    {
+                        stream.write_all(&response_bytes).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn who_does_not_even_greet_is_told_apart_from_who_has_no_such_stream() {
+    for (greets, expected) in [(true, "plays nothing of that name"), (false, "does not answer the handshake of RTMP")] {
+        let options = Options { open_timeout: Duration::from_secs(3), ..quick() };
+        let viewer = Viewer::open(&format!("rtmp://{}/live/cam", silent(greets).await), options);
+        let status = viewer.is(|status| status.error.is_some()).await;
+        let told = status.error.unwrap().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn rtmps_is_played_for_who_trusts_the_server_and_for_no_other() {
     let (address, _, pem) = in_front_of(server().await).await;
