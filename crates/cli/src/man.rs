@@ -118,7 +118,8 @@ mod tests {
         }
         let serve = command.find_subcommand("serve").unwrap();
         let text = String::from_utf8(page(serve, false).unwrap()).unwrap();
-        assert!(text.contains("headwater serve [OPTIONS] [[NAME=]URL]..."), "{text}");
+        let both = "\nheadwater serve [OPTIONS] [NAME=]URL...\n       headwater serve [OPTIONS] \\-\\-file FILE\n";
+        assert!(text.contains(both), "{text}");
         assert!(text.contains(".SH NOTES\n") && !text.contains(".SH ENVIRONMENT"), "{text}");
     }
 }

@@ -57,7 +57,9 @@ async fn probe(args: &Probe) -> anyhow::Result<Found> {
     let settled = |status: &Status| matches!(status.state, State::Live | State::Waiting(_) | State::Ended);
     let first = status.wait_for(settled).await?.clone();
     spinner.clear();
-    if !matches!(first.state, State::Live) {
+    // A file of one picture may be over before anybody looks.
+    let is_over = matches!(first.state, State::Ended) && source.counters().packets > 0;
+    if !is_over && !matches!(first.state, State::Live) {
         return Err(fail(first.error.unwrap_or(source::Error::Ended { what: None })).into());
     }
     let opened_in = began.elapsed();

@@ -108,7 +108,13 @@ pub async fn examine(url: &str, options: Options, watch: Duration) -> Report {
     // The supervisor lives as long as this function: its status cannot be gone.
     let opened = status.wait_for(settled).await.map(|status| status.clone()).ok();
     let journal = source.journal();
-    let is_live = opened.as_ref().is_some_and(|status| matches!(status.state, State::Live));
+    // A file of one picture may be over before anybody looks.
+    let is_over = source.counters().packets > 0;
+    let is_live = opened.as_ref().is_some_and(|status| match status.state {
+        State::Live => true,
+        State::Ended => is_over,
+        _ => false,
+    });
     let mut error = opened.as_ref().and_then(|status| status.error.clone()).filter(|_| !is_live);
     let (mut found, mut decoded) = (None, None);
     if is_live {

@@ -46,9 +46,15 @@ impl Drop for Encoder {
     }
 }
 
-/// A port that nobody has just now.
+/// A port that nobody has just now, by UDP or TCP.
 pub fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = udp.local_addr().unwrap().port();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A reader that looks at the numbers.
