@@ -54,7 +54,8 @@ pub(crate) fn trouble(source: &SourceStatus) -> Vec<String> {
         return all;
     }
     let age = source.age_ms.unwrap_or_default();
-    say(age >= SILENT_MS, &|| format!("silent for {} s", age / 1000));
+    // One that is asked for single pictures and answers is not silent.
+    say(age >= SILENT_MS && health.unchanged == 0, &|| format!("silent for {} s", age / 1000));
     say(health.frozen_s.is_some(), &|| format!("frozen for {:.0} s", health.frozen_s.unwrap_or_default()));
     // A file that begins anew jumps, and nothing is amiss.
     let part = if source.protocol == "file" { 0.0 } else { health.loss };
@@ -360,6 +361,7 @@ mod tests {
     fn each_trouble_has_its_words_and_health_has_none() {
         assert_eq!(told(|_| ()), "");
         assert_eq!(told(|s| s.age_ms = Some(7900)), "silent for 7 s");
+        assert_eq!(told(|s| (s.age_ms, s.health.unchanged) = (Some(7900), 40)), "");
         assert_eq!(told(|s| s.health.frozen_s = Some(61.2)), "frozen for 61 s");
         assert_eq!(told(|s| s.health.loss = 0.01), "1.0 % of its pictures damaged or missing");
         assert_eq!(told(|s| s.fps_declared = Some(60.0)), "25.0 pictures a second where it declares 60");

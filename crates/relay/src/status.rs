@@ -135,6 +135,9 @@ pub struct HealthStatus {
     pub kbit_s: f64,
     /// Why single pictures are asked for less often than was wanted, if they are.
     pub held_back: Option<String>,
+    /// How often since its newest picture it was asked for another one and had none; 0 for all that
+    /// send pictures by themselves.
+    pub unchanged: u64,
 }
 
 /// The recording of a source in a [`SourceStatus`].
@@ -329,6 +332,7 @@ fn source_status(source: &Supervisor, viewers: usize, snapshots: usize) -> Sourc
             clock_ahead_s: vitals.clock_ahead_s,
             kbit_s: vitals.bit_rate / 1000.0,
             held_back: vitals.held_back,
+            unchanged: vitals.unchanged,
         },
         bytes: counters.bytes,
         ring_bytes: source.feed().bytes(),
