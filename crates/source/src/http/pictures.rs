@@ -37,7 +37,8 @@ pub(super) async fn run(
         let single = !endless && streamed == 1;
         if !single {
             return match (door.declared.is_some(), reader.is_within()) {
-                (false, _) => {
+                (false, true) => Error::Ended { what: Some("within its first picture".into()) },
+                (false, false) => {
                     Error::NotVideo { what: format!("{} ended without a picture", session.location()), page: true }
                 }
                 (true, true) => Error::Ended { what: Some("within a picture".into()) },
